@@ -1,0 +1,161 @@
+# touchpointd: `make help` lists the targets. Objects of each flavour (release, asan, tsan) live in their own tree under build/.
+
+CC          ?= gcc
+CLANG       ?= clang
+FLAVOUR     ?= release
+VERSION     := 0.1.0
+BUILD       := build
+OUT         := $(BUILD)/$(FLAVOUR)
+PREFIX      ?= /usr/local
+DESTDIR     ?=
+
+PKGS        := libxml-2.0 libssl libcrypto libcurl libevent_core libevent_openssl libevent_pthreads jansson libcyaml yaml-0.1 sqlite3 icu-i18n icu-uc
+PKG_CFLAGS  := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
+PKG_LIBS    := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
+# sd_notify is optional
+ifeq ($(shell pkg-config --exists libsystemd 2>/dev/null && echo yes),yes)
+PKG_CFLAGS  += -DHAVE_SYSTEMD $(shell pkg-config --cflags libsystemd)
+PKG_LIBS    += $(shell pkg-config --libs libsystemd)
+endif
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
+        -Wvla -Wformat=2 -Wcast-qual -Wnull-dereference -Wimplicit-fallthrough -Wswitch-enum -Wundef -Wpointer-arith \
+        -Wwrite-strings -Werror
+BASE_CFLAGS := -std=c17 -D_POSIX_C_SOURCE=200809L -iquote include $(WARN) $(PKG_CFLAGS) -DTP_VERSION='"$(VERSION)"' -g -pthread -MMD -MP
+
+CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+CFLAGS_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DTP_TEST_BUILD
+LDFLAGS_asan := -fsanitize=address,undefined
+CFLAGS_tsan := -O1 -fno-omit-frame-pointer -fsanitize=thread -fPIE -DTP_TEST_BUILD
+LDFLAGS_tsan := -fsanitize=thread -pie
+CFLAGS_fuzz := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -DTP_TEST_BUILD
+LDFLAGS_fuzz := -fsanitize=address,undefined,fuzzer
+CFLAGS_clang := -O1
+LDFLAGS_clang :=
+ifneq ($(filter fuzz clang,$(FLAVOUR)),)
+override CC := $(CLANG)
+endif
+
+ALL_CFLAGS  = $(BASE_CFLAGS) $(CFLAGS_$(FLAVOUR)) $(CFLAGS)
+ALL_LDFLAGS = $(LDFLAGS_$(FLAVOUR)) $(LDFLAGS)
+
+LIB_SRC     := $(wildcard soap/*.c) $(filter-out receiver/main.c,$(wildcard receiver/*.c receiver/*/*.c))
+LIB_OBJ     := $(LIB_SRC:%.c=$(OUT)/%.o) $(OUT)/gen/store_schema.o
+LIB         := $(OUT)/libtouchpoint.a
+SIM_SRC     := $(filter-out %_test.c,$(wildcard tests/orgsim/*.c))
+SIM_OBJ     := $(SIM_SRC:%.c=$(OUT)/%.o)
+SIM_LIBS    := $(PKG_LIBS) $(shell pkg-config --libs libevent_extra libcsv 2>/dev/null || echo -levent_extra -lcsv)
+SIM_LIB     := $(OUT)/liborgsim.a
+UNIT_SRC    := $(wildcard tests/unit/*_test.c tests/store/*_test.c)
+UNIT_BIN    := $(UNIT_SRC:%.c=$(OUT)/%)
+SIM_TEST_SRC := $(wildcard tests/orgsim/*_test.c)
+SIM_TEST_BIN := $(SIM_TEST_SRC:%.c=$(OUT)/%)
+TEST_HELPERS := $(filter-out %_test.c,$(wildcard tests/unit/*.c tests/store/*.c))
+TEST_HELPER_OBJ := $(TEST_HELPERS:%.c=$(OUT)/%.o)
+FUZZ_SRC    := $(wildcard tests/fuzz/*_fuzz.c)
+FUZZ_BIN    := $(FUZZ_SRC:%.c=$(OUT)/%)
+SCHEMA_SQL  := $(sort $(wildcard receiver/store/schema/*.sql))
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all daemon orgsim test demo lint format bench fuzz model tsan install clean help deps layers size tests-build fuzz-build clang
+
+all: ## build build/touchpointd
+	@tests/deps.sh build
+	@$(MAKE) --no-print-directory daemon orgsim FLAVOUR=release
+
+daemon: $(OUT)/touchpointd
+	@if [ "$(FLAVOUR)" = release ]; then cp $< $(BUILD)/touchpointd; fi
+orgsim: $(OUT)/orgsim
+	@if [ "$(FLAVOUR)" = release ]; then cp $< $(BUILD)/orgsim; fi
+
+test: ## run all tests under ASan and UBSan (and TSan where there are threads); last line: N passed, N failed
+	@tests/deps.sh test
+	@tests/run.sh
+
+demo: ## build, start a simulated org and the receiver, tell the whole story; KEEP=1 leaves it running
+	@tests/deps.sh demo
+	@$(MAKE) --no-print-directory daemon orgsim FLAVOUR=release
+	@tests/demo/demo.sh $(if $(KEEP),--keep)
+
+bench: ## measure the intake against nginx and a gSOAP peer; table and build/bench.json
+	@tests/deps.sh bench
+	@$(MAKE) --no-print-directory daemon orgsim FLAVOUR=release
+	@tests/bench/bench.sh
+
+lint: ## format, layers, sizes, warnings of gcc and clang, clang-tidy, cppcheck, -fanalyzer, shellcheck
+	@tests/deps.sh lint
+	@tests/lint/lint.sh
+
+format: ## lay out all C files with clang-format
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+fuzz: ## run every fuzz target for FUZZ_SECONDS (60) on its saved corpus
+	@tests/deps.sh fuzz
+	@$(MAKE) --no-print-directory fuzz-build FLAVOUR=fuzz
+	@tests/fuzz/fuzz.sh
+
+model: ## check the lease protocol's model with spin; fails if a rule is missing
+	@tests/deps.sh model
+	@receiver/store/model/check.sh
+
+tsan: ## build the threaded tests with ThreadSanitizer
+	@$(MAKE) --no-print-directory tests-build FLAVOUR=tsan
+
+clang: ## compile everything with clang, warnings as errors
+	@$(MAKE) --no-print-directory daemon orgsim tests-build FLAVOUR=clang
+
+deps: ## install the packages that build, tests and demo need (apt-get, as root or through sudo)
+	@tests/deps.sh all
+
+install: all ## install the daemon (DESTDIR, PREFIX)
+	install -D -m 0755 $(BUILD)/touchpointd $(DESTDIR)$(PREFIX)/sbin/touchpointd
+	install -D -m 0644 deploy/touchpointd.example.yaml $(DESTDIR)$(PREFIX)/share/doc/touchpointd/touchpointd.example.yaml
+
+clean: ## remove build/
+	rm -rf $(BUILD)
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+tests-build: $(UNIT_BIN) $(SIM_TEST_BIN)
+fuzz-build: $(FUZZ_BIN)
+
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+$(OUT)/gen/store_schema.o: $(BUILD)/gen/store_schema.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+$(BUILD)/gen/store_schema.c: $(SCHEMA_SQL) receiver/store/schema/embed.sh
+	@mkdir -p $(@D)
+	receiver/store/schema/embed.sh $(SCHEMA_SQL) > $@.$$$$.tmp && mv $@.$$$$.tmp $@
+
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+$(SIM_LIB): $(filter-out %/main.o,$(SIM_OBJ))
+	@rm -f $@
+	ar rcs $@ $^
+
+$(OUT)/touchpointd: $(OUT)/receiver/main.o $(LIB)
+	$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS)
+
+# orgsim shares soap/ and base/ with the daemon, and nothing of its org client or rules (checked by tests/lint/layers.sh)
+$(OUT)/orgsim: $(OUT)/tests/orgsim/main.o $(SIM_LIB) $(LIB)
+	$(CC) $(ALL_LDFLAGS) $^ -o $@ $(SIM_LIBS)
+
+$(OUT)/tests/orgsim/%_test: $(OUT)/tests/orgsim/%_test.o $(SIM_LIB) $(LIB)
+	$(CC) $(ALL_LDFLAGS) $^ -o $@ $(SIM_LIBS) -lcmocka
+
+$(OUT)/tests/unit/%_test: $(OUT)/tests/unit/%_test.o $(TEST_HELPER_OBJ) $(LIB)
+	$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) -lcmocka
+$(OUT)/tests/store/%_test: $(OUT)/tests/store/%_test.o $(TEST_HELPER_OBJ) $(LIB)
+	$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) -lcmocka
+$(OUT)/tests/fuzz/%_fuzz: $(OUT)/tests/fuzz/%_fuzz.o $(LIB)
+	$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS)
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)

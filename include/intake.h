@@ -1,0 +1,33 @@
+/*
+ * intake - one request from the wire to the durable Ack: admit, parse, store, reply
+ *
+ * The handler of the public listener. It never waits for a disk: the reply is sent when the store says that the commit is done.
+ *
+ * Ownership: borrows all options until intake_free. Threads: handler calls run on the loops; counters are shared.
+ */
+#ifndef TP_INTAKE_H
+#define TP_INTAKE_H
+
+#include <stdint.h>
+
+#include "config.h"
+#include "listener.h"
+#include "store.h"
+
+struct intake;
+
+struct intake_options {
+    const struct config *config; /* path, orgs, limits, schema (name of the deletion helper) */
+    struct store *store;
+};
+
+MUST_USE enum err intake_new(struct intake **out, const struct intake_options *o, struct error *e);
+void intake_free(struct intake **i); /* after the listener has stopped and the store is closed */
+const struct listener_handler *intake_handler(void);
+/* Binds the listener to answer through; before the first request. */
+void intake_set_listener(struct intake *i, struct listener *l);
+/* From now on every message is answered 503 (draining). */
+void intake_drain(struct intake *i);
+size_t intake_in_flight(const struct intake *i); /* requests that wait for the store */
+
+#endif

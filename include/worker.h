@@ -1,0 +1,36 @@
+/*
+ * worker - threads that claim a campaign, read it from the org, decide, compare, write the difference, settle
+ *
+ * Straight-line blocking code, one campaign at a time a thread; each thread keeps one connection an org.
+ *
+ * Ownership: borrows its options until worker_stop. Threads: worker_* from main; the threads are its own.
+ */
+#ifndef TP_WORKER_H
+#define TP_WORKER_H
+
+#include <stdint.h>
+
+#include "org.h"
+#include "rules.h"
+#include "store.h"
+
+struct worker_pool;
+
+struct worker_options {
+    struct store *store;
+    struct org **orgs;
+    size_t org_count;
+    const struct policy *policy;
+    const char *policy_fingerprint; /* hex of a hash over policy, channels and rules */
+    unsigned threads;
+    int max_tries;
+    unsigned max_delete_percent;
+    int64_t lease_ms;
+};
+
+MUST_USE enum err worker_start(struct worker_pool **out, const struct worker_options *o, struct error *e);
+bool worker_is_alive(const struct worker_pool *p); /* every thread turned, or is inside a bounded pass, lately */
+/* Lets each thread finish its current call, at most grace_ms; then aborts the calls; joins. */
+void worker_stop(struct worker_pool **p, int64_t grace_ms);
+
+#endif

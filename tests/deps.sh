@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that a target needs, if any is missing; says so before it does.
+# usage: tests/deps.sh build|test|demo|bench|lint|fuzz|model|all
+set -euo pipefail
+
+build="gcc make pkg-config libc6-dev libxml2-dev libssl-dev libcurl4-openssl-dev libevent-dev libjansson-dev libcyaml-dev
+       libyaml-dev libsqlite3-dev libicu-dev libsystemd-dev libcsv-dev"
+run="openssl ca-certificates python3"
+test="$run libcmocka-dev curl sqlite3 clang libclang-rt-14-dev spin procps"
+bench="$run wrk nginx-light gsoap libgsoap-dev"
+lint="clang clang-format clang-tidy cppcheck shellcheck libcmocka-dev git"
+case "${1:-all}" in
+build) want="$build" ;;
+test) want="$build $test" ;;
+demo) want="$build $run curl" ;;
+bench) want="$build $bench" ;;
+lint) want="$build $lint" ;;
+fuzz) want="$build clang libclang-rt-14-dev" ;;
+model) want="spin gcc" ;;
+all) want="$build $test $bench $lint" ;;
+*) echo "usage: $0 build|test|demo|bench|lint|fuzz|model|all" >&2; exit 2 ;;
+esac
+
+have=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 2>/dev/null | sed -n 's/^ii *//p')
+missing=()
+for package in $want; do
+    grep -qx "$package" <<<"$have" || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "These Debian packages are missing, and neither root nor sudo is at hand to install them: ${missing[*]}" >&2
+        exit 1
+    fi
+    as_root=(sudo)
+fi
+echo "Installing missing Debian packages: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+install() { "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$log" 2>&1; }
+install || { "${as_root[@]}" apt-get update -qq >"$log" 2>&1 && install; } || { cat "$log" >&2; exit 1; }
