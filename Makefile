@@ -41,7 +41,7 @@ ALL_CFLAGS  = $(BASE_CFLAGS) $(CFLAGS_$(FLAVOUR)) $(CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS_$(FLAVOUR)) $(LDFLAGS)
 
 LIB_SRC     := $(wildcard soap/*.c) $(filter-out receiver/main.c,$(wildcard receiver/*.c receiver/*/*.c))
-LIB_OBJ     := $(LIB_SRC:%.c=$(OUT)/%.o) $(OUT)/gen/store_schema.o
+LIB_OBJ     := $(LIB_SRC:%.c=$(OUT)/%.o) $(if $(filter receiver/store/%,$(LIB_SRC)),$(OUT)/gen/store_schema.o)
 LIB         := $(OUT)/libtouchpoint.a
 SIM_SRC     := $(filter-out %_test.c,$(wildcard tests/orgsim/*.c))
 SIM_OBJ     := $(SIM_SRC:%.c=$(OUT)/%.o)
