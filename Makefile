@@ -8,6 +8,8 @@ BUILD       := build
 OUT         := $(BUILD)/$(FLAVOUR)
 PREFIX      ?= /usr/local
 DESTDIR     ?=
+# make V=1 shows each command
+Q           := $(if $(V),,@)
 
 PKGS        := libxml-2.0 libssl libcrypto libcurl libevent_core libevent_openssl libevent_pthreads jansson libcyaml yaml-0.1 sqlite3 icu-i18n icu-uc
 PKG_CFLAGS  := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
@@ -124,38 +126,38 @@ fuzz-build: $(FUZZ_BIN)
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 $(OUT)/gen/store_schema.o: $(BUILD)/gen/store_schema.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 $(BUILD)/gen/store_schema.c: $(SCHEMA_SQL) receiver/store/schema/embed.sh
 	@mkdir -p $(@D)
-	receiver/store/schema/embed.sh $(SCHEMA_SQL) > $@.$$$$.tmp && mv $@.$$$$.tmp $@
+	$(Q)receiver/store/schema/embed.sh $(SCHEMA_SQL) > $@.$$$$.tmp && mv $@.$$$$.tmp $@
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 $(SIM_LIB): $(filter-out %/main.o,$(SIM_OBJ))
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 $(OUT)/touchpointd: $(OUT)/receiver/main.o $(LIB)
-	$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS)
 
 # orgsim shares soap/ and base/ with the daemon, and nothing of its org client or rules (checked by tests/lint/layers.sh)
 $(OUT)/orgsim: $(OUT)/tests/orgsim/main.o $(SIM_LIB) $(LIB)
-	$(CC) $(ALL_LDFLAGS) $^ -o $@ $(SIM_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(SIM_LIBS)
 
 $(OUT)/tests/orgsim/%_test: $(OUT)/tests/orgsim/%_test.o $(SIM_LIB) $(LIB)
-	$(CC) $(ALL_LDFLAGS) $^ -o $@ $(SIM_LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(SIM_LIBS) -lcmocka
 
 $(OUT)/tests/unit/%_test: $(OUT)/tests/unit/%_test.o $(TEST_HELPER_OBJ) $(LIB)
-	$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) -lcmocka
 $(OUT)/tests/store/%_test: $(OUT)/tests/store/%_test.o $(TEST_HELPER_OBJ) $(LIB)
-	$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) -lcmocka
 $(OUT)/tests/fuzz/%_fuzz: $(OUT)/tests/fuzz/%_fuzz.o $(LIB)
-	$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS)
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -1,7 +1,8 @@
 /*
  * buf - a growing byte buffer born with a maximum
  *
- *      data ─▶ [ bytes … len ][ NUL ][ spare … cap ]      len ≤ max, data[len] is always 0 (data is never NULL)
+ *      data ─▶ [ bytes … len ][ NUL ][ spare … cap ]      len ≤ max, data[len] is always 0 (data is
+ * never NULL)
  *
  * Appending past `max` sets `overflow` and drops the piece whole; callers check once at the end.
  * Ownership: the buffer owns its bytes; buf_take gives them away. Threads: one owner at a time.
@@ -27,8 +28,8 @@ void buf_put(struct buf *b, const void *bytes, size_t n);
 void buf_puts(struct buf *b, const char *s);
 void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void buf_put_xml(struct buf *b, const char *s, size_t n);  /* & < > " ' escaped */
-void buf_put_url(struct buf *b, const char *s);            /* percent-encoded, RFC 3986 unreserved kept */
+void buf_put_xml(struct buf *b, const char *s, size_t n); /* & < > " ' escaped */
+void buf_put_url(struct buf *b, const char *s); /* percent-encoded, RFC 3986 unreserved kept */
 char *buf_take(struct buf *b); /* gives the NUL-terminated bytes; b is empty afterwards */
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * config - the YAML file as one immutable struct
  *
- * Loaded with libcyaml; unknown keys, wrong types and values out of range are refused with file, line, key and what is
- * allowed. Relative paths are relative to the file. Secrets are named by file, never written in it.
+ * Loaded with libcyaml; unknown keys, wrong types and values out of range are refused with file,
+ * line, key and what is allowed. Relative paths are relative to the file. Secrets are named by
+ * file, never written in it.
  *
  * Ownership: config_load gives; config_free takes. Threads: read-only after loading, shared by all.
  * Errors:    ERR_CONFIG, text "FILE:LINE: key: what is wrong; allowed is …".
@@ -22,7 +23,7 @@ enum config_auth { CONFIG_AUTH_JWT, CONFIG_AUTH_CLIENT_CREDENTIALS };
 struct config_org {
     char id[SFID_SIZE];
     const char *name;
-    const char *login_url;   /* https://…, no trailing slash; http only to loopback */
+    const char *login_url; /* https://…, no trailing slash; http only to loopback */
     const char *audience;
     const char *api_version; /* "64.0" */
     enum config_auth auth;
@@ -41,7 +42,8 @@ struct config_list {
     size_t count;
 };
 
-/* One condition, rule and channel as written; rules' own structs are made from them by the worker's policy builder (main). */
+/* One condition, rule and channel as written; rules' own structs are made from them by the worker's
+ * policy builder (main). */
 struct config_condition {
     const char *field, *op, *value;
 };

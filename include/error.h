@@ -1,9 +1,9 @@
 /*
  * error - one error type for the whole program
  *
- * A fallible function returns `enum err` (0 is success) and takes `struct error *` last, which receives
- * the sentence for the person who must act: what happened, to what, what to do. The kind alone says
- * whether trying again later can help (err_is_temporary).
+ * A fallible function returns `enum err` (0 is success) and takes `struct error *` last, which
+ * receives the sentence for the person who must act: what happened, to what, what to do. The kind
+ * alone says whether trying again later can help (err_is_temporary).
  *
  * Ownership: struct error is a plain value; it owns nothing.
  * Threads:   pure.
@@ -51,14 +51,16 @@ struct error {
 
 #define MUST_USE __attribute__((warn_unused_result))
 
-/* Fills e (which may be NULL) and returns kind, so that `return error_set(e, ERR_IO, "…")` reads well. */
+/* Fills e (which may be NULL) and returns kind, so that `return error_set(e, ERR_IO, "…")` reads
+ * well. */
 enum err error_set(struct error *e, enum err kind, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Puts "what: " in front of the text that e already holds and returns e's kind. */
 enum err error_wrap(struct error *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* ": <strerror(errno)>" is appended to the formatted text; kind follows from errno (ENOSPC → ERR_FULL …). */
+/* ": <strerror(errno)>" is appended to the formatted text; kind follows from errno (ENOSPC →
+ * ERR_FULL …). */
 enum err error_errno(struct error *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 bool err_is_temporary(enum err kind);

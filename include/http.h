@@ -1,20 +1,24 @@
 /*
  * http - a strict, incremental, bounded reader of HTTP/1.1 requests
  *
- * Pure: bytes in, events out; no sockets, clocks or allocation beyond one head buffer of fixed size.
+ * Pure: bytes in, events out; no sockets, clocks or allocation beyond one head buffer of fixed
+ * size.
  *
  *      http_parse ─▶ HTTP_MORE  need more bytes
  *                 ─▶ HTTP_HEAD  head is complete: look at r->head, decide, then call again
  *                 ─▶ HTTP_BODY  *piece points at decoded body bytes inside the input
- *                 ─▶ HTTP_DONE  request is complete; call http_reader_next before parsing the next one
- *                 ─▶ HTTP_BAD   r->status and r->problem say how to refuse; the connection must be closed
+ *                 ─▶ HTTP_DONE  request is complete; call http_reader_next before parsing the next
+ * one ─▶ HTTP_BAD   r->status and r->problem say how to refuse; the connection must be closed
  *
- * Accepted: HTTP/1.1 and 1.0; CRLF only; one Host (1.1); a single Content-Length of digits, or Transfer-Encoding exactly
- * "chunked" (1.1 only), never both; legal chunk extensions and trailers are read and ignored. Refused: everything that lets two
- * parsers disagree (obsolete folding, bare LF or CR, NUL and control bytes, space before the colon, empty or invalid names,
- * two or listed Content-Lengths, signs, other codings, unknown versions). Sources: RFC 9110, RFC 9112 sections 2.2, 3, 5, 6, 7, 11.2.
+ * Accepted: HTTP/1.1 and 1.0; CRLF only; one Host (1.1); a single Content-Length of digits, or
+ * Transfer-Encoding exactly "chunked" (1.1 only), never both; legal chunk extensions and trailers
+ * are read and ignored. Refused: everything that lets two parsers disagree (obsolete folding, bare
+ * LF or CR, NUL and control bytes, space before the colon, empty or invalid names, two or listed
+ * Content-Lengths, signs, other codings, unknown versions). Sources: RFC 9110, RFC 9112
+ * sections 2.2, 3, 5, 6, 7, 11.2.
  *
- * Threads: one owner. Ownership: spans in struct http_head point into the reader and live until http_reader_next.
+ * Threads: one owner. Ownership: spans in struct http_head point into the reader and live until
+ * http_reader_next.
  */
 #ifndef TP_HTTP_H
 #define TP_HTTP_H
@@ -24,9 +28,9 @@
 #include <stdint.h>
 
 enum {
-    HTTP_LINE_MAX = 8192,    /* request line and each header field line */
-    HTTP_HEAD_MAX = 16384,   /* the whole head; more is 431 */
-    HTTP_FIELDS_MAX = 100,   /* more is 431 */
+    HTTP_LINE_MAX = 8192,  /* request line and each header field line */
+    HTTP_HEAD_MAX = 16384, /* the whole head; more is 431 */
+    HTTP_FIELDS_MAX = 100, /* more is 431 */
     HTTP_CHUNK_LINE_MAX = 256,
     HTTP_TRAILER_MAX = 4096,
 };
@@ -42,8 +46,9 @@ struct http_field {
 
 struct http_head {
     struct http_span method, target;
-    struct http_span path, query; /* of target in origin form (or absolute form); query without '?' */
-    int minor;                    /* HTTP/1.minor: 0 or 1 */
+    struct http_span path,
+        query; /* of target in origin form (or absolute form); query without '?' */
+    int minor; /* HTTP/1.minor: 0 or 1 */
     bool keep_alive;
     bool expect_continue;
     bool chunked;
@@ -66,13 +71,15 @@ enum http_event http_parse(struct http_reader *r, const char *bytes, size_t n, s
                            struct http_span *piece);
 
 const struct http_head *http_reader_head(const struct http_reader *r);
-bool http_reader_is_idle(const struct http_reader *r); /* between requests: no byte of the next one seen */
-int http_reader_status(const struct http_reader *r);   /* after HTTP_BAD: 400, 413, 414, 417, 431, 501, 505 */
+bool http_reader_is_idle(
+    const struct http_reader *r); /* between requests: no byte of the next one seen */
+int http_reader_status(
+    const struct http_reader *r); /* after HTTP_BAD: 400, 413, 414, 417, 431, 501, 505 */
 const char *http_reader_problem(const struct http_reader *r);
 
 /* First field of that name (case-insensitive), or NULL. */
 const struct http_span *http_head_field(const struct http_head *h, const char *name);
-bool http_span_is(struct http_span s, const char *text);      /* equal, case-sensitive */
+bool http_span_is(struct http_span s, const char *text);        /* equal, case-sensitive */
 bool http_span_is_nocase(struct http_span s, const char *text); /* ASCII case-insensitive */
 
 #endif

@@ -1,9 +1,11 @@
 /*
  * intake - one request from the wire to the durable Ack: admit, parse, store, reply
  *
- * The handler of the public listener. It never waits for a disk: the reply is sent when the store says that the commit is done.
+ * The handler of the public listener. It never waits for a disk: the reply is sent when the store
+ * says that the commit is done.
  *
- * Ownership: borrows all options until intake_free. Threads: handler calls run on the loops; counters are shared.
+ * Ownership: borrows all options until intake_free. Threads: handler calls run on the loops;
+ * counters are shared.
  */
 #ifndef TP_INTAKE_H
 #define TP_INTAKE_H

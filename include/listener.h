@@ -1,17 +1,19 @@
 /*
- * listener - N event loops that accept connections, speak TLS and HTTP, and hand over whole requests
+ * listener - N event loops that accept connections, speak TLS and HTTP, and hand over whole
+ * requests
  *
- * Each loop is one thread with its own listening socket (SO_REUSEPORT). A handler is asked twice: `head`, when the head is
- * complete and before any body byte is kept; `request`, when the body is complete. `request` either answers at once or keeps
- * the token and answers later from any thread with listener_reply: that pushes to the loop's queue and wakes its eventfd;
- * nothing but the loop ever touches the connection (protocol rule 3).
+ * Each loop is one thread with its own listening socket (SO_REUSEPORT). A handler is asked twice:
+ * `head`, when the head is complete and before any body byte is kept; `request`, when the body is
+ * complete. `request` either answers at once or keeps the token and answers later from any thread
+ * with listener_reply: that pushes to the loop's queue and wakes its eventfd; nothing but the loop
+ * ever touches the connection (protocol rule 3).
  *
- * A token that no longer matches (connection gone, or the request already answered) is dropped silently.
- * The same code serves the public TLS port and the loopback admin port (tls NULL: plain).
+ * A token that no longer matches (connection gone, or the request already answered) is dropped
+ * silently. The same code serves the public TLS port and the loopback admin port (tls NULL: plain).
  *
- * Ownership: listener_reply borrows its arguments for the call. Threads: listener_reply any; handlers run on the loop's thread
- * with the loop's own context (`loop_new`), so that a parser can be kept per loop.
- * Errors: listener_start fails as a whole (nothing stays open).
+ * Ownership: listener_reply borrows its arguments for the call. Threads: listener_reply any;
+ * handlers run on the loop's thread with the loop's own context (`loop_new`), so that a parser can
+ * be kept per loop. Errors: listener_start fails as a whole (nothing stays open).
  */
 #ifndef TP_LISTENER_H
 #define TP_LISTENER_H
@@ -34,35 +36,39 @@ struct listener_peer {
     char address[64]; /* numeric, without port; "" for a unix socket */
 };
 
-/* What `head` says: status 0 goes on to the body; any other status is answered now and the connection is closed lingering. */
+/* What `head` says: status 0 goes on to the body; any other status is answered now and the
+ * connection is closed lingering. */
 struct listener_answer {
     int status;               /* HTTP status */
     const char *content_type; /* static */
     const char *extra;        /* static extra header lines, each ending in CRLF, or NULL */
     const char *body;         /* borrowed for the call */
     size_t body_len;
-    bool close;               /* close the connection after the reply */
+    bool close; /* close the connection after the reply */
 };
 
 struct listener_handler {
-    void *(*loop_new)(void *ctx);              /* once in each loop's thread */
+    void *(*loop_new)(void *ctx); /* once in each loop's thread */
     void (*loop_free)(void *ctx, void *loop);
     void (*head)(void *ctx, void *loop, const struct http_head *h, const struct listener_peer *peer,
                  struct listener_answer *refuse); /* refuse->status is 0 on entry */
     /* body is the listener's; it is wiped and freed after the call returns. */
-    void (*request)(void *ctx, void *loop, const struct http_head *h, const struct listener_peer *peer,
-                    const char *body, size_t n, struct listener_token token);
-    /* A request was refused by the HTTP reader itself (or a deadline passed: status 408): for counting; may fill the fault body. */
-    void (*refused)(void *ctx, void *loop, const struct listener_peer *peer, int status, const char *problem,
-                    struct listener_answer *answer);
+    void (*request)(void *ctx, void *loop, const struct http_head *h,
+                    const struct listener_peer *peer, const char *body, size_t n,
+                    struct listener_token token);
+    /* A request was refused by the HTTP reader itself (or a deadline passed: status 408): for
+     * counting; may fill the fault body. */
+    void (*refused)(void *ctx, void *loop, const struct listener_peer *peer, int status,
+                    const char *problem, struct listener_answer *answer);
 };
 
 struct listener_options {
-    const char *address;      /* "[::]:8443", "0.0.0.0:8443", "127.0.0.1:0", "unix:/path" */
-    struct tls_server *tls;   /* borrowed; NULL: plain */
-    unsigned threads;         /* ≥ 1 */
+    const char *address;    /* "[::]:8443", "0.0.0.0:8443", "127.0.0.1:0", "unix:/path" */
+    struct tls_server *tls; /* borrowed; NULL: plain */
+    unsigned threads;       /* ≥ 1 */
     uint64_t max_body_bytes;
-    uint64_t max_buffered_bytes; /* body bytes held by all connections together; more is 503 (protocol rule 4: 64 MiB) */
+    uint64_t max_buffered_bytes; /* body bytes held by all connections together; more is 503
+                                    (protocol rule 4: 64 MiB) */
     uint64_t max_buffered_per_address_bytes;
     int64_t request_timeout_ms;   /* absolute, from the first byte of a request to its last */
     int64_t handshake_timeout_ms; /* absolute */
@@ -76,7 +82,8 @@ MUST_USE enum err listener_start(struct listener **out, const struct listener_op
 /* "127.0.0.1:43117": the address with the port that the system chose. */
 const char *listener_address(const struct listener *l);
 void listener_reply(struct listener *l, struct listener_token t, const struct listener_answer *a);
-/* Stops accepting; kept-alive connections are closed after their reply in flight. Returns at once. */
+/* Stops accepting; kept-alive connections are closed after their reply in flight. Returns at once.
+ */
 void listener_drain(struct listener *l);
 bool listener_is_drained(const struct listener *l); /* no connection is left */
 bool listener_is_alive(const struct listener *l);   /* every loop turned within the last 5 s */

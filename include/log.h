@@ -4,10 +4,12 @@
  *     log_info("message stored", "org", org, "notifications", log_num(n), NULL)
  *     → time=2026-01-15T09:30:00.000Z level=info msg="message stored" org=00D… notifications=3
  *
- * Keys and values alternate; the list ends with NULL. A NULL value skips its pair. Values are quoted as needed; control
- * characters are escaped, so that a peer can never forge a line. Secrets are never passed here (style rule 20).
+ * Keys and values alternate; the list ends with NULL. A NULL value skips its pair. Values are
+ * quoted as needed; control characters are escaped, so that a peer can never forge a line. Secrets
+ * are never passed here (style rule 20).
  *
- * Threads: any; one write(2) a line. Errors: a failing standard error is ignored, since there is nobody to tell.
+ * Threads: any; one write(2) a line. Errors: a failing standard error is ignored, since there is
+ * nobody to tell.
  */
 #ifndef TP_LOG_H
 #define TP_LOG_H
@@ -26,7 +28,8 @@ void log_event(enum log_level level, const char *msg, ...) __attribute__((sentin
 #define log_warn(...)  log_event(LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_error(...) log_event(LOG_LEVEL_ERROR, __VA_ARGS__)
 
-/* A decimal number for use as a value: valid until the caller's full expression ends its 16th later call in this thread. */
+/* A decimal number for use as a value: valid until the caller's full expression ends its 16th later
+ * call in this thread. */
 const char *log_num(long long n);
 
 #endif

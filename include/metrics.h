@@ -1,12 +1,13 @@
 /*
  * metrics - the table of everything that is counted, and its Prometheus text form
  *
- * The X-macro below is the master copy: code, HELP text and manual come from it. A series is a metric with the
- * values of its labels, in the order of the table ("org,result" → two values).
+ * The X-macro below is the master copy: code, HELP text and manual come from it. A series is a
+ * metric with the values of its labels, in the order of the table ("org,result" → two values).
  *
- * Threads: any; counters and histograms are atomics once the series exists, look-up takes a short lock. A hot path keeps the
- *          handle (metric_series) instead of looking it up each time.
- * Bounds:  at most 4,096 series in all; further label combinations are counted in one series whose labels are "other".
+ * Threads: any; counters and histograms are atomics once the series exists, look-up takes a short
+ * lock. A hot path keeps the handle (metric_series) instead of looking it up each time. Bounds:  at
+ * most 4,096 series in all; further label combinations are counted in one series whose labels are
+ * "other".
  */
 #ifndef TP_METRICS_H
 #define TP_METRICS_H
@@ -29,7 +30,8 @@
     X(METRIC_STORE_BATCH_SIZE, HISTOGRAM, "store_batch_size", "",                                  \
       "Notifications that one commit made durable")                                                \
     X(METRIC_CONNECTIONS, GAUGE, "connections", "state", "Open connections by state")              \
-    X(METRIC_TLS_HANDSHAKES, COUNTER, "tls_handshakes_total", "result", "TLS handshakes by result")\
+    X(METRIC_TLS_HANDSHAKES, COUNTER, "tls_handshakes_total", "result",                            \
+      "TLS handshakes by result")                                                                  \
     X(METRIC_QUEUE_NOTIFICATIONS, GAUGE, "queue_notifications", "org,state",                       \
       "Notifications in the store by organisation and state (ready, leased, failed)")              \
     X(METRIC_QUEUE_OLDEST, GAUGE, "queue_oldest_seconds", "org",                                   \
@@ -56,14 +58,16 @@ enum metric_id {
 
 struct metric_series;
 
-/* Finds or makes a series; label values in table order, exactly as many as the table names. Never NULL; lives for ever. */
+/* Finds or makes a series; label values in table order, exactly as many as the table names. Never
+ * NULL; lives for ever. */
 struct metric_series *metric_series(enum metric_id id, ...);
 
-void metric_add(struct metric_series *s, uint64_t n);       /* counter */
-void metric_set(struct metric_series *s, double v);         /* gauge */
-void metric_gauge_add(struct metric_series *s, int64_t n);  /* gauge, integral */
-void metric_observe(struct metric_series *s, double v);     /* histogram: seconds, or a size for store_batch_size */
-uint64_t metric_value(const struct metric_series *s);       /* counter, for tests and the status page */
+void metric_add(struct metric_series *s, uint64_t n);      /* counter */
+void metric_set(struct metric_series *s, double v);        /* gauge */
+void metric_gauge_add(struct metric_series *s, int64_t n); /* gauge, integral */
+void metric_observe(struct metric_series *s,
+                    double v); /* histogram: seconds, or a size for store_batch_size */
+uint64_t metric_value(const struct metric_series *s); /* counter, for tests and the status page */
 
 #define metric_inc(id, ...) metric_add(metric_series((id), __VA_ARGS__), 1)
 

@@ -1,22 +1,25 @@
 /*
  * org - the customer's Salesforce org: sign in, read, write
  *
- * The only door to Salesforce. It knows OAuth, REST, Composite and the schema's names; it knows nothing of the queue. Names of objects and
- * fields come from the configuration; records come out as rules.h structs.
+ * The only door to Salesforce. It knows OAuth, REST, Composite and the schema's names; it knows
+ * nothing of the queue. Names of objects and fields come from the configuration; records come out
+ * as rules.h structs.
  *
- * A struct org is shared by all workers of the daemon: one token, one refresh at a time. A struct org_conn belongs to one thread: a
- * curl handle kept alive, and the gate that is asked before each request.
+ * A struct org is shared by all workers of the daemon: one token, one refresh at a time. A struct
+ * org_conn belongs to one thread: a curl handle kept alive, and the gate that is asked before each
+ * request.
  *
  * Every answer is classified in exactly one place (org/http.c, org_classify):
  *
  *      a row     ORG_ROW_DONE | ORG_ROW_RETRY | ORG_ROW_PARK (this row is wrong)
  *      a request ERR_NONE, or
- *                ERR_NETWORK ERR_TIMEOUT ERR_BUSY    the org can't be reached or is unwell      ┐ failures of the org as a whole:
- *                ERR_LIMIT                           API budget or concurrency                  │ hold the work,
- *                ERR_AUTH ERR_CONFIG ERR_DENIED      sign-in or configuration is wrong: stop    ┘ consume no try
- *                ERR_UNKNOWN_OUTCOME                 a write whose answer was not complete and understood
- *                ERR_STALE                           the gate said no, or the lease ended while the request left: nothing was sent whole
- *                ERR_INVALID                         the org refused this very request (bad id, malformed …)
+ *                ERR_NETWORK ERR_TIMEOUT ERR_BUSY    the org can't be reached or is unwell      ┐
+ * failures of the org as a whole: ERR_LIMIT                           API budget or concurrency │
+ * hold the work, ERR_AUTH ERR_CONFIG ERR_DENIED      sign-in or configuration is wrong: stop    ┘
+ * consume no try ERR_UNKNOWN_OUTCOME                 a write whose answer was not complete and
+ * understood ERR_STALE                           the gate said no, or the lease ended while the
+ * request left: nothing was sent whole ERR_INVALID                         the org refused this
+ * very request (bad id, malformed …)
  *
  * Ownership: what callbacks receive is borrowed for the call. Threads: see above.
  * Source of limits and codes: Salesforce REST API guide; see org/http.c.
@@ -34,38 +37,43 @@ struct org;
 struct org_conn;
 
 enum {
-    ORG_WRITE_MAX = 1000,     /* rows of one write call: Composite with 5 collections of 200 */
+    ORG_WRITE_MAX = 1000, /* rows of one write call: Composite with 5 collections of 200 */
     ORG_COLLECTION_MAX = 200,
-    ORG_IN_MAX = 400,         /* ids in one IN (…): the URI limit is 16,384 bytes */
+    ORG_IN_MAX = 400, /* ids in one IN (…): the URI limit is 16,384 bytes */
     ORG_PAGE = 2000,
 };
 
 void org_global_init(void);
 
-/* policy: names the extra fields that rules need; borrowed for the life of the org. Does no I/O but reads the key or secret file. */
-MUST_USE enum err org_new(struct org **out, const struct config_org *c, const struct policy *policy, int64_t request_timeout_ms,
-                          struct error *e);
+/* policy: names the extra fields that rules need; borrowed for the life of the org. Does no I/O but
+ * reads the key or secret file. */
+MUST_USE enum err org_new(struct org **out, const struct config_org *c, const struct policy *policy,
+                          int64_t request_timeout_ms, struct error *e);
 void org_free(struct org **o);
 const struct config_org *org_config(const struct org *o);
 
-/* ------------------------------------------------------------------ cached state, for readiness and the claim */
+/* ------------------------------------------------------------------ cached state, for readiness
+ * and the claim */
 
 struct org_state {
-    bool reachable;           /* last transport outcome */
-    bool authenticated;       /* holds a token that was accepted */
-    bool stopped;             /* sign-in or configuration is wrong, or the token is another org's */
-    int64_t held_until_boot_ms; /* no request before this (back-off of the org as a whole); 0: none */
-    int64_t api_used, api_limit; /* from Sforce-Limit-Info; -1: not seen yet */
+    bool reachable;     /* last transport outcome */
+    bool authenticated; /* holds a token that was accepted */
+    bool stopped;       /* sign-in or configuration is wrong, or the token is another org's */
+    int64_t
+        held_until_boot_ms; /* no request before this (back-off of the org as a whole); 0: none */
+    int64_t api_used, api_limit;  /* from Sforce-Limit-Info; -1: not seen yet */
     char problem[ERROR_TEXT_MAX]; /* sentence for the admin; "" when well */
 };
 void org_state_get(struct org *o, struct org_state *out); /* never waits for I/O */
 
-/* Told by the worker after a pass: a failure of the org as a whole holds it for a growing, jittered time (1 s … 5 min); success ends that. */
+/* Told by the worker after a pass: a failure of the org as a whole holds it for a growing, jittered
+ * time (1 s … 5 min); success ends that. */
 void org_report(struct org *o, enum err outcome, const struct error *e);
 
 /* ------------------------------------------------------------------ connections */
 
-/* Asked before each request: renew the lease. *deadline_boot_ms is read again as the last bytes leave (protocol rule 13). */
+/* Asked before each request: renew the lease. *deadline_boot_ms is read again as the last bytes
+ * leave (protocol rule 13). */
 struct org_gate {
     enum err (*before)(void *ctx, struct error *e); /* NULL: no gate */
     void *ctx;
@@ -75,7 +83,8 @@ struct org_gate {
 MUST_USE enum err org_conn_new(struct org_conn **out, struct org *o, struct error *e);
 void org_conn_free(struct org_conn **c);
 void org_conn_gate(struct org_conn *c, const struct org_gate *gate); /* NULL: none. Copied. */
-void org_conn_abort(struct org_conn *c); /* any thread: the request in flight ends soon (shutdown) */
+void org_conn_abort(
+    struct org_conn *c); /* any thread: the request in flight ends soon (shutdown) */
 uint64_t org_conn_calls(const struct org_conn *c); /* API calls made, for logs and tests */
 
 /* Signs in if there is no token, asks the cheapest question, updates the cached state. */
@@ -83,68 +92,81 @@ MUST_USE enum err org_probe(struct org_conn *c, struct error *e);
 
 /* ------------------------------------------------------------------ reading */
 
-/* IANA name: the configured one, or Organization.TimeZoneSidKey, read once and remembered. out is filled (≤ 64 bytes). */
+/* IANA name: the configured one, or Organization.TimeZoneSidKey, read once and remembered. out is
+ * filled (≤ 64 bytes). */
 MUST_USE enum err org_time_zone(struct org_conn *c, char out[64], struct error *e);
 
-/* The campaign as it stands. *out stays valid until org_campaign_free. exists false: not visible; *deleted says whether the
- * org confirmed the deletion (IsDeleted through queryAll, or getDeleted). */
+/* The campaign as it stands. *out stays valid until org_campaign_free. exists false: not visible;
+ * *deleted says whether the org confirmed the deletion (IsDeleted through queryAll, or getDeleted).
+ */
 struct org_campaign {
     struct campaign campaign;
     bool deleted_confirmed;
     void *private;
 };
-MUST_USE enum err org_read_campaign(struct org_conn *c, const char *id, struct org_campaign **out, struct error *e);
+MUST_USE enum err org_read_campaign(struct org_conn *c, const char *id, struct org_campaign **out,
+                                    struct error *e);
 void org_campaign_free(struct org_campaign **c);
 
-/* Members of one campaign: all of them (ids NULL; in order of Id, pages of 2,000, a dead locator restarts from the last Id), or those
- * with these ids in whatever campaign they are. Rows come in batches through `each`; it may end the walk with an error. A
- * converted lead's member comes as its Contact's (email looked up). A member that is not found simply does not come. */
+/* Members of one campaign: all of them (ids NULL; in order of Id, pages of 2,000, a dead locator
+ * restarts from the last Id), or those with these ids in whatever campaign they are. Rows come in
+ * batches through `each`; it may end the walk with an error. A converted lead's member comes as its
+ * Contact's (email looked up). A member that is not found simply does not come. */
 typedef enum err org_member_fn(void *ctx, const struct member *m, size_t n, struct error *e);
-MUST_USE enum err org_read_members(struct org_conn *c, const char *campaign, const char (*ids)[SFID_SIZE], size_t n,
-                                   org_member_fn *each, void *ctx, struct error *e);
+MUST_USE enum err org_read_members(struct org_conn *c, const char *campaign,
+                                   const char (*ids)[SFID_SIZE], size_t n, org_member_fn *each,
+                                   void *ctx, struct error *e);
 
-/* Touchpoints with a key: of a campaign, by lookup or stored campaign id (keys NULL), or with these keys. */
+/* Touchpoints with a key: of a campaign, by lookup or stored campaign id (keys NULL), or with these
+ * keys. */
 struct org_touchpoint {
     char id[SFID_SIZE];
-    char key[SFID_SIZE];            /* as stored; not normalised when it is not an id */
-    const char *value[TV_COUNT];    /* "" for null; the date in time_format_datetime form */
+    char key[SFID_SIZE];         /* as stored; not normalised when it is not an id */
+    const char *value[TV_COUNT]; /* "" for null; the date in time_format_datetime form */
 };
-typedef enum err org_touchpoint_fn(void *ctx, const struct org_touchpoint *t, size_t n, struct error *e);
-MUST_USE enum err org_read_touchpoints(struct org_conn *c, const char *campaign, const char (*keys)[SFID_SIZE], size_t n,
+typedef enum err org_touchpoint_fn(void *ctx, const struct org_touchpoint *t, size_t n,
+                                   struct error *e);
+MUST_USE enum err org_read_touchpoints(struct org_conn *c, const char *campaign,
+                                       const char (*keys)[SFID_SIZE], size_t n,
                                        org_touchpoint_fn *each, void *ctx, struct error *e);
 
-/* Which of these records the org confirms to be deleted: IsDeleted through queryAll, then getDeleted over the last 15 days for
- * those that queryAll does not show. confirmed[i] is set for each. object: "CampaignMember", "Campaign" … */
-MUST_USE enum err org_confirm_deleted(struct org_conn *c, const char *object, const char (*ids)[SFID_SIZE], size_t n,
-                                      bool *confirmed, struct error *e);
+/* Which of these records the org confirms to be deleted: IsDeleted through queryAll, then
+ * getDeleted over the last 15 days for those that queryAll does not show. confirmed[i] is set for
+ * each. object: "CampaignMember", "Campaign" … */
+MUST_USE enum err org_confirm_deleted(struct org_conn *c, const char *object,
+                                      const char (*ids)[SFID_SIZE], size_t n, bool *confirmed,
+                                      struct error *e);
 
-/* Memberships: member and campaign ids of these leads or contacts (by_lead), or of these members themselves. Also those of
- * leads that were converted to the contacts. */
+/* Memberships: member and campaign ids of these leads or contacts (by_lead), or of these members
+ * themselves. Also those of leads that were converted to the contacts. */
 struct org_membership {
     char member_id[SFID_SIZE], campaign_id[SFID_SIZE];
     char person_id[SFID_SIZE]; /* the id asked for that this came from */
 };
-typedef enum err org_membership_fn(void *ctx, const struct org_membership *m, size_t n, struct error *e);
+typedef enum err org_membership_fn(void *ctx, const struct org_membership *m, size_t n,
+                                   struct error *e);
 enum org_membership_by { ORG_BY_LEAD, ORG_BY_CONTACT, ORG_BY_MEMBER };
-MUST_USE enum err org_read_memberships(struct org_conn *c, enum org_membership_by by, const char (*ids)[SFID_SIZE], size_t n,
+MUST_USE enum err org_read_memberships(struct org_conn *c, enum org_membership_by by,
+                                       const char (*ids)[SFID_SIZE], size_t n,
                                        org_membership_fn *each, void *ctx, struct error *e);
 
 /* Contacts of person accounts: contact[i] is "" where the account is not a person's. */
-MUST_USE enum err org_read_person_contacts(struct org_conn *c, const char (*accounts)[SFID_SIZE], size_t n,
-                                           char (*contact)[SFID_SIZE], struct error *e);
+MUST_USE enum err org_read_person_contacts(struct org_conn *c, const char (*accounts)[SFID_SIZE],
+                                           size_t n, char (*contact)[SFID_SIZE], struct error *e);
 
 /* Deletion helper records by their ids; found[i] false where gone. */
 struct org_helper {
     bool found;
     char member_id[SFID_SIZE], campaign_id[SFID_SIZE];
 };
-MUST_USE enum err org_read_helpers(struct org_conn *c, const char (*ids)[SFID_SIZE], size_t n, struct org_helper *out,
-                                   struct error *e);
+MUST_USE enum err org_read_helpers(struct org_conn *c, const char (*ids)[SFID_SIZE], size_t n,
+                                   struct org_helper *out, struct error *e);
 
 /* Ids deleted between the two instants (getDeleted). *covered_at_ms: start of the next window. */
 typedef enum err org_id_fn(void *ctx, const char *id, struct error *e);
-MUST_USE enum err org_read_deleted(struct org_conn *c, const char *object, int64_t from_at_ms, int64_t to_at_ms,
-                                   org_id_fn *each, void *ctx, int64_t *covered_at_ms, struct error *e);
+MUST_USE enum err org_read_deleted(struct org_conn *c, const char *object, int64_t from_at_ms,
+                                   int64_t to_at_ms, org_id_fn *each, void *ctx,
+                                   int64_t *covered_at_ms, struct error *e);
 
 /* ------------------------------------------------------------------ writing */
 
@@ -153,15 +175,17 @@ enum org_row_class { ORG_ROW_DONE, ORG_ROW_RETRY, ORG_ROW_PARK };
 struct org_row_result {
     enum org_row_class class;
     bool created;
-    char id[SFID_SIZE];   /* of the record, where the org told */
-    char code[64];        /* "" when done */
-    char message[400];    /* what the org said, the fields, and what to do */
+    char id[SFID_SIZE]; /* of the record, where the org told */
+    char code[64];      /* "" when done */
+    char message[400];  /* what the org said, the fields, and what to do */
 };
 
-/* Upserts by the key; n ≤ ORG_WRITE_MAX; results[i] for rows[i]. "" is sent as null. The caller has marked the write. */
-MUST_USE enum err org_upsert(struct org_conn *c, const struct touchpoint *rows, size_t n, struct org_row_result *results,
-                             struct error *e);
-/* Deletes records by id; already deleted is done. object: the touchpoint object, or the helper object. */
+/* Upserts by the key; n ≤ ORG_WRITE_MAX; results[i] for rows[i]. "" is sent as null. The caller has
+ * marked the write. */
+MUST_USE enum err org_upsert(struct org_conn *c, const struct touchpoint *rows, size_t n,
+                             struct org_row_result *results, struct error *e);
+/* Deletes records by id; already deleted is done. object: the touchpoint object, or the helper
+ * object. */
 MUST_USE enum err org_delete_touchpoints(struct org_conn *c, const char (*ids)[SFID_SIZE], size_t n,
                                          struct org_row_result *results, struct error *e);
 MUST_USE enum err org_delete_helpers(struct org_conn *c, const char (*ids)[SFID_SIZE], size_t n,

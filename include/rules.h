@@ -1,11 +1,12 @@
 /*
  * rules - does this campaign member have a touchpoint, and with which values?
  *
- * decide() is a pure function of the org's current state and the policy: no clock, no I/O, no history. The live path, the
- * reconcile, the preview and the explanation call this one. Source: the project's rules, after "Syncing offline campaigns".
+ * decide() is a pure function of the org's current state and the policy: no clock, no I/O, no
+ * history. The live path, the reconcile, the preview and the explanation call this one. Source: the
+ * project's rules, after "Syncing offline campaigns".
  *
- * Texts are borrowed UTF-8 that live as long as the caller keeps the records; NULL means the field is null. Dates are days,
- * date-times UTC ms (timeutil.h), TIME_NONE when null.
+ * Texts are borrowed UTF-8 that live as long as the caller keeps the records; NULL means the field
+ * is null. Dates are days, date-times UTC ms (timeutil.h), TIME_NONE when null.
  *
  * Threads: pure; a struct policy is shared read-only, a struct zone belongs to the calling thread.
  */
@@ -31,15 +32,17 @@ struct rule_value {
 
 struct campaign {
     char id[SFID_SIZE];
-    bool exists;              /* false: deleted */
+    bool exists; /* false: deleted */
     const char *name, *type;
-    const char *sync_type;    /* the picklist, as it stands */
+    const char *sync_type;      /* the picklist, as it stands */
     int64_t start_day, end_day; /* Touchpoint Start / End Date */
-    const struct rule_value *fields; /* policy.campaign_fields order; NULL if the policy names none */
+    const struct rule_value
+        *fields; /* policy.campaign_fields order; NULL if the policy names none */
 };
 
 struct person {
-    char contact_id[SFID_SIZE], lead_id[SFID_SIZE]; /* at most one is set: the Contact where there is one (a converted lead's too) */
+    char contact_id[SFID_SIZE], lead_id[SFID_SIZE]; /* at most one is set: the Contact where there
+                                                       is one (a converted lead's too) */
     const char *email;
 };
 
@@ -51,9 +54,10 @@ struct member {
     bool has_responded;
     const char *status;
     int64_t created_at_ms;
-    int64_t first_responded_day;  /* a date without time */
-    int64_t touchpoint_at_ms;     /* Buyer Touchpoint Date, a date-time … */
-    int64_t touchpoint_day;       /* … or, where the org's field is a date, the day; the other is TIME_NONE */
+    int64_t first_responded_day; /* a date without time */
+    int64_t touchpoint_at_ms;    /* Buyer Touchpoint Date, a date-time … */
+    int64_t
+        touchpoint_day; /* … or, where the org's field is a date, the day; the other is TIME_NONE */
     const struct rule_value *fields; /* policy.member_fields order */
 };
 
@@ -80,21 +84,22 @@ enum rule_op {
     RULE_OPS(X)
 #undef X
 };
-/* By its text, case-insensitive; also the spellings "does not contain", "not contain", "does not start with" and so on.
- * False for anything else ("in last N days" is not offered: the decision has no clock). */
+/* By its text, case-insensitive; also the spellings "does not contain", "not contain", "does not
+ * start with" and so on. False for anything else ("in last N days" is not offered: the decision has
+ * no clock). */
 bool rule_op_parse(const char *text, enum rule_op *out);
 
 struct rule_condition {
-    bool on_member;     /* CampaignMember.<Field>; else Campaign.<Field> */
-    size_t field;       /* index into policy.member_fields or campaign_fields */
+    bool on_member; /* CampaignMember.<Field>; else Campaign.<Field> */
+    size_t field;   /* index into policy.member_fields or campaign_fields */
     enum rule_op op;
-    const char *value;  /* "" means null for is / is not */
+    const char *value; /* "" means null for is / is not */
 };
-struct rule_group {     /* AND */
+struct rule_group { /* AND */
     struct rule_condition *conditions;
     size_t count;
 };
-struct rule_date {      /* one of the `dates` of an include rule */
+struct rule_date { /* one of the `dates` of an include rule */
     bool on_member;
     size_t field;
 };
@@ -108,28 +113,29 @@ struct rule {
 };
 
 struct channel_map {
-    const char *type;       /* pattern with '*', case-insensitive */
-    const char *status;     /* pattern or NULL: any */
+    const char *type;                 /* pattern with '*', case-insensitive */
+    const char *status;               /* pattern or NULL: any */
     const char *channel, *subchannel; /* subchannel NULL: none */
     bool null_channel;
 };
 
 struct policy {
-    bool picklist_first;      /* precedence: picklist */
-    bool end_inclusive;       /* end_date: inclusive */
-    bool window_on_added;     /* window_applies_to: added_date */
+    bool picklist_first;  /* precedence: picklist */
+    bool end_inclusive;   /* end_date: inclusive */
+    bool window_on_added; /* window_applies_to: added_date */
     bool dedupe_email;
     const char *default_channel;
     struct channel_map *channels;
     size_t channel_count;
     struct rule *rules;
     size_t rule_count;
-    const char **campaign_fields, **member_fields; /* API names that rules use, without the object */
+    const char **campaign_fields,
+        **member_fields; /* API names that rules use, without the object */
     size_t campaign_field_count, member_field_count;
 };
 
-/* Checks what needs no org: at least one condition a group, dates only on include rules and at least one there, names without '.',
- * ≤ 255 bytes. e names the rule or channel. */
+/* Checks what needs no org: at least one condition a group, dates only on include rules and at
+ * least one there, names without '.', ≤ 255 bytes. e names the rule or channel. */
 MUST_USE enum err policy_check(const struct policy *p, struct error *e);
 
 /* ------------------------------------------------------------------ the decision */
@@ -140,16 +146,20 @@ MUST_USE enum err policy_check(const struct policy *p, struct error *e);
     X(REASON_MEMBER_DELETED, "member_deleted", "the campaign member no longer exists")             \
     X(REASON_CAMPAIGN_DELETED, "campaign_deleted", "the campaign no longer exists")                \
     X(REASON_RULE_EXCLUDED, "rule_excluded", "a custom rule excludes this member")                 \
-    X(REASON_NOT_RESPONDED, "not_responded", "only responded members are included, and this one has not responded") \
+    X(REASON_NOT_RESPONDED, "not_responded",                                                       \
+      "only responded members are included, and this one has not responded")                       \
     X(REASON_CAMPAIGN_EXCLUDED, "campaign_excluded", "the campaign excludes all its members")      \
-    X(REASON_CAMPAIGN_NOT_ENABLED, "campaign_not_enabled", "Enable Buyer Touchpoints is blank on the campaign") \
-    X(REASON_UNKNOWN_SYNC_TYPE, "unknown_sync_type", "the value of Enable Buyer Touchpoints is not known") \
+    X(REASON_CAMPAIGN_NOT_ENABLED, "campaign_not_enabled",                                         \
+      "Enable Buyer Touchpoints is blank on the campaign")                                         \
+    X(REASON_UNKNOWN_SYNC_TYPE, "unknown_sync_type",                                               \
+      "the value of Enable Buyer Touchpoints is not known")                                        \
     X(REASON_NO_EMAIL, "no_email", "the person has no email address")                              \
     X(REASON_NOT_A_PERSON, "not_a_person", "the member is an account, not a lead or contact")      \
     X(REASON_NO_DATE, "no_date", "all date fields that the rule names are empty")                  \
     X(REASON_BEFORE_START, "before_start_date", "the date is before the Touchpoint Start Date")    \
     X(REASON_AFTER_END, "after_end_date", "the date is on or after the Touchpoint End Date")       \
-    X(REASON_DUPLICATE_EMAIL, "duplicate_email", "another member of the campaign with the same email has an earlier date")
+    X(REASON_DUPLICATE_EMAIL, "duplicate_email",                                                   \
+      "another member of the campaign with the same email has an earlier date")
 
 enum reason {
 #define X(id, code, text) id,
@@ -163,25 +173,27 @@ enum sync_type { SYNC_BLANK, SYNC_ALL, SYNC_RESPONDED, SYNC_EXCLUDE, SYNC_UNKNOW
 enum sync_type sync_type_of(const char *picklist_value);
 
 struct decision {
-    enum reason reason;        /* REASON_NONE: the member has a touchpoint with the values below */
+    enum reason reason; /* REASON_NONE: the member has a touchpoint with the values below */
     enum sync_type sync_type;
-    const struct rule *rule;   /* the custom rule that matched, or NULL */
-    int64_t touchpoint_at_ms;  /* as far as the steps got; TIME_NONE before step 4 */
-    const char *date_field;    /* where the date came from: "Buyer Touchpoint Date", "FirstRespondedDate", "CreatedDate", or the rule's field */
-    int64_t window_day;        /* the day that step 5 compared; TIME_NONE before */
+    const struct rule *rule;  /* the custom rule that matched, or NULL */
+    int64_t touchpoint_at_ms; /* as far as the steps got; TIME_NONE before step 4 */
+    const char *date_field;   /* where the date came from: "Buyer Touchpoint Date",
+                                 "FirstRespondedDate", "CreatedDate", or the rule's field */
+    int64_t window_day;       /* the day that step 5 compared; TIME_NONE before */
 };
 
 /* Steps 1 to 5. c and m are never NULL (exists tells). zone: the org's. */
-void decide(const struct campaign *c, const struct member *m, const struct policy *p, struct zone *zone,
-            struct decision *out);
+void decide(const struct campaign *c, const struct member *m, const struct policy *p,
+            struct zone *zone, struct decision *out);
 
-/* Step 6 over the decisions of a whole campaign: where policy.dedupe_email, all but the earliest (then smallest id) of the
- * members with equal folded emails turn to REASON_DUPLICATE_EMAIL. O(n log n). */
+/* Step 6 over the decisions of a whole campaign: where policy.dedupe_email, all but the earliest
+ * (then smallest id) of the members with equal folded emails turn to REASON_DUPLICATE_EMAIL. O(n
+ * log n). */
 struct dedupe_entry {
     const char *member_id;
-    const char *email;      /* trimmed */
+    const char *email; /* trimmed */
     int64_t touchpoint_at_ms;
-    bool keeps;             /* out */
+    bool keeps; /* out */
 };
 void dedupe_by_email(struct dedupe_entry *entries, size_t n);
 
@@ -194,9 +206,11 @@ struct channel {
     bool is_default;                  /* no mapping matched */
     bool null_channel;
 };
-void channel_of(const struct policy *p, const char *campaign_type, const char *member_status, struct channel *out);
+void channel_of(const struct policy *p, const char *campaign_type, const char *member_status,
+                struct channel *out);
 
-/* The managed values, in schema order. Every one is text, "" for null; the date-time in time_format_datetime form. */
+/* The managed values, in schema order. Every one is text, "" for null; the date-time in
+ * time_format_datetime form. */
 #define TOUCHPOINT_VALUES(X)                                                                       \
     X(TV_KEY, "key")                                                                               \
     X(TV_CAMPAIGN, "campaign")                                                                     \
@@ -227,10 +241,12 @@ struct touchpoint {
     char date[32];
     char channel_path[2 * RULES_CHANNEL_MAX + 2];
     char rule[300];
-    char *email; /* trimmed copy when the original had surrounding white space; touchpoint_release frees */
+    char *email; /* trimmed copy when the original had surrounding white space; touchpoint_release
+                    frees */
 };
 
-/* Only for a decision with REASON_NONE. Texts are cut at whole characters to the field lengths of the `standard` schema (255; name 80 …). */
+/* Only for a decision with REASON_NONE. Texts are cut at whole characters to the field lengths of
+ * the `standard` schema (255; name 80 …). */
 void touchpoint_values(const struct campaign *c, const struct member *m, const struct policy *p,
                        const struct decision *d, struct touchpoint *out);
 void touchpoint_release(struct touchpoint *t);

@@ -1,9 +1,10 @@
 /*
  * sfid - Salesforce record ids
  *
- * 15 case-sensitive characters [0-9A-Za-z], or 18 with a checksum suffix that tells, for each five characters, which of them
- * are upper case (alphabet A–Z, 0–5; bit i is set if the i-th of the five is A–Z). Everything inside the program uses the 18.
- * Source: Salesforce Object Reference, "ID Field Type".
+ * 15 case-sensitive characters [0-9A-Za-z], or 18 with a checksum suffix that tells, for each five
+ * characters, which of them are upper case (alphabet A–Z, 0–5; bit i is set if the i-th of the five
+ * is A–Z). Everything inside the program uses the 18. Source: Salesforce Object Reference, "ID
+ * Field Type".
  *
  * Threads: pure.
  */
@@ -15,8 +16,8 @@
 
 enum { SFID_LEN = 18, SFID_SIZE = 19 };
 
-/* Normalises n bytes to 18 characters. The suffix of an 18-character id must be right (its letters may be of either case).
- * False, and out untouched, for anything else. */
+/* Normalises n bytes to 18 characters. The suffix of an 18-character id must be right (its letters
+ * may be of either case). False, and out untouched, for anything else. */
 bool sfid_normalise(const char *s, size_t n, char out[SFID_SIZE]);
 
 /* True if id (18, normalised) begins with the three-character key prefix, e.g. "701". */

@@ -1,8 +1,8 @@
 /*
  * store - the durable queue between intake and worker
  *
- * Intake puts notifications in; workers claim them by campaign and say how each ended. Nothing else joins the two halves, so
- * what store_put accepted survives a crash of either.
+ * Intake puts notifications in; workers claim them by campaign and say how each ended. Nothing else
+ * joins the two halves, so what store_put accepted survives a crash of either.
  *
  *               claim             applied, or ignored
  *      READY ----------> LEASED -----------------------> DONE
@@ -11,19 +11,20 @@
  *        |                                      |          |
  *        +---- same id again, or replay --------+----------+
  *
- * A known id on READY changes nothing; on LEASED it marks the row to run again when it is settled; on DONE and FAILED it makes
- * the row READY. Each entry into READY draws a new sequence number (`seq`). Ignored objects are born DONE. Only an admin's word or retention removes a row.
- * A lease that runs out makes its rows READY again: work happens at least once, so workers are idempotent.
+ * A known id on READY changes nothing; on LEASED it marks the row to run again when it is settled;
+ * on DONE and FAILED it makes the row READY. Each entry into READY draws a new sequence number
+ * (`seq`). Ignored objects are born DONE. Only an admin's word or retention removes a row. A lease
+ * that runs out makes its rows READY again: work happens at least once, so workers are idempotent.
  *
- * Invariants (protocol.md): S1 nothing is reported stored before COMMIT returned well. S2 a row is in exactly one state.
- * S3 at most one live lease a campaign; each carries a fence that only grows. S4 no settle and no write mark without the fence.
- * S5 whoever finds a write mark set adds an echo.
+ * Invariants (protocol.md): S1 nothing is reported stored before COMMIT returned well. S2 a row is
+ * in exactly one state. S3 at most one live lease a campaign; each carries a fence that only grows.
+ * S4 no settle and no write mark without the fence. S5 whoever finds a write mark set adds an echo.
  *
- * Threads:   every function may be called from any thread; store_put never waits for a disk, all others may.
- * Ownership: spans passed in are borrowed for the call, but for struct store_put, which is the store's until `done`.
- * Errors:    ERR_BUSY, ERR_IO, ERR_FULL, ERR_STOPPED, ERR_UNKNOWN_OUTCOME are temporary; ERR_STALE: the lease is another's
- *            now, drop the pass; ERR_CORRUPT is final.
- * Times:     *_at_ms wall clock; deadline_boot_ms CLOCK_BOOTTIME.
+ * Threads:   every function may be called from any thread; store_put never waits for a disk, all
+ * others may. Ownership: spans passed in are borrowed for the call, but for struct store_put, which
+ * is the store's until `done`. Errors:    ERR_BUSY, ERR_IO, ERR_FULL, ERR_STOPPED,
+ * ERR_UNKNOWN_OUTCOME are temporary; ERR_STALE: the lease is another's now, drop the pass;
+ * ERR_CORRUPT is final. Times:     *_at_ms wall clock; deadline_boot_ms CLOCK_BOOTTIME.
  */
 #ifndef TP_STORE_H
 #define TP_STORE_H
@@ -36,26 +37,31 @@
 struct store;
 
 enum {
-    STORE_SLICE_MAX = 1000,   /* rows in one request of a worker (protocol rule 20) */
+    STORE_SLICE_MAX = 1000, /* rows in one request of a worker (protocol rule 20) */
     STORE_OBJECT_SIZE = 81,
     STORE_CODE_SIZE = 64,
     STORE_MESSAGE_SIZE = 512,
-    STORE_ALONE_AFTER = 3,    /* claims that never settled; then the hint runs alone, and after as many again it is FAILED */
+    STORE_ALONE_AFTER = 3, /* claims that never settled; then the hint runs alone, and after as many
+                              again it is FAILED */
 };
 
 /* What a row asks for; name as shown to people. */
 #define STORE_KINDS(X)                                                                             \
-    X(STORE_CAMPAIGN, "campaign")           /* record_id = campaign_id: the whole campaign */      \
-    X(STORE_MEMBER, "member")               /* record_id: the member */                            \
-    X(STORE_DELETION, "deletion")           /* subject_id: the member that was deleted; record_id: helper record */ \
-    X(STORE_CAMPAIGN_GONE, "campaign_gone") /* helper with a blank member: the campaign was deleted; record_id: helper */ \
+    X(STORE_CAMPAIGN, "campaign") /* record_id = campaign_id: the whole campaign */                \
+    X(STORE_MEMBER, "member")     /* record_id: the member */                                      \
+    X(STORE_DELETION,                                                                              \
+      "deletion") /* subject_id: the member that was deleted; record_id: helper record */          \
+    X(STORE_CAMPAIGN_GONE, "campaign_gone") /* helper with a blank member: the campaign was        \
+                                               deleted; record_id: helper */                       \
     X(STORE_LEAD, "lead")                   /* record_id: the lead */                              \
     X(STORE_CONTACT, "contact")             /* record_id: the contact */                           \
-    X(STORE_ACCOUNT, "account")             /* subject_id: PersonContactId if the message had it */ \
-    X(STORE_HELPER, "helper")               /* record_id: a helper record whose fields the message did not carry */ \
-    X(STORE_GAP, "gap")                     /* an empty sObject: asks for a getDeleted window */   \
-    X(STORE_ECHO, "echo")                   /* made by the store itself: a whole pass, due late (protocol rule 12) */ \
-    X(STORE_IGNORED, "ignored")             /* an object that we do nothing with: born DONE */
+    X(STORE_ACCOUNT, "account") /* subject_id: PersonContactId if the message had it */            \
+    X(STORE_HELPER,                                                                                \
+      "helper")         /* record_id: a helper record whose fields the message did not carry */    \
+    X(STORE_GAP, "gap") /* an empty sObject: asks for a getDeleted window */                       \
+    X(STORE_ECHO,                                                                                  \
+      "echo") /* made by the store itself: a whole pass, due late (protocol rule 12) */            \
+    X(STORE_IGNORED, "ignored") /* an object that we do nothing with: born DONE */
 
 enum store_kind {
 #define X(id, name) id,
@@ -67,24 +73,27 @@ const char *store_kind_name(enum store_kind k);
 enum store_state { STORE_READY, STORE_LEASED, STORE_DONE, STORE_FAILED };
 const char *store_state_name(enum store_state s); /* "ready" … */
 
-/* ------------------------------------------------------------------------------------------ open */
+/* ------------------------------------------------------------------------------------------ open
+ */
 
 struct store_options {
-    const char *url;               /* "sqlite:/path/queue.db" */
-    int64_t lease_ms;              /* worker.lease */
-    int64_t echo_ms;               /* worker.echo */
-    int64_t keep_done_ms;          /* ≥ 7 days but in tests */
+    const char *url;      /* "sqlite:/path/queue.db" */
+    int64_t lease_ms;     /* worker.lease */
+    int64_t echo_ms;      /* worker.echo */
+    int64_t keep_done_ms; /* ≥ 7 days but in tests */
     int64_t keep_failed_ms, keep_ledger_ms;
-    uint64_t disk_reserve_bytes;   /* below this much free space intake stops and settles go on (protocol rule 5) */
-    unsigned put_queue_max;        /* puts that may wait; beyond it store_put says ERR_BUSY */
+    uint64_t disk_reserve_bytes; /* below this much free space intake stops and settles go on
+                                    (protocol rule 5) */
+    unsigned put_queue_max;      /* puts that may wait; beyond it store_put says ERR_BUSY */
 };
 
-/* Opens, migrates, releases the leases of a former process (its rows become READY; a write mark found set becomes an echo).
- * A second daemon on the same file is refused: ERR_BUSY. */
+/* Opens, migrates, releases the leases of a former process (its rows become READY; a write mark
+ * found set becomes an echo). A second daemon on the same file is refused: ERR_BUSY. */
 MUST_USE enum err store_open(struct store **out, const struct store_options *o, struct error *e);
 void store_close(struct store **s); /* finishes what is queued */
 
-/* ------------------------------------------------------------------------------------------ intake */
+/* ------------------------------------------------------------------------------------------ intake
+ */
 
 struct store_item {
     enum store_kind kind;
@@ -95,41 +104,45 @@ struct store_item {
     char campaign_id[SFID_SIZE]; /* "" if the message did not tell: claimed under the key "*" */
 };
 
-/* One request's notifications. The caller fills the first part; after store_put returned ERR_NONE the struct and all it points
- * to belong to the store until `done` is called, on the store's own thread: it may only hand over (push and wake). */
+/* One request's notifications. The caller fills the first part; after store_put returned ERR_NONE
+ * the struct and all it points to belong to the store until `done` is called, on the store's own
+ * thread: it may only hand over (push and wake). */
 struct store_put {
     char org[SFID_SIZE];
     const struct store_item *items;
     size_t count;
     void (*done)(struct store_put *p);
-    void *owner;             /* the caller's, untouched */
+    void *owner; /* the caller's, untouched */
 
-    enum err result;         /* ERR_NONE: every item is durable; else none is acknowledged */
+    enum err result;           /* ERR_NONE: every item is durable; else none is acknowledged */
     size_t stored, duplicates; /* stored + duplicates = count */
-    struct store_put *next;  /* the store's */
+    struct store_put *next;    /* the store's */
 };
 
-/* Identity is (org, notification_id, record_id): a message that names two records under one id keeps both. Puts of one request
- * share a savepoint; all waiting puts share a commit. ERR_BUSY, ERR_FULL, ERR_STOPPED, ERR_IO: not taken, `done` is not called. */
+/* Identity is (org, notification_id, record_id): a message that names two records under one id
+ * keeps both. Puts of one request share a savepoint; all waiting puts share a commit. ERR_BUSY,
+ * ERR_FULL, ERR_STOPPED, ERR_IO: not taken, `done` is not called. */
 MUST_USE enum err store_put(struct store *s, struct store_put *p, struct error *e);
 
-/* ------------------------------------------------------------------------------------------ claim */
+/* ------------------------------------------------------------------------------------------ claim
+ */
 
 struct store_hint {
     int64_t row;
     enum store_kind kind;
     char notification_id[SFID_SIZE]; /* "" for the store's own and the workers' hints */
     char record_id[SFID_SIZE], subject_id[SFID_SIZE], campaign_id[SFID_SIZE];
-    int tries;                       /* counted tries, this one included */
+    int tries; /* counted tries, this one included */
     int64_t received_at_ms;
 };
 
 struct store_claim {
     char org[SFID_SIZE];
-    char key[SFID_SIZE];      /* the campaign's id, or "*" for hints without a campaign */
+    char key[SFID_SIZE]; /* the campaign's id, or "*" for hints without a campaign */
     int64_t fence;
-    int64_t watermark;        /* highest seq at the claim, before the first read (protocol rule 6) */
-    int64_t deadline_boot_ms; /* past it nothing may be sent; store_renew and store_write_begin move it */
+    int64_t watermark; /* highest seq at the claim, before the first read (protocol rule 6) */
+    int64_t deadline_boot_ms; /* past it nothing may be sent; store_renew and store_write_begin move
+                                 it */
     bool has_echo;            /* a due echo is among the hints */
     bool more;                /* more due hints than were taken */
     size_t count;
@@ -137,16 +150,19 @@ struct store_claim {
 };
 
 struct store_claim_options {
-    const char (*skip_orgs)[SFID_SIZE]; /* orgs that are paused, broken or at their limit (protocol rule 8) */
+    const char (*skip_orgs)[SFID_SIZE]; /* orgs that are paused, broken or at their limit (protocol
+                                           rule 8) */
     size_t skip_count;
 };
 
-/* The READY campaign with the oldest due hint and no live lease, with its due hints. *out is NULL when there is none.
- * Counts a try on each hint, durably. Hints whose pass never settled STORE_ALONE_AFTER times come alone, later each time;
- * after as many again they are FAILED ("poison"). */
-MUST_USE enum err store_claim(struct store *s, const struct store_claim_options *o, struct store_claim **out,
-                              struct error *e);
-void store_claim_free(struct store_claim **c); /* frees memory only; the lease runs out by itself if it was not settled */
+/* The READY campaign with the oldest due hint and no live lease, with its due hints. *out is NULL
+ * when there is none. Counts a try on each hint, durably. Hints whose pass never settled
+ * STORE_ALONE_AFTER times come alone, later each time; after as many again they are FAILED
+ * ("poison"). */
+MUST_USE enum err store_claim(struct store *s, const struct store_claim_options *o,
+                              struct store_claim **out, struct error *e);
+void store_claim_free(struct store_claim **c); /* frees memory only; the lease runs out by itself if
+                                                  it was not settled */
 
 /* Waits until something may have become claimable, or store_wake, or max_ms have passed. */
 void store_wait(struct store *s, int64_t max_ms);
@@ -155,61 +171,72 @@ void store_wake(struct store *s); /* ends every store_wait now */
 /* Extends the lease; ERR_STALE when it is no longer ours. */
 MUST_USE enum err store_renew(struct store *s, struct store_claim *c, struct error *e);
 
-/* ------------------------------------------------------------------------------------------ write marks */
+/* ------------------------------------------------------------------------------------------ write
+ * marks */
 
 struct store_ledger_row {
     const char *campaign_id, *member_id;
-    const char *action;      /* "created", "updated", "deleted" */
-    const char *touchpoint_id; /* or "" */
+    const char *action;                   /* "created", "updated", "deleted" */
+    const char *touchpoint_id;            /* or "" */
     const char *before_json, *after_json; /* managed values that differ; NULL: none */
-    const char *cause;       /* notification id, "echo", "hint", … */
+    const char *cause;                    /* notification id, "echo", "hint", … */
 };
 
-/* Before a write: checks the fence, renews, and durably marks the lease in flight (protocol rule 12). */
+/* Before a write: checks the fence, renews, and durably marks the lease in flight (protocol rule
+ * 12). */
 MUST_USE enum err store_write_begin(struct store *s, struct store_claim *c, struct error *e);
-/* After a complete and understood answer: clears the mark and adds the ledger rows (n ≤ STORE_SLICE_MAX). Not called when the
- * outcome is unknown: the mark stays and the settle turns it into an echo. */
-MUST_USE enum err store_write_end(struct store *s, struct store_claim *c, const struct store_ledger_row *rows, size_t n,
-                                  struct error *e);
+/* After a complete and understood answer: clears the mark and adds the ledger rows (n ≤
+ * STORE_SLICE_MAX). Not called when the outcome is unknown: the mark stays and the settle turns it
+ * into an echo. */
+MUST_USE enum err store_write_end(struct store *s, struct store_claim *c,
+                                  const struct store_ledger_row *rows, size_t n, struct error *e);
 
-/* ------------------------------------------------------------------------------------------ settle */
+/* ------------------------------------------------------------------------------------------ settle
+ */
 
 enum store_verdict { STORE_APPLIED, STORE_RETRY, STORE_FAIL };
 
 struct store_outcome {
     int64_t row;
     enum store_verdict verdict;
-    bool uncounted;       /* STORE_RETRY after a failure of the org as a whole: the try is given back */
-    int64_t due_at_ms;    /* STORE_RETRY */
-    const char *code;     /* STORE_RETRY, STORE_FAIL: e.g. "FIELD_CUSTOM_VALIDATION_EXCEPTION"; STORE_APPLIED: result word or NULL */
-    const char *message;  /* what happened and what to do; or NULL */
+    bool uncounted; /* STORE_RETRY after a failure of the org as a whole: the try is given back */
+    int64_t due_at_ms;   /* STORE_RETRY */
+    const char *code;    /* STORE_RETRY, STORE_FAIL: e.g. "FIELD_CUSTOM_VALIDATION_EXCEPTION";
+                            STORE_APPLIED: result word or NULL */
+    const char *message; /* what happened and what to do; or NULL */
 };
 
-/* A hint made by a worker; coalesces with an equal one (kind, record_id, campaign_id) under the rules for known ids. */
+/* A hint made by a worker; coalesces with an equal one (kind, record_id, campaign_id) under the
+ * rules for known ids. */
 struct store_new_hint {
     enum store_kind kind;
     const char *campaign_id, *record_id, *subject_id; /* "" where there is none */
     int64_t received_at_ms;                           /* of what caused it; 0: now */
     int64_t due_at_ms;                                /* 0: now */
-    const char *code, *message;                       /* why, when it stands for a row that failed; or NULL */
-    bool background;                                  /* claimed after live work, but ages */
+    const char *code, *message; /* why, when it stands for a row that failed; or NULL */
+    bool background;            /* claimed after live work, but ages */
 };
 
 struct store_settle {
     const struct store_outcome *outcomes; /* of claimed rows; ≤ STORE_SLICE_MAX */
     size_t count;
-    const struct store_new_hint *hints;   /* ≤ STORE_SLICE_MAX */
+    const struct store_new_hint *hints; /* ≤ STORE_SLICE_MAX */
     size_t hint_count;
-    bool whole;    /* a whole-campaign pass: also settles as applied the campaign's other due rows with seq ≤ watermark, a slice a call */
-    bool release;  /* give the lease up; a write mark still set becomes an echo. Ignored while `more` comes back */
-    const char *fingerprint; /* whole pass that ended well: remembered for the delete guard; or NULL */
+    bool whole; /* a whole-campaign pass: also settles as applied the campaign's other due rows with
+                   seq ≤ watermark, a slice a call */
+    bool release; /* give the lease up; a write mark still set becomes an echo. Ignored while `more`
+                     comes back */
+    const char
+        *fingerprint; /* whole pass that ended well: remembered for the delete guard; or NULL */
 };
 
-/* One transaction under the fence. *more: (whole) call again with the same settle but no outcomes and hints. */
-MUST_USE enum err store_settle(struct store *s, struct store_claim *c, const struct store_settle *x, bool *more,
-                               struct error *e);
+/* One transaction under the fence. *more: (whole) call again with the same settle but no outcomes
+ * and hints. */
+MUST_USE enum err store_settle(struct store *s, struct store_claim *c, const struct store_settle *x,
+                               bool *more, struct error *e);
 
-/* ------------------------------------------------------------------------------------------ delete guard */
+/* ------------------------------------------------------------------------------------------ delete
+ * guard */
 
 enum { STORE_FINGERPRINT_SIZE = 65 };
 
@@ -218,7 +245,7 @@ MUST_USE enum err store_fingerprint(struct store *s, const char *org, const char
                                     char out[STORE_FINGERPRINT_SIZE], struct error *e);
 
 struct store_hold {
-    int64_t id;          /* job id */
+    int64_t id; /* job id */
     char org[SFID_SIZE], campaign_id[SFID_SIZE];
     int64_t would_delete, existing;
     int64_t at_ms;
@@ -226,27 +253,31 @@ struct store_hold {
 };
 
 /* Under the fence: records (or refreshes) that the campaign's deletions are held. */
-MUST_USE enum err store_hold_put(struct store *s, struct store_claim *c, int64_t would_delete, int64_t existing,
-                                 struct error *e);
+MUST_USE enum err store_hold_put(struct store *s, struct store_claim *c, int64_t would_delete,
+                                 int64_t existing, struct error *e);
 /* *found false: no hold on that campaign. */
-MUST_USE enum err store_hold_get(struct store *s, const char *org, const char *campaign, struct store_hold *out,
-                                 bool *found, struct error *e);
+MUST_USE enum err store_hold_get(struct store *s, const char *org, const char *campaign,
+                                 struct store_hold *out, bool *found, struct error *e);
 /* Under the fence: the hold is over (its deletions were carried out, or are no longer wanted). */
 MUST_USE enum err store_hold_end(struct store *s, struct store_claim *c, struct error *e);
 /* Open holds, at most max; *count is how many were written to out. */
-MUST_USE enum err store_hold_list(struct store *s, struct store_hold *out, size_t max, size_t *count, struct error *e);
+MUST_USE enum err store_hold_list(struct store *s, struct store_hold *out, size_t max,
+                                  size_t *count, struct error *e);
 /* Lets the next pass delete, and queues that pass. ERR_NOT_FOUND. */
 MUST_USE enum err store_hold_approve(struct store *s, int64_t id, struct error *e);
 
-/* ------------------------------------------------------------------------------------------ per-org cursors */
+/* ------------------------------------------------------------------------------------------
+ * per-org cursors */
 
-/* getDeleted windows and the like: a small text under (org, name), e.g. "deleted.CampaignMember". "" when never set. */
-MUST_USE enum err store_cursor_get(struct store *s, const char *org, const char *name, char *out, size_t size,
-                                   struct error *e);
-MUST_USE enum err store_cursor_set(struct store *s, const char *org, const char *name, const char *value,
-                                   struct error *e);
+/* getDeleted windows and the like: a small text under (org, name), e.g. "deleted.CampaignMember".
+ * "" when never set. */
+MUST_USE enum err store_cursor_get(struct store *s, const char *org, const char *name, char *out,
+                                   size_t size, struct error *e);
+MUST_USE enum err store_cursor_set(struct store *s, const char *org, const char *name,
+                                   const char *value, struct error *e);
 
-/* ------------------------------------------------------------------------------------------ looking on */
+/* ------------------------------------------------------------------------------------------
+ * looking on */
 
 struct store_org_stats {
     char org[SFID_SIZE];
@@ -255,13 +286,15 @@ struct store_org_stats {
 };
 
 /* At most max orgs. Read from a snapshot; never waits for the writer. */
-MUST_USE enum err store_stats(struct store *s, struct store_org_stats *out, size_t max, size_t *count, struct error *e);
+MUST_USE enum err store_stats(struct store *s, struct store_org_stats *out, size_t max,
+                              size_t *count, struct error *e);
 
 /* Cheap: whether puts are taken now; e says why not (disk full, read-only, I/O error, damaged). */
 MUST_USE enum err store_probe(struct store *s, struct error *e);
 
-/* The janitor's slice: removes DONE, FAILED and ledger rows past their time, at most STORE_SLICE_MAX; clamps due times that a
- * stepping clock left beyond the longest back-off; *more: call again soon. */
+/* The janitor's slice: removes DONE, FAILED and ledger rows past their time, at most
+ * STORE_SLICE_MAX; clamps due times that a stepping clock left beyond the longest back-off; *more:
+ * call again soon. */
 MUST_USE enum err store_retain(struct store *s, bool *more, struct error *e);
 
 #endif

@@ -3,8 +3,8 @@
  *
  * Three kinds of time, told apart by their names:
  *   _at_ms / wall   milliseconds since 1970-01-01T00:00:00Z, may step; shown to people, stored
- *   boot            CLOCK_BOOTTIME milliseconds; counts through suspension and never steps; leases and deadlines
- *   day             days since 1970-01-01 in the proleptic Gregorian calendar (no zone)
+ *   boot            CLOCK_BOOTTIME milliseconds; counts through suspension and never steps; leases
+ * and deadlines day             days since 1970-01-01 in the proleptic Gregorian calendar (no zone)
  * Range of parsed years: 1700 to 4000 (Salesforce's own range for dates).
  *
  * Threads: pure, but for the clocks.
@@ -21,7 +21,8 @@
 int64_t time_wall_ms(void);
 int64_t time_boot_ms(void);
 
-/* Exactly n bytes: 2026-01-15T09:30:00.000Z | …+0000 | …+01:00 | without fraction. False leaves *at_ms alone. */
+/* Exactly n bytes: 2026-01-15T09:30:00.000Z | …+0000 | …+01:00 | without fraction. False leaves
+ * *at_ms alone. */
 bool time_parse_datetime(const char *s, size_t n, int64_t *at_ms);
 /* Exactly n bytes: 2026-01-15. */
 bool time_parse_date(const char *s, size_t n, int64_t *day);

@@ -1,11 +1,13 @@
 /*
  * tls - the server's TLS context: certificates, protocol versions, tickets
  *
- * TLS 1.2 and 1.3 only, ECDHE with AEAD, session tickets, RSA and ECDSA certificates side by side, ALPN http/1.1, a session id
- * context, SSL_MODE_RELEASE_BUFFERS. Client certificates come with the allow lists.
+ * TLS 1.2 and 1.3 only, ECDHE with AEAD, session tickets, RSA and ECDSA certificates side by side,
+ * ALPN http/1.1, a session id context, SSL_MODE_RELEASE_BUFFERS. Client certificates come with the
+ * allow lists.
  *
- * Ownership: tls_server_new gives; the listener borrows. Threads: shared by all loops after tls_server_new.
- * Errors:    ERR_CONFIG names the file and what is wrong with it (missing, unreadable, key does not match, chain incomplete).
+ * Ownership: tls_server_new gives; the listener borrows. Threads: shared by all loops after
+ * tls_server_new. Errors:    ERR_CONFIG names the file and what is wrong with it (missing,
+ * unreadable, key does not match, chain incomplete).
  */
 #ifndef TP_TLS_H
 #define TP_TLS_H
@@ -23,7 +25,8 @@ struct tls_server_options {
     size_t count;
 };
 
-MUST_USE enum err tls_server_new(struct tls_server **out, const struct tls_server_options *o, struct error *e);
+MUST_USE enum err tls_server_new(struct tls_server **out, const struct tls_server_options *o,
+                                 struct error *e);
 void tls_server_free(struct tls_server **t);
 struct ssl_ctx_st *tls_server_context(struct tls_server *t);
 size_t tls_server_certificate_count(const struct tls_server *t);

@@ -1,9 +1,12 @@
 /*
- * worker - threads that claim a campaign, read it from the org, decide, compare, write the difference, settle
+ * worker - threads that claim a campaign, read it from the org, decide, compare, write the
+ * difference, settle
  *
- * Straight-line blocking code, one campaign at a time a thread; each thread keeps one connection an org.
+ * Straight-line blocking code, one campaign at a time a thread; each thread keeps one connection an
+ * org.
  *
- * Ownership: borrows its options until worker_stop. Threads: worker_* from main; the threads are its own.
+ * Ownership: borrows its options until worker_stop. Threads: worker_* from main; the threads are
+ * its own.
  */
 #ifndef TP_WORKER_H
 #define TP_WORKER_H
@@ -28,8 +31,10 @@ struct worker_options {
     int64_t lease_ms;
 };
 
-MUST_USE enum err worker_start(struct worker_pool **out, const struct worker_options *o, struct error *e);
-bool worker_is_alive(const struct worker_pool *p); /* every thread turned, or is inside a bounded pass, lately */
+MUST_USE enum err worker_start(struct worker_pool **out, const struct worker_options *o,
+                               struct error *e);
+bool worker_is_alive(
+    const struct worker_pool *p); /* every thread turned, or is inside a bounded pass, lately */
 /* Lets each thread finish its current call, at most grace_ms; then aborts the calls; joins. */
 void worker_stop(struct worker_pool **p, int64_t grace_ms);
 
