@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "buf.h"
+
 enum { NAME_MAX_LEN = 24 };
 
 struct kind {
@@ -46,9 +48,13 @@ enum err error_wrap(struct error *e, const char *fmt, ...)
     va_end(ap);
     memcpy(old, e->text, sizeof old);
     old[sizeof old - 1] = '\0';
-    int n = snprintf(e->text, sizeof e->text, "%s: ", prefix);
-    size_t at = n < 0 ? 0 : (size_t)n;
-    (void)snprintf(e->text + at, sizeof e->text - at, "%s", old);
+    struct buf joined; /* longer than the text can be; what does not fit is cut */
+    buf_init(&joined, sizeof prefix + sizeof old + 2);
+    buf_printf(&joined, "%s: %s", prefix, old);
+    size_t n = joined.len < sizeof e->text - 1 ? joined.len : sizeof e->text - 1;
+    memcpy(e->text, joined.data, n);
+    e->text[n] = '\0';
+    buf_release(&joined);
     return e->kind;
 }
 
@@ -77,7 +83,7 @@ static enum err kind_of_errno(int code)
 enum err error_errno(struct error *e, const char *fmt, ...)
 {
     int code = errno;
-    char what[ERROR_TEXT_MAX - 128];
+    char what[ERROR_TEXT_MAX];
     char why[100];
     va_list ap;
 
@@ -86,7 +92,8 @@ enum err error_errno(struct error *e, const char *fmt, ...)
     va_end(ap);
     if (strerror_r(code, why, sizeof why) != 0)
         (void)snprintf(why, sizeof why, "error %d", code);
-    return error_set(e, kind_of_errno(code), "%s: %s", what, why);
+    (void)error_set(e, kind_of_errno(code), "%s", why);
+    return e == NULL ? kind_of_errno(code) : error_wrap(e, "%s", what);
 }
 
 bool err_is_temporary(enum err kind)
