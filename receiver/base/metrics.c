@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
 #include "mem.h"
 
 enum { SERIES_MAX = 4096, LABELS_MAX = 3, VALUE_MAX = 96, BOUNDS_MAX = 16, HASH_SIZE = 8192 };
@@ -61,12 +62,9 @@ static size_t label_count(enum metric_id id)
 
 static size_t hash_of(enum metric_id id, const char *const values[LABELS_MAX], size_t n)
 {
-    size_t h = 1469598103934665603u ^ (size_t)id;
-    for (size_t i = 0; i < n; i++) {
-        for (const char *p = values[i]; *p != '\0'; p++)
-            h = (h ^ (unsigned char)*p) * 1099511628211u;
-        h = (h ^ 0xff) * 1099511628211u;
-    }
+    uint64_t h = HASH_START ^ (uint64_t)id;
+    for (size_t i = 0; i < n; i++)
+        h = hash_text(h, values[i]);
     return h % HASH_SIZE;
 }
 

@@ -1,0 +1,298 @@
+/*
+ * Hints without a campaign: a person changed, a member whose campaign the message did not name, a
+ * helper record, an empty sObject. They write nothing to the org; they become member hints of the
+ * campaigns concerned, in the transaction that settles them (protocol rule 7). All kinds of one org
+ * are claimed together, so that ten thousand changed people cost a few calls.
+ */
+#include "worker_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "timeutil.h"
+
+enum {
+    MOVES_FLUSH = 20000, /* moves held in memory before they are stored */
+    DAY_MS = 24 * 60 * 60 * 1000,
+    DELETED_BACK_DAYS = 15, /* getDeleted looks back 15 days at most (REST API guide) */
+    DELETED_FIRST_DAYS = 1, /* the window when there was none before */
+    CURSOR_SIZE = TIME_TEXT_MAX,
+};
+
+struct ids {
+    char (*id)[SFID_SIZE];
+    size_t count, room;
+};
+
+static void ids_add(struct ids *x, const char *id)
+{
+    if (x->count == x->room) {
+        x->room = x->room == 0 ? 64 : x->room * 2;
+        x->id = mem_resize(x->id, x->room, sizeof *x->id);
+    }
+    memset(x->id[x->count], 0, SFID_SIZE);
+    memcpy(x->id[x->count++], id, strnlen(id, SFID_LEN));
+}
+
+static void ids_release(struct ids *x)
+{
+    free(x->id);
+    *x = (struct ids){0};
+}
+
+static const char (*ids_of(const struct ids *x))[SFID_SIZE]
+{
+    return (const char(*)[SFID_SIZE])x->id;
+}
+
+/* Received time of the hint that asked for this record; the oldest of the claim when none matches.
+ */
+static int64_t received_for(const struct pass *p, const char *record)
+{
+    for (size_t i = 0; i < p->claim->count; i++) {
+        const struct store_hint *h = &p->claim->hints[i];
+        if (strcmp(h->record_id, record) == 0 || strcmp(h->subject_id, record) == 0)
+            return h->received_at_ms;
+    }
+    return p->claim->count > 0 ? p->claim->hints[0].received_at_ms : 0;
+}
+
+static enum err flush_if_many(struct pass *p, struct error *e)
+{
+    return p->move_count >= MOVES_FLUSH ? settle_moves(p, e) : ERR_NONE;
+}
+
+/* ------------------------------------------------------------------ people */
+
+static enum err on_memberships(void *ctx, const struct org_membership *m, size_t n, struct error *e)
+{
+    struct pass *p = ctx;
+    for (size_t i = 0; i < n; i++)
+        pass_move(p, STORE_MEMBER, m[i].campaign_id, m[i].member_id, "",
+                  received_for(p, m[i].person_id));
+    return flush_if_many(p, e);
+}
+
+static enum err expand_people(struct pass *p, enum org_membership_by by, const struct ids *people,
+                              struct error *e)
+{
+    if (people->count == 0)
+        return ERR_NONE;
+    return org_read_memberships(p->conn, by, ids_of(people), people->count, on_memberships, p, e);
+}
+
+/* Person accounts: their edits fire Account, and the member hangs on the account's contact. */
+static enum err expand_accounts(struct pass *p, const struct ids *accounts, struct ids *contacts,
+                                struct error *e)
+{
+    if (accounts->count == 0)
+        return ERR_NONE;
+    char(*contact)[SFID_SIZE] = mem_array(accounts->count, sizeof *contact);
+    enum err err = org_read_person_contacts(p->conn, ids_of(accounts), accounts->count, contact, e);
+    for (size_t i = 0; err == ERR_NONE && i < accounts->count; i++) {
+        if (contact[i][0] != '\0')
+            ids_add(contacts, contact[i]);
+    }
+    free(contact);
+    return err;
+}
+
+/* ------------------------------------------------------------------ members without a campaign */
+
+static enum err on_own_memberships(void *ctx, const struct org_membership *m, size_t n,
+                                   struct error *e)
+{
+    struct pass *p = ctx;
+    for (size_t i = 0; i < n; i++)
+        pass_move(p, STORE_MEMBER, m[i].campaign_id, m[i].member_id, "",
+                  received_for(p, m[i].member_id));
+    return flush_if_many(p, e);
+}
+
+/* A touchpoint whose member may be gone: its stored campaign is asked to look at it. */
+static enum err on_their_touchpoints(void *ctx, const struct org_touchpoint *t, size_t n,
+                                     struct error *e)
+{
+    struct pass *p = ctx;
+    for (size_t i = 0; i < n; i++) {
+        char campaign[SFID_SIZE], member[SFID_SIZE];
+        const char *stored = t[i].value[TV_AD_CAMPAIGN_ID], *lookup = t[i].value[TV_CAMPAIGN];
+        if (!sfid_normalise(t[i].key, strlen(t[i].key), member))
+            continue;
+        if (sfid_normalise(stored, strlen(stored), campaign) ||
+            sfid_normalise(lookup, strlen(lookup), campaign))
+            pass_move(p, STORE_MEMBER, campaign, member, "", received_for(p, member));
+    }
+    return flush_if_many(p, e);
+}
+
+static enum err expand_members(struct pass *p, const struct ids *members, struct error *e)
+{
+    if (members->count == 0)
+        return ERR_NONE;
+    enum err err = org_read_memberships(p->conn, ORG_BY_MEMBER, ids_of(members), members->count,
+                                        on_own_memberships, p, e);
+    if (err == ERR_NONE)
+        err = org_read_touchpoints(p->conn, NULL, ids_of(members), members->count,
+                                   on_their_touchpoints, p, e);
+    return err;
+}
+
+/* ------------------------------------------------------------------ helper records */
+
+static enum err expand_helpers(struct pass *p, const struct ids *helpers, struct ids *members,
+                               struct error *e)
+{
+    if (helpers->count == 0)
+        return ERR_NONE;
+    struct org_helper *found = mem_array(helpers->count, sizeof *found);
+    enum err err = org_read_helpers(p->conn, ids_of(helpers), helpers->count, found, e);
+    for (size_t i = 0; err == ERR_NONE && i < helpers->count; i++) {
+        const struct org_helper *h = &found[i];
+        int64_t received = received_for(p, helpers->id[i]);
+        if (!h->found)
+            continue; /* applied before: whoever applied it deleted it */
+        if (h->campaign_id[0] != '\0')
+            pass_move(p, h->member_id[0] != '\0' ? STORE_DELETION : STORE_CAMPAIGN_GONE,
+                      h->campaign_id, helpers->id[i], h->member_id, received);
+        else if (h->member_id[0] != '\0')
+            ids_add(members, h->member_id);
+    }
+    free(found);
+    return err;
+}
+
+/* ------------------------------------------------------------------ empty sObjects: what was
+ * deleted lately? */
+
+static enum err on_deleted(void *ctx, const char *id, struct error *e)
+{
+    (void)e;
+    ids_add(ctx, id);
+    return ERR_NONE;
+}
+
+static int64_t window_start(const char *cursor, int64_t now)
+{
+    int64_t from = now - (int64_t)DELETED_FIRST_DAYS * DAY_MS, stored;
+    if (time_parse_datetime(cursor, strlen(cursor), &stored))
+        from = stored;
+    int64_t oldest = now - (int64_t)DELETED_BACK_DAYS * DAY_MS + 60000;
+    return from < oldest ? oldest : from;
+}
+
+/* One object's window; *next is the cursor to store once the hints are. */
+static enum err read_window(struct pass *p, const char *object, const char *cursor_name,
+                            struct ids *deleted, char next[CURSOR_SIZE], struct error *e)
+{
+    char cursor[CURSOR_SIZE];
+    enum err err =
+        store_cursor_get(p->options->store, p->claim->org, cursor_name, cursor, sizeof cursor, e);
+    if (err != ERR_NONE)
+        return err;
+    int64_t now = time_wall_ms(), from = window_start(cursor, now), covered = from;
+    /* the API wants start and end at least a minute apart */
+    if (now - from < 2 * 60000)
+        from = now - 2 * 60000;
+    err = org_read_deleted(p->conn, object, from, now, on_deleted, deleted, &covered, e);
+    if (err == ERR_NONE)
+        (void)time_format_datetime(covered, next);
+    return err;
+}
+
+static enum err expand_gap(struct pass *p, struct error *e)
+{
+    struct store *store = p->options->store;
+    struct ids members = {0}, campaigns = {0};
+    char next_members[CURSOR_SIZE], next_campaigns[CURSOR_SIZE];
+    enum err err =
+        read_window(p, "CampaignMember", "deleted.CampaignMember", &members, next_members, e);
+    if (err == ERR_NONE)
+        err = read_window(p, "Campaign", "deleted.Campaign", &campaigns, next_campaigns, e);
+    if (err == ERR_NONE && members.count > 0)
+        err = org_read_touchpoints(p->conn, NULL, ids_of(&members), members.count,
+                                   on_their_touchpoints, p, e);
+    for (size_t i = 0; err == ERR_NONE && i < campaigns.count; i++)
+        pass_move(p, STORE_CAMPAIGN, campaigns.id[i], campaigns.id[i], "", 0);
+    if (err == ERR_NONE)
+        err = settle_moves(p, e);
+    if (err == ERR_NONE)
+        err = store_cursor_set(store, p->claim->org, "deleted.CampaignMember", next_members, e);
+    if (err == ERR_NONE)
+        err = store_cursor_set(store, p->claim->org, "deleted.Campaign", next_campaigns, e);
+    ids_release(&members);
+    ids_release(&campaigns);
+    return err;
+}
+
+/* ------------------------------------------------------------------ all kinds together */
+
+struct groups {
+    struct ids leads, contacts, accounts, members, helpers;
+    bool gap;
+};
+
+static void sort_hint(struct groups *g, const struct store_hint *h)
+{
+    switch (h->kind) {
+    case STORE_LEAD:
+        ids_add(&g->leads, h->record_id);
+        break;
+    case STORE_CONTACT:
+        ids_add(&g->contacts, h->record_id);
+        break;
+    case STORE_ACCOUNT:
+        if (h->subject_id[0] != '\0')
+            ids_add(&g->contacts, h->subject_id);
+        else
+            ids_add(&g->accounts, h->record_id);
+        break;
+    case STORE_MEMBER:
+        ids_add(&g->members, h->record_id);
+        break;
+    case STORE_DELETION:
+        ids_add(&g->members, h->subject_id);
+        break;
+    case STORE_HELPER:
+        ids_add(&g->helpers, h->record_id);
+        break;
+    case STORE_GAP:
+        g->gap = true;
+        break;
+    case STORE_CAMPAIGN:
+    case STORE_CAMPAIGN_GONE:
+    case STORE_ECHO:
+    case STORE_IGNORED:
+        break; /* they always have a campaign, or are never claimed */
+    }
+}
+
+static void release_groups(struct groups *g)
+{
+    ids_release(&g->leads);
+    ids_release(&g->contacts);
+    ids_release(&g->accounts);
+    ids_release(&g->members);
+    ids_release(&g->helpers);
+}
+
+enum err expand_run(struct pass *p, struct error *e)
+{
+    struct groups g = {0};
+    for (size_t i = 0; i < p->claim->count; i++)
+        sort_hint(&g, &p->claim->hints[i]);
+    enum err err = expand_helpers(p, &g.helpers, &g.members, e);
+    if (err == ERR_NONE)
+        err = expand_accounts(p, &g.accounts, &g.contacts, e);
+    if (err == ERR_NONE)
+        err = expand_people(p, ORG_BY_LEAD, &g.leads, e);
+    if (err == ERR_NONE)
+        err = expand_people(p, ORG_BY_CONTACT, &g.contacts, e);
+    if (err == ERR_NONE)
+        err = expand_members(p, &g.members, e);
+    if (err == ERR_NONE && g.gap)
+        err = expand_gap(p, e);
+    release_groups(&g);
+    return err;
+}

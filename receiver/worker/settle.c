@@ -1,0 +1,223 @@
+/*
+ * How each claimed hint ended, in transactions of at most STORE_SLICE_MAX rows under the fence; the
+ * last one gives the lease up.
+ *
+ *   the pass ended well    member hints by their own row's result; all others applied; failed rows
+ * that no claimed hint stands for become member hints (protocol rule 15) the org as a whole ready
+ * again, the try given back (rule 17) anything else          ready again later, or FAILED after
+ * max_tries the lease was lost     nothing: the rows are another's business
+ */
+#define _GNU_SOURCE
+#include "worker_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "mem.h"
+#include "timeutil.h"
+
+static uint64_t random_bits(void)
+{
+    uint64_t bits = 0;
+    if (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits)
+        bits = (uint64_t)time_boot_ms() * 6364136223846793005u;
+    return bits;
+}
+
+static const struct failure *failure_of(const struct pass *p, const char *member_id)
+{
+    for (size_t i = 0; i < p->failure_count; i++) {
+        if (strcmp(p->failures[i].member_id, member_id) == 0)
+            return &p->failures[i];
+    }
+    return NULL;
+}
+
+static bool stands_for_member(const struct store_hint *h)
+{
+    return h->kind == STORE_MEMBER || h->kind == STORE_DELETION;
+}
+
+static const char *member_of(const struct store_hint *h)
+{
+    return h->kind == STORE_DELETION ? h->subject_id : h->record_id;
+}
+
+/* A counted failure: later, or for good. */
+static void retry_or_fail(const struct pass *p, const struct store_hint *h, bool final,
+                          struct store_outcome *o)
+{
+    if (final || h->tries >= p->options->max_tries) {
+        o->verdict = STORE_FAIL;
+        return;
+    }
+    o->verdict = STORE_RETRY;
+    o->due_at_ms = time_wall_ms() + retry_delay_ms(h->tries, random_bits());
+}
+
+static struct store_outcome outcome_of(const struct pass *p, const struct store_hint *h,
+                                       enum err result, const struct error *why)
+{
+    struct store_outcome o = {
+        .row = h->row, .verdict = STORE_APPLIED, .code = p->held ? "held" : NULL};
+    if (result == ERR_NONE) {
+        const struct failure *f =
+            stands_for_member(h) && p->claim->key[0] != '*' ? failure_of(p, member_of(h)) : NULL;
+        if (f != NULL) {
+            retry_or_fail(p, h, f->park, &o);
+            o.code = f->code;
+            o.message = f->message;
+        }
+        return o;
+    }
+    o.code = err_name(result);
+    o.message = why->text;
+    if (is_org_failure(result)) {
+        o.verdict = STORE_RETRY;
+        o.uncounted = true;
+        /* without its org nothing holds the work back but its due time */
+        o.due_at_ms =
+            time_wall_ms() + (p->org == NULL ? RETRY_CAP_MS : retry_delay_ms(1, random_bits()));
+    } else {
+        retry_or_fail(p, h, false, &o);
+    }
+    return o;
+}
+
+/* ------------------------------------------------------------------ new hints */
+
+static bool is_claimed(const struct pass *p, const char *member_id)
+{
+    for (size_t i = 0; i < p->claim->count; i++) {
+        const struct store_hint *h = &p->claim->hints[i];
+        if (stands_for_member(h) && strcmp(member_of(h), member_id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct store_new_hint hint_of_move(const struct move *m)
+{
+    return (struct store_new_hint){
+        .kind = m->kind,
+        .campaign_id = m->campaign_id,
+        .record_id = m->record_id,
+        .subject_id = m->subject_id,
+        .received_at_ms = m->received_at_ms,
+    };
+}
+
+/* Moves and failed rows as hints; free() the result. */
+static struct store_new_hint *gather_hints(const struct pass *p, bool ended_well, size_t *count)
+{
+    struct store_new_hint *hints = mem_array(p->move_count + p->failure_count + 1, sizeof *hints);
+    size_t n = 0;
+    for (size_t i = 0; i < p->move_count; i++)
+        hints[n++] = hint_of_move(&p->moves[i]);
+    for (size_t i = 0; ended_well && !p->failures_overflow && i < p->failure_count; i++) {
+        const struct failure *f = &p->failures[i];
+        if (is_claimed(p, f->member_id))
+            continue;
+        hints[n++] = (struct store_new_hint){
+            .kind = STORE_MEMBER,
+            .campaign_id = p->claim->key,
+            .record_id = f->member_id,
+            .subject_id = "",
+            .due_at_ms = time_wall_ms() + retry_delay_ms(1, random_bits()),
+            .code = f->code,
+            .message = f->message,
+        };
+    }
+    if (ended_well && p->failures_overflow)
+        hints[n++] = (struct store_new_hint){
+            .kind = STORE_CAMPAIGN,
+            .campaign_id = p->claim->key,
+            .record_id = p->claim->key,
+            .subject_id = "",
+            .due_at_ms = time_wall_ms() + retry_delay_ms(6, random_bits()),
+            .code = p->failures[0].code,
+            .message = p->failures[0].message,
+        };
+    *count = n;
+    return hints;
+}
+
+/* All but the last slice of the hints; what is left is *count from the new *hints. */
+static enum err settle_hint_slices(struct pass *p, const struct store_new_hint **hints,
+                                   size_t *count, struct error *e)
+{
+    bool more;
+    while (*count > STORE_SLICE_MAX) {
+        struct store_settle x = {.hints = *hints, .hint_count = STORE_SLICE_MAX};
+        enum err err = store_settle(p->options->store, p->claim, &x, &more, e);
+        if (err != ERR_NONE)
+            return err;
+        *hints += STORE_SLICE_MAX;
+        *count -= STORE_SLICE_MAX;
+    }
+    return ERR_NONE;
+}
+
+enum err settle_moves(struct pass *p, struct error *e)
+{
+    size_t count;
+    bool more;
+    struct store_new_hint *all = gather_hints(p, false, &count);
+    const struct store_new_hint *hints = all;
+    enum err err = settle_hint_slices(p, &hints, &count, e);
+    if (err == ERR_NONE && count > 0) {
+        struct store_settle x = {.hints = hints, .hint_count = count};
+        err = store_settle(p->options->store, p->claim, &x, &more, e);
+    }
+    if (err == ERR_NONE)
+        p->move_count = 0;
+    free(all);
+    return err;
+}
+
+/* ------------------------------------------------------------------ the settle */
+
+static enum err settle_last(struct pass *p, struct store_settle *x, struct error *e)
+{
+    bool more = true;
+    enum err err = store_settle(p->options->store, p->claim, x, &more, e);
+    while (err == ERR_NONE && more) {
+        x->outcomes = NULL;
+        x->hints = NULL;
+        x->count = x->hint_count = 0;
+        err = store_settle(p->options->store, p->claim, x, &more, e);
+    }
+    return err;
+}
+
+enum err settle_pass(struct pass *p, enum err result, const struct error *why, struct error *e)
+{
+    if (result == ERR_STALE)
+        return ERR_NONE;
+    bool well = result == ERR_NONE;
+    size_t hint_count;
+    struct store_new_hint *all = gather_hints(p, well, &hint_count);
+    const struct store_new_hint *hints = all;
+    struct store_outcome *outcomes = mem_array(p->claim->count, sizeof *outcomes);
+    for (size_t i = 0; i < p->claim->count; i++)
+        outcomes[i] = outcome_of(p, &p->claim->hints[i], result, why);
+    enum err err = settle_hint_slices(p, &hints, &hint_count, e);
+    if (err == ERR_NONE) {
+        struct store_settle x = {
+            .outcomes = outcomes,
+            .count = p->claim->count,
+            .hints = hints,
+            .hint_count = hint_count,
+            .whole = well && p->whole,
+            .release = true,
+            .fingerprint = well && p->whole && !p->held && p->campaign->campaign.exists
+                               ? p->fingerprint
+                               : NULL,
+        };
+        err = settle_last(p, &x, e);
+    }
+    free(outcomes);
+    free(all);
+    return err;
+}

@@ -1,0 +1,381 @@
+/*
+ * One campaign: read it, read its touchpoints and members, decide each member, write only what
+ * differs.
+ *
+ * A pass is either whole (a campaign hint, an echo, a policy that compares members, or more member
+ * hints than one claim takes) or for the members that were claimed. In both, upserts stream out
+ * while pages come in; deletions are computed only when the read was complete (protocol rule 10),
+ * and a touchpoint whose member did not come is deleted only where the org or a helper record
+ * confirms that the member is gone (rules 10, 11).
+ */
+#include "worker_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "mem.h"
+
+static bool asks_for_whole(const struct pass *p)
+{
+    if (p->claim->more || p->claim->has_echo || p->options->policy->dedupe_email)
+        return true;
+    for (size_t i = 0; i < p->claim->count; i++) {
+        enum store_kind kind = p->claim->hints[i].kind;
+        if (kind != STORE_MEMBER && kind != STORE_DELETION)
+            return true;
+    }
+    return false;
+}
+
+static int64_t received_of(const struct pass *p)
+{
+    return p->claim->count > 0 ? p->claim->hints[0].received_at_ms : 0;
+}
+
+/* ------------------------------------------------------------------ reading what exists */
+
+static enum err on_touchpoints(void *ctx, const struct org_touchpoint *t, size_t n, struct error *e)
+{
+    struct pass *p = ctx;
+    (void)e;
+    for (size_t i = 0; i < n; i++)
+        existing_add(&p->existing, &t[i]);
+    return ERR_NONE;
+}
+
+/* ------------------------------------------------------------------ deciding */
+
+static int by_member_id(const void *a, const void *b)
+{
+    const struct dedupe_entry *x = a, *y = b;
+    return strcmp(x->member_id, y->member_id);
+}
+
+static bool loses_to_duplicate(const struct pass *p, const char *member_id)
+{
+    struct dedupe_entry key = {.member_id = member_id};
+    const struct dedupe_entry *found =
+        p->dedupe_count == 0 ? NULL
+                             : bsearch(&key, p->dedupe, p->dedupe_count, sizeof key, by_member_id);
+    return found != NULL && !found->keeps;
+}
+
+static enum err apply_decision(struct pass *p, const struct member *m, const struct decision *d,
+                               const struct existing_row *old, struct error *e)
+{
+    enum err err = ERR_NONE;
+    struct touchpoint t;
+    bool has = d->reason == REASON_NONE && !loses_to_duplicate(p, m->id);
+
+    if (d->reason == REASON_UNKNOWN_SYNC_TYPE)
+        p->unknown_sync_type(p->ctx, p->campaign->campaign.sync_type);
+    if (!has) {
+        if (old != NULL)
+            write_doom(p, m->id, old->id, false);
+        return ERR_NONE;
+    }
+    touchpoint_values(&p->campaign->campaign, m, p->options->policy, d, &t);
+    if (old == NULL || old->hash != values_hash(t.value))
+        err = write_want(p, &t, m->id, old, e);
+    touchpoint_release(&t);
+    return err;
+}
+
+static enum err on_members(void *ctx, const struct member *m, size_t n, struct error *e)
+{
+    struct pass *p = ctx;
+    for (size_t i = 0; i < n; i++) {
+        struct existing_row *old = existing_find(&p->existing, m[i].id);
+        if (old != NULL)
+            old->seen = true;
+        p->members++;
+        if (strcmp(m[i].campaign_id, p->claim->key) != 0) {
+            pass_move(p, STORE_MEMBER, m[i].campaign_id, m[i].id, "", received_of(p));
+            continue;
+        }
+        struct decision d;
+        decide(&p->campaign->campaign, &m[i], p->options->policy, p->zone, &d);
+        enum err err = apply_decision(p, &m[i], &d, old, e);
+        if (err != ERR_NONE)
+            return err;
+    }
+    return ERR_NONE;
+}
+
+/* First walk of a campaign whose policy compares members (rules.md step 6). */
+static enum err on_members_to_compare(void *ctx, const struct member *m, size_t n, struct error *e)
+{
+    struct pass *p = ctx;
+    (void)e;
+    for (size_t i = 0; i < n; i++) {
+        struct decision d;
+        decide(&p->campaign->campaign, &m[i], p->options->policy, p->zone, &d);
+        if (d.reason != REASON_NONE)
+            continue;
+        if (p->dedupe_count == p->dedupe_room) {
+            p->dedupe_room = p->dedupe_room == 0 ? 256 : p->dedupe_room * 2;
+            p->dedupe = mem_resize(p->dedupe, p->dedupe_room, sizeof *p->dedupe);
+        }
+        struct touchpoint t;
+        touchpoint_values(&p->campaign->campaign, &m[i], p->options->policy, &d, &t);
+        p->dedupe[p->dedupe_count++] = (struct dedupe_entry){
+            .member_id = mem_strdup(m[i].id),
+            .email = mem_strdup(t.value[TV_EMAIL]),
+            .touchpoint_at_ms = d.touchpoint_at_ms,
+        };
+        touchpoint_release(&t);
+    }
+    return ERR_NONE;
+}
+
+static enum err compare_members(struct pass *p, struct error *e)
+{
+    enum err err = org_read_members(p->conn, p->claim->key, NULL, 0, on_members_to_compare, p, e);
+    if (err != ERR_NONE || p->dedupe_count == 0)
+        return err;
+    dedupe_by_email(p->dedupe, p->dedupe_count);
+    qsort(p->dedupe, p->dedupe_count, sizeof *p->dedupe, by_member_id);
+    return ERR_NONE;
+}
+
+/* ------------------------------------------------------------------ touchpoints whose member did
+ * not come */
+
+/* Ids of the touchpoints' members that were not read; keys that are no ids are left alone, with
+ * their touchpoint. */
+static char (*absent_ids(const struct pass *p, size_t *count))[SFID_SIZE]
+{
+    char(*ids)[SFID_SIZE] = mem_array(p->existing.count, sizeof *ids);
+    size_t n = 0;
+    for (size_t i = 0; i < p->existing.count; i++) {
+        const struct existing_row *row = &p->existing.rows[i];
+        if (!row->seen && sfid_normalise(row->key, strlen(row->key), ids[n]) &&
+            strcmp(ids[n], row->key) == 0)
+            n++;
+    }
+    *count = n;
+    return ids;
+}
+
+/* A member that is there after all: of another campaign (someone edited the touchpoint's lookup),
+ * or new since the read. */
+static enum err on_member_elsewhere(void *ctx, const struct member *m, size_t n, struct error *e)
+{
+    struct pass *p = ctx;
+    (void)e;
+    for (size_t i = 0; i < n; i++) {
+        struct existing_row *row = existing_find(&p->existing, m[i].id);
+        if (row == NULL || row->seen)
+            continue;
+        row->seen = true;
+        pass_move(p, STORE_MEMBER, m[i].campaign_id, m[i].id, "", received_of(p));
+    }
+    return ERR_NONE;
+}
+
+static bool hint_confirms(const struct pass *p, const char *member_id)
+{
+    for (size_t i = 0; i < p->claim->count; i++) {
+        const struct store_hint *h = &p->claim->hints[i];
+        if (h->kind == STORE_CAMPAIGN_GONE)
+            return true;
+        if (h->kind == STORE_DELETION && strcmp(h->subject_id, member_id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Asks the org about those that no helper record vouches for, then dooms what is confirmed. */
+static enum err doom_confirmed(struct pass *p, const char (*ids)[SFID_SIZE], size_t n,
+                               struct error *e)
+{
+    enum err err = ERR_NONE;
+    bool *confirmed = mem_array(n, sizeof *confirmed);
+    char(*ask)[SFID_SIZE] = mem_array(n, sizeof *ask);
+    size_t asked = 0, left = 0;
+    bool campaign_gone = !p->campaign->campaign.exists && p->campaign->deleted_confirmed;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct existing_row *row = existing_find(&p->existing, ids[i]);
+        if (row->seen)
+            continue;
+        if (campaign_gone || hint_confirms(p, ids[i]))
+            write_doom(p, ids[i], row->id, true);
+        else
+            memcpy(ask[asked++], ids[i], SFID_SIZE);
+    }
+    if (asked > 0)
+        err = org_confirm_deleted(p->conn, "CampaignMember", (const char(*)[SFID_SIZE])ask, asked,
+                                  confirmed, e);
+    for (size_t i = 0; err == ERR_NONE && i < asked; i++) {
+        if (confirmed[i])
+            write_doom(p, ask[i], existing_find(&p->existing, ask[i])->id, true);
+        else
+            left++;
+    }
+    if (err == ERR_NONE && left > 0)
+        log_warn("touchpoints were left in place: their members can't be seen, yet the org does "
+                 "not confirm that they are "
+                 "deleted; check that the integration user sees all campaign members",
+                 "org", p->claim->org, "campaign", p->claim->key, "touchpoints",
+                 log_num((long long)left), NULL);
+    free(ask);
+    free(confirmed);
+    return err;
+}
+
+static enum err settle_absent(struct pass *p, bool look_elsewhere, struct error *e)
+{
+    size_t n;
+    char(*ids)[SFID_SIZE] = absent_ids(p, &n);
+    enum err err = ERR_NONE;
+    if (n > 0 && look_elsewhere)
+        err = org_read_members(p->conn, NULL, (const char(*)[SFID_SIZE])ids, n, on_member_elsewhere,
+                               p, e);
+    if (n > 0 && err == ERR_NONE)
+        err = doom_confirmed(p, (const char(*)[SFID_SIZE])ids, n, e);
+    free(ids);
+    return err;
+}
+
+/* ------------------------------------------------------------------ the delete guard */
+
+static int64_t unconfirmed_deletes(const struct pass *p)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < p->doomed_count; i++)
+        n += !p->doomed[i].confirmed;
+    return n;
+}
+
+/* Keeps only the confirmed deletions. */
+static void drop_unconfirmed(struct pass *p)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < p->doomed_count; i++) {
+        if (p->doomed[i].confirmed)
+            p->doomed[kept++] = p->doomed[i];
+    }
+    p->doomed_count = kept;
+}
+
+static enum err guard_deletes(struct pass *p, struct error *e)
+{
+    struct store *store = p->options->store;
+    struct store_hold hold;
+    bool found;
+    char last[STORE_FINGERPRINT_SIZE];
+    enum err err = store_hold_get(store, p->claim->org, p->claim->key, &hold, &found, e);
+    if (err == ERR_NONE)
+        err = store_fingerprint(store, p->claim->org, p->claim->key, last, e);
+    if (err != ERR_NONE)
+        return err;
+    struct guard_input g = {
+        .would_delete = unconfirmed_deletes(p),
+        .existing = (int64_t)p->existing.count,
+        .max_percent = p->options->max_delete_percent,
+        .last_fingerprint = last,
+        .fingerprint = p->fingerprint,
+        .sync_type = sync_type_of(p->campaign->campaign.sync_type),
+        .approved = found && hold.approved,
+    };
+    if (!guard_holds(&g))
+        return found ? store_hold_end(store, p->claim, e) : ERR_NONE;
+    p->held = true;
+    drop_unconfirmed(p);
+    log_warn("deletions are held: they would remove an unusual part of a campaign's touchpoints "
+             "although no setting changed; "
+             "look at the campaign, then approve the job",
+             "org", p->claim->org, "campaign", p->claim->key, "would_delete",
+             log_num(g.would_delete), "existing", log_num(g.existing), NULL);
+    return store_hold_put(store, p->claim, g.would_delete, g.existing, e);
+}
+
+/* ------------------------------------------------------------------ the two kinds of pass */
+
+static enum err finish(struct pass *p, struct error *e)
+{
+    enum err err = write_flush(p, e);
+    if (err == ERR_NONE && p->whole)
+        err = guard_deletes(p, e);
+    if (err == ERR_NONE)
+        err = write_deletes(p, e);
+    if (err == ERR_NONE)
+        write_delete_helpers(p);
+    return err;
+}
+
+static enum err start_whole(struct pass *p, struct error *e)
+{
+    p->whole = true;
+    existing_release(&p->existing);
+    p->doomed_count = 0;
+    guard_fingerprint(&p->campaign->campaign, p->options->policy_fingerprint, p->fingerprint);
+    enum err err = org_read_touchpoints(p->conn, p->claim->key, NULL, 0, on_touchpoints, p, e);
+    if (err == ERR_NONE && p->campaign->campaign.exists && p->options->policy->dedupe_email)
+        err = compare_members(p, e);
+    if (err == ERR_NONE && p->campaign->campaign.exists)
+        err = org_read_members(p->conn, p->claim->key, NULL, 0, on_members, p, e);
+    if (err == ERR_NONE)
+        err = settle_absent(p, true, e);
+    return err == ERR_NONE ? finish(p, e) : err;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* The members that the hints name, each once. */
+static char (*claimed_members(const struct pass *p, size_t *count))[SFID_SIZE]
+{
+    char(*ids)[SFID_SIZE] = mem_array(p->claim->count, sizeof *ids);
+    size_t n = 0, kept = 0;
+    for (size_t i = 0; i < p->claim->count; i++) {
+        const struct store_hint *h = &p->claim->hints[i];
+        const char *id = h->kind == STORE_DELETION ? h->subject_id : h->record_id;
+        if (id[0] != '\0')
+            memcpy(ids[n++], id, SFID_SIZE);
+    }
+    qsort(ids, n, sizeof *ids, compare_ids);
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || strcmp(ids[i], ids[kept - 1]) != 0)
+            memmove(ids[kept++], ids[i], SFID_SIZE);
+    }
+    *count = kept;
+    return ids;
+}
+
+static enum err start_members(struct pass *p, struct error *e)
+{
+    size_t n;
+    char(*ids)[SFID_SIZE] = claimed_members(p, &n);
+    enum err err = ERR_NONE;
+    if (n > 0)
+        err = org_read_touchpoints(p->conn, NULL, (const char(*)[SFID_SIZE])ids, n, on_touchpoints,
+                                   p, e);
+    if (n > 0 && err == ERR_NONE)
+        err = org_read_members(p->conn, NULL, (const char(*)[SFID_SIZE])ids, n, on_members, p, e);
+    if (err == ERR_NONE)
+        err = settle_absent(p, false, e);
+    free(ids);
+    if (err != ERR_NONE)
+        return err;
+    if (unconfirmed_deletes(p) <= GUARD_DELETES_MIN)
+        return finish(p, e);
+    /* so many deletions are the delete guard's business, and it needs the whole campaign's numbers
+     */
+    err = write_flush(p, e);
+    return err == ERR_NONE ? start_whole(p, e) : err;
+}
+
+enum err sync_run(struct pass *p, struct error *e)
+{
+    enum err err = org_read_campaign(p->conn, p->claim->key, &p->campaign, e);
+    if (err != ERR_NONE)
+        return err;
+    if (!p->campaign->campaign.exists || asks_for_whole(p))
+        return start_whole(p, e);
+    return start_members(p, e);
+}

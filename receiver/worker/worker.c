@@ -1,0 +1,336 @@
+/*
+ * The threads. Each claims a campaign, runs one pass over it and settles it, then claims the next.
+ * Orgs that are stopped, held back or at their limit are passed over at the claim (protocol rule
+ * 8): with several orgs none holds all threads. A stop lets each thread finish its current call;
+ * the pass ends at the next one and its hints go back uncounted.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+#include "mem.h"
+#include "timeutil.h"
+#include "worker_int.h"
+
+enum { IDLE_WAIT_MS = 1000, STORE_PAUSE_MS = 500, SYNC_TYPES_MAX = 32, SYNC_TYPE_SIZE = 64 };
+
+struct worker_org { /* one org as one thread sees it */
+    struct org_conn *conn;
+    struct zone *zone; /* opened at the first pass */
+};
+
+struct worker {
+    struct worker_pool *pool;
+    pthread_t thread;
+    struct worker_org
+        *orgs; /* options.org_count; conn may be read by worker_stop under the pool's lock */
+    struct store_claim *claim;      /* the current one; this thread only */
+    _Atomic int64_t turned_boot_ms; /* when the thread last gave a sign of life */
+};
+
+struct worker_pool {
+    struct worker_options options; /* read-only */
+    atomic_bool stopping;
+    atomic_uint running;  /* threads that have not ended */
+    pthread_mutex_t lock; /* guards what follows */
+    unsigned *active;     /* passes under way, by org */
+    char seen_types[SYNC_TYPES_MAX][SYNC_TYPE_SIZE];
+    size_t seen_type_count;
+    struct worker *workers; /* options.threads */
+    unsigned started;       /* main's thread only */
+};
+
+static void sign_of_life(struct worker *w)
+{
+    atomic_store(&w->turned_boot_ms, time_boot_ms());
+}
+
+/* ------------------------------------------------------------------ what a pass needs */
+
+/* The gate before each request: the lease is renewed, so that a long read does not lose it. */
+static enum err before_request(void *ctx, struct error *e)
+{
+    struct worker *w = ctx;
+    sign_of_life(w);
+    if (atomic_load(&w->pool->stopping))
+        return error_set(e, ERR_STOPPED,
+                         "the daemon is stopping; the work goes on after the start");
+    return store_renew(w->pool->options.store, w->claim, e);
+}
+
+/* "any other value → unknown_sync_type, logged once per value" (rules.md section 2) */
+static void log_unknown_type(void *ctx, const char *value)
+{
+    struct worker_pool *pool = ctx;
+    char cut[SYNC_TYPE_SIZE] = "";
+    memcpy(cut, value, strnlen(value, sizeof cut - 1));
+
+    pthread_mutex_lock(&pool->lock);
+    bool is_new = pool->seen_type_count < SYNC_TYPES_MAX;
+    for (size_t i = 0; is_new && i < pool->seen_type_count; i++)
+        is_new = strcmp(pool->seen_types[i], cut) != 0;
+    if (is_new)
+        memcpy(pool->seen_types[pool->seen_type_count++], cut, sizeof cut);
+    pthread_mutex_unlock(&pool->lock);
+    if (is_new)
+        log_warn("Enable Buyer Touchpoints has a value that is not known; its campaigns get no "
+                 "touchpoints",
+                 "value", cut, NULL);
+}
+
+static enum err open_zone(struct worker_org *wo, struct error *e)
+{
+    char name[64];
+    enum err err = org_time_zone(wo->conn, name, e);
+    if (err != ERR_NONE)
+        return err;
+    if (wo->zone != NULL && strcmp(zone_name(wo->zone), name) == 0)
+        return ERR_NONE;
+    zone_close(&wo->zone);
+    return zone_open(&wo->zone, name, e);
+}
+
+static size_t org_index(const struct worker_pool *pool, const char *id)
+{
+    size_t i = 0;
+    while (i < pool->options.org_count && strcmp(org_config(pool->options.orgs[i])->id, id) != 0)
+        i++;
+    return i;
+}
+
+static enum err connect_org(struct worker *w, size_t i, struct error *e)
+{
+    struct org_conn *conn = NULL;
+    if (w->orgs[i].conn != NULL)
+        return ERR_NONE;
+    enum err err = org_conn_new(&conn, w->pool->options.orgs[i], e);
+    pthread_mutex_lock(&w->pool->lock);
+    w->orgs[i].conn = conn;
+    pthread_mutex_unlock(&w->pool->lock);
+    return err;
+}
+
+/* ------------------------------------------------------------------ one pass */
+
+static void log_pass(const struct pass *p, enum err result, const struct error *why,
+                     int64_t took_ms)
+{
+    enum log_level level =
+        result == ERR_NONE || result == ERR_STOPPED ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
+    bool quiet = result == ERR_NONE && p->created + p->updated + p->deleted + p->failure_count == 0;
+    log_event(quiet ? LOG_LEVEL_DEBUG : level,
+              result == ERR_NONE ? "campaign synchronised" : "campaign pass ended early", "org",
+              p->claim->org, "campaign", p->claim->key, "pass", p->whole ? "whole" : "members",
+              "hints", log_num((long long)p->claim->count), "members",
+              log_num((long long)p->members), "created", log_num((long long)p->created), "updated",
+              log_num((long long)p->updated), "deleted", log_num((long long)p->deleted),
+              "failed_rows", log_num((long long)p->failure_count), "ms",
+              log_num((long long)took_ms), "error", result == ERR_NONE ? NULL : err_name(result),
+              "why", result == ERR_NONE ? NULL : why->text, NULL);
+}
+
+static enum err run_claim(struct worker *w, struct pass *p, size_t org, struct error *e)
+{
+    struct worker_org *wo = &w->orgs[org];
+    enum err err = connect_org(w, org, e);
+    if (err != ERR_NONE)
+        return err;
+    struct org_gate gate = {before_request, w, &w->claim->deadline_boot_ms};
+    org_conn_gate(wo->conn, &gate);
+    p->conn = wo->conn;
+    err = open_zone(wo, e);
+    p->zone = wo->zone;
+    if (err == ERR_NONE)
+        err = w->claim->key[0] == '*' ? expand_run(p, e) : sync_run(p, e);
+    org_conn_gate(wo->conn, NULL);
+    return err;
+}
+
+/* An org that the configuration no longer names: its work waits. */
+static enum err run_unknown_org(struct error *e)
+{
+    return error_set(e, ERR_CONFIG,
+                     "the organisation is no longer configured; its work waits until it is");
+}
+
+static void run_pass(struct worker *w, size_t org)
+{
+    struct worker_pool *pool = w->pool;
+    bool known = org < pool->options.org_count;
+    struct pass p = {
+        .options = &pool->options,
+        .org = known ? pool->options.orgs[org] : NULL,
+        .claim = w->claim,
+        .unknown_sync_type = log_unknown_type,
+        .ctx = pool,
+    };
+    struct error why = {0}, e = {0};
+    int64_t started = time_boot_ms();
+    enum err result = known ? run_claim(w, &p, org, &why) : run_unknown_org(&why);
+
+    if (known && (result == ERR_NONE || is_org_failure(result)) && result != ERR_STOPPED)
+        org_report(p.org, result, &why);
+    log_pass(&p, result, &why, time_boot_ms() - started);
+    enum err settled = settle_pass(&p, result, &why, &e);
+    if (settled != ERR_NONE && settled != ERR_STALE)
+        log_error("a pass could not be settled; its lease runs out and the work is taken up again",
+                  "org", w->claim->org, "campaign", w->claim->key, "error", e.text, NULL);
+    pass_release(&p);
+}
+
+/* ------------------------------------------------------------------ the claim */
+
+static bool org_may_work(const struct worker_pool *pool, size_t i)
+{
+    struct org_state state;
+    org_state_get(pool->options.orgs[i], &state);
+    if (state.held_until_boot_ms > time_boot_ms())
+        return false;
+    unsigned most = org_config(pool->options.orgs[i])->max_concurrent;
+    if (pool->options.org_count > 1 && most >= pool->options.threads && pool->options.threads > 1)
+        most = pool->options.threads - 1;
+    return pool->active[i] < most;
+}
+
+/* Claims under the pool's lock, so that two threads never pass an org's limit together. */
+static enum err claim_one(struct worker *w, size_t *org, struct error *e)
+{
+    struct worker_pool *pool = w->pool;
+    char(*skip)[SFID_SIZE] = mem_array(pool->options.org_count, sizeof *skip);
+    struct store_claim_options o = {.skip_orgs = (const char(*)[SFID_SIZE])skip};
+
+    pthread_mutex_lock(&pool->lock);
+    for (size_t i = 0; i < pool->options.org_count; i++) {
+        if (!org_may_work(pool, i))
+            memcpy(skip[o.skip_count++], org_config(pool->options.orgs[i])->id, SFID_SIZE);
+    }
+    enum err err = ERR_NONE;
+    if (o.skip_count < pool->options.org_count)
+        err = store_claim(pool->options.store, &o, &w->claim, e);
+    if (err == ERR_NONE && w->claim != NULL) {
+        *org = org_index(pool, w->claim->org);
+        if (*org < pool->options.org_count)
+            pool->active[*org]++;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    free(skip);
+    return err;
+}
+
+static void claim_ended(struct worker *w, size_t org)
+{
+    pthread_mutex_lock(&w->pool->lock);
+    if (org < w->pool->options.org_count)
+        w->pool->active[org]--;
+    pthread_mutex_unlock(&w->pool->lock);
+    store_claim_free(&w->claim);
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+    struct store *store = w->pool->options.store;
+    while (!atomic_load(&w->pool->stopping)) {
+        struct error e = {0};
+        size_t org = 0;
+        sign_of_life(w);
+        enum err err = claim_one(w, &org, &e);
+        if (err != ERR_NONE) {
+            log_error("the store gives no work; trying again", "error", e.text, NULL);
+            store_wait(store, STORE_PAUSE_MS);
+        } else if (w->claim == NULL) {
+            store_wait(store, IDLE_WAIT_MS);
+        } else {
+            run_pass(w, org);
+            claim_ended(w, org);
+        }
+    }
+    atomic_fetch_sub(&w->pool->running, 1);
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ start and stop */
+
+static void pool_free(struct worker_pool *pool)
+{
+    for (unsigned i = 0; i < pool->options.threads; i++) {
+        for (size_t k = 0; pool->workers[i].orgs != NULL && k < pool->options.org_count; k++) {
+            org_conn_free(&pool->workers[i].orgs[k].conn);
+            zone_close(&pool->workers[i].orgs[k].zone);
+        }
+        free(pool->workers[i].orgs);
+    }
+    pthread_mutex_destroy(&pool->lock);
+    free(pool->active);
+    free(pool->workers);
+    free(pool);
+}
+
+enum err worker_start(struct worker_pool **out, const struct worker_options *o, struct error *e)
+{
+    struct worker_pool *pool = mem_alloc(sizeof *pool);
+    pool->options = *o;
+    pool->active = mem_array(o->org_count, sizeof *pool->active);
+    pool->workers = mem_array(o->threads, sizeof *pool->workers);
+    pthread_mutex_init(&pool->lock, NULL);
+    for (unsigned i = 0; i < o->threads; i++) {
+        struct worker *w = &pool->workers[i];
+        w->pool = pool;
+        w->orgs = mem_array(o->org_count, sizeof *w->orgs);
+        sign_of_life(w);
+        atomic_fetch_add(&pool->running, 1);
+        if (pthread_create(&w->thread, NULL, worker_main, w) != 0) {
+            atomic_fetch_sub(&pool->running, 1);
+            worker_stop(&pool, 0);
+            return error_set(
+                e, ERR_IO, "cannot start worker thread %u: the system refuses more threads", i + 1);
+        }
+        pool->started++;
+    }
+    *out = pool;
+    return ERR_NONE;
+}
+
+bool worker_is_alive(const struct worker_pool *pool)
+{
+    int64_t oldest = time_boot_ms() - 2 * pool->options.lease_ms;
+    for (unsigned i = 0; i < pool->started; i++) {
+        if (atomic_load(&pool->workers[i].turned_boot_ms) < oldest)
+            return false;
+    }
+    return true;
+}
+
+static void abort_calls(struct worker_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    for (unsigned i = 0; i < pool->started; i++) {
+        for (size_t k = 0; k < pool->options.org_count; k++) {
+            if (pool->workers[i].orgs[k].conn != NULL)
+                org_conn_abort(pool->workers[i].orgs[k].conn);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void worker_stop(struct worker_pool **p, int64_t grace_ms)
+{
+    struct worker_pool *pool = *p;
+    if (pool == NULL)
+        return;
+    *p = NULL;
+    atomic_store(&pool->stopping, true);
+    int64_t until = time_boot_ms() + grace_ms;
+    while (atomic_load(&pool->running) > 0 && time_boot_ms() < until) {
+        store_wake(pool->options.store);
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+    if (atomic_load(&pool->running) > 0)
+        abort_calls(pool);
+    store_wake(pool->options.store);
+    for (unsigned i = 0; i < pool->started; i++)
+        pthread_join(pool->workers[i].thread, NULL);
+    pool_free(pool);
+}

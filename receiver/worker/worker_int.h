@@ -1,0 +1,170 @@
+/*
+ * Inside the worker: one pass over one claim, and the pieces it is made of.
+ *
+ *   worker.c   threads: claim, run the pass, settle
+ *   expand.c   hints without a campaign become member hints (protocol rule 7); writes nothing to
+ * the org sync.c     one campaign: read, decide, compare write.c    the differences, in calls of up
+ * to 1,000 rows, between write marks (protocol rule 12) existing.c the campaign's touchpoints by
+ * key settle.c   how each claimed hint ended guard.c    the delete guard (pure)     retry.c  the
+ * back-off (pure)
+ */
+#ifndef TP_WORKER_INT_H
+#define TP_WORKER_INT_H
+
+#include <stdatomic.h>
+
+#include "org.h"
+#include "rules.h"
+#include "store.h"
+#include "worker.h"
+
+/* ------------------------------------------------------------------ existing.c */
+
+struct existing_row {
+    char key[SFID_SIZE], id[SFID_SIZE];
+    char campaign_id[SFID_SIZE]; /* as stored on the touchpoint; "" if neither lookup nor stored id
+                                    is an id */
+    bool seen;                   /* its member was read */
+    uint64_t hash;               /* of all managed values */
+    char *
+        *values; /* TV_COUNT texts; NULL in campaigns of more than EXISTING_KEEP_MAX touchpoints */
+};
+
+enum { EXISTING_KEEP_MAX = 10000 };
+
+/* Owned by one pass. About 72 bytes a touchpoint; up to EXISTING_KEEP_MAX also their values, for
+ * the ledger. */
+struct existing {
+    struct existing_row *rows;
+    size_t count, room;
+    size_t *slots; /* open addressing: row index + 1 */
+    size_t slot_count;
+};
+
+void existing_init(struct existing *x);
+void existing_release(struct existing *x);
+/* A key that comes twice keeps the first. */
+void existing_add(struct existing *x, const struct org_touchpoint *t);
+struct existing_row *existing_find(const struct existing *x, const char *key);
+uint64_t values_hash(const char *const values[TV_COUNT]);
+/* The managed values that differ, as JSON objects (free()); before NULL: created, after NULL:
+ * deleted. */
+char *values_json(const char *const values[TV_COUNT], const char *const other[TV_COUNT]);
+
+/* ------------------------------------------------------------------ guard.c */
+
+/* Fingerprint of what may change a campaign's touchpoints by intent: setting, dates, type, policy.
+ */
+void guard_fingerprint(const struct campaign *c, const char *policy_fingerprint,
+                       char out[STORE_FINGERPRINT_SIZE]);
+
+struct guard_input {
+    int64_t would_delete; /* without those that are confirmed one by one */
+    int64_t existing;
+    unsigned max_percent;
+    const char *last_fingerprint; /* "" if there was no whole pass yet */
+    const char *fingerprint;
+    enum sync_type sync_type;
+    bool approved;
+};
+enum { GUARD_DELETES_MIN = 100 };
+bool guard_holds(const struct guard_input *g);
+
+/* ------------------------------------------------------------------ retry.c */
+
+enum { RETRY_BASE_MS = 1000, RETRY_CAP_MS = 2 * 60 * 60 * 1000 };
+/* Full jitter: uniform in 0 … min(cap, base · 2^(tries-1)), but at least a tenth of that. tries
+ * ≥ 1. random: 64 uniform bits. */
+int64_t retry_delay_ms(int tries, uint64_t random);
+
+/* ------------------------------------------------------------------ pass */
+
+enum { FAILURES_MAX = STORE_SLICE_MAX };
+
+struct failure { /* one row that the org refused */
+    char member_id[SFID_SIZE];
+    bool park; /* wrong in itself: no use in trying again */
+    char code[STORE_CODE_SIZE];
+    char message[STORE_MESSAGE_SIZE];
+};
+
+struct wanted { /* one row to write; owned copies */
+    char member_id[SFID_SIZE];
+    char *text; /* holds the values that the row points to */
+    char *before_json, *after_json;
+};
+
+struct doomed { /* one touchpoint to delete */
+    char member_id[SFID_SIZE], id[SFID_SIZE];
+    bool confirmed; /* its member is known to be deleted: does not count for the guard */
+};
+
+struct move { /* a member hint to be made */
+    enum store_kind kind;
+    char campaign_id[SFID_SIZE], record_id[SFID_SIZE], subject_id[SFID_SIZE];
+    int64_t received_at_ms;
+};
+
+struct pass {
+    /* borrowed */
+    const struct worker_options *options;
+    struct org *org;
+    struct org_conn *conn;
+    struct zone *zone;
+    struct store_claim *claim;
+    void (*unknown_sync_type)(void *ctx, const char *value);
+    void *ctx;
+
+    /* of this pass */
+    bool whole;
+    struct org_campaign *campaign;
+    struct existing existing;
+    struct wanted *wanted;   /* ORG_WRITE_MAX places, side by side with rows */
+    struct touchpoint *rows; /* value[] point into wanted[].text */
+    size_t wanted_count;
+    struct org_row_result *results; /* ORG_WRITE_MAX places, for one call */
+    struct doomed *doomed;
+    size_t doomed_count, doomed_room;
+    struct failure *failures;
+    size_t failure_count;
+    bool failures_overflow; /* more than FAILURES_MAX: one campaign hint stands for them */
+    struct move *moves;
+    size_t move_count, move_room;
+    struct dedupe_entry *dedupe;
+    size_t dedupe_count, dedupe_room;
+    bool held;
+    char fingerprint[STORE_FINGERPRINT_SIZE];
+    size_t created, updated, deleted, members;
+};
+
+/* Claimed hints without a campaign. */
+MUST_USE enum err expand_run(struct pass *p, struct error *e);
+/* A claimed campaign. */
+MUST_USE enum err sync_run(struct pass *p, struct error *e);
+
+void pass_release(struct pass *p);
+void pass_move(struct pass *p, enum store_kind kind, const char *campaign, const char *record,
+               const char *subject, int64_t received_at_ms);
+/* Notification id (or kind) of the claimed hint that stands for this member, else of the oldest
+ * whole-campaign hint. */
+const char *pass_cause(const struct pass *p, const char *member_id);
+
+/* write.c */
+MUST_USE enum err write_want(struct pass *p, const struct touchpoint *t, const char *member_id,
+                             const struct existing_row *old,
+                             struct error *e); /* flushes when full */
+MUST_USE enum err write_flush(struct pass *p, struct error *e);
+void write_doom(struct pass *p, const char *member_id, const char *touchpoint_id, bool confirmed);
+MUST_USE enum err write_deletes(struct pass *p, struct error *e);
+void write_delete_helpers(struct pass *p);
+
+/* settle.c: result is what the pass returned, e its text. ERR_STALE settles nothing. */
+MUST_USE enum err settle_pass(struct pass *p, enum err result, const struct error *why,
+                              struct error *e);
+/* Stores the moves gathered so far as hints, without releasing the lease (expand.c). */
+MUST_USE enum err settle_moves(struct pass *p, struct error *e);
+
+/* A failure of the org as a whole: holds the work and consumes no try (protocol rule 17). */
+bool is_org_failure(enum err kind);
+
+#endif

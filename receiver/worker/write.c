@@ -1,0 +1,320 @@
+/*
+ * Writing the differences. Each call to the org stands between two marks in the store:
+ * store_write_begin checks the fence and says durably that a write is in flight; only a complete
+ * and understood answer lets store_write_end clear it (protocol rule 12). A call whose outcome is
+ * unknown leaves the mark, and the settle or the next owner turns it into an echo.
+ */
+#include "worker_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "mem.h"
+#include "metrics.h"
+
+/* Packs the values into one block, since those of the decision live for the page only. */
+static char *copy_touchpoint(const struct touchpoint *from, struct touchpoint *to)
+{
+    size_t bytes = 0, length[TV_COUNT];
+    for (size_t v = 0; v < TV_COUNT; v++) {
+        length[v] = strlen(from->value[v]) + 1;
+        bytes += length[v];
+    }
+    char *text = mem_alloc(bytes), *at = text;
+    *to = (struct touchpoint){0};
+    for (size_t v = 0; v < TV_COUNT; v++) {
+        memcpy(at, from->value[v], length[v]);
+        to->value[v] = at;
+        at += length[v];
+    }
+    return text;
+}
+
+static void forget_wanted(struct pass *p)
+{
+    for (size_t i = 0; i < p->wanted_count; i++) {
+        free(p->wanted[i].text);
+        free(p->wanted[i].before_json);
+        free(p->wanted[i].after_json);
+    }
+    p->wanted_count = 0;
+}
+
+void pass_release(struct pass *p)
+{
+    forget_wanted(p);
+    org_campaign_free(&p->campaign);
+    existing_release(&p->existing);
+    for (size_t i = 0; i < p->dedupe_count; i++) {
+        free((void *)(uintptr_t)p->dedupe[i].member_id);
+        free((void *)(uintptr_t)p->dedupe[i].email);
+    }
+    free(p->wanted);
+    free(p->rows);
+    free(p->results);
+    free(p->doomed);
+    free(p->failures);
+    free(p->moves);
+    free(p->dedupe);
+    *p = (struct pass){0};
+}
+
+void pass_move(struct pass *p, enum store_kind kind, const char *campaign, const char *record,
+               const char *subject, int64_t received_at_ms)
+{
+    if (p->move_count == p->move_room) {
+        p->move_room = p->move_room == 0 ? 64 : p->move_room * 2;
+        p->moves = mem_resize(p->moves, p->move_room, sizeof *p->moves);
+    }
+    struct move *m = &p->moves[p->move_count++];
+    *m = (struct move){.kind = kind, .received_at_ms = received_at_ms};
+    memcpy(m->campaign_id, campaign, strnlen(campaign, SFID_LEN));
+    memcpy(m->record_id, record, strnlen(record, SFID_LEN));
+    memcpy(m->subject_id, subject, strnlen(subject, SFID_LEN));
+}
+
+static const char *cause_name(const struct store_hint *h)
+{
+    return h->notification_id[0] != '\0' ? h->notification_id : store_kind_name(h->kind);
+}
+
+const char *pass_cause(const struct pass *p, const char *member_id)
+{
+    const char *cause = p->claim->count > 0 ? cause_name(&p->claim->hints[0]) : "hint";
+    bool by_campaign = false;
+    for (size_t i = 0; i < p->claim->count; i++) {
+        const struct store_hint *h = &p->claim->hints[i];
+        const char *subject = h->kind == STORE_DELETION ? h->subject_id : h->record_id;
+        if (strcmp(subject, member_id) == 0)
+            return cause_name(h);
+        if (!by_campaign && (h->kind == STORE_CAMPAIGN || h->kind == STORE_ECHO)) {
+            cause = cause_name(h);
+            by_campaign = true;
+        }
+    }
+    return cause;
+}
+
+static void add_failure(struct pass *p, const char *member_id, const struct org_row_result *r)
+{
+    if (p->failures == NULL)
+        p->failures = mem_array(FAILURES_MAX, sizeof *p->failures);
+    if (p->failure_count == FAILURES_MAX) {
+        p->failures_overflow = true;
+        return;
+    }
+    struct failure *f = &p->failures[p->failure_count++];
+    *f = (struct failure){.park = r->class == ORG_ROW_PARK};
+    memcpy(f->member_id, member_id, sizeof f->member_id);
+    memcpy(f->code, r->code, strnlen(r->code, sizeof f->code - 1));
+    memcpy(f->message, r->message, strnlen(r->message, sizeof f->message - 1));
+}
+
+/* After a call: the mark is cleared where the answer was understood, or where it is known that
+ * nothing was carried out. */
+static enum err end_write(struct pass *p, enum err outcome, const struct store_ledger_row *ledger,
+                          size_t n, struct error *e)
+{
+    if (outcome == ERR_UNKNOWN_OUTCOME || outcome == ERR_STALE)
+        return outcome;
+    if (outcome == ERR_NONE)
+        return store_write_end(p->options->store, p->claim, ledger, n, e);
+    struct error also;
+    enum err cleared = store_write_end(p->options->store, p->claim, NULL, 0, &also);
+    if (cleared == ERR_STALE) {
+        (void)error_set(e, ERR_STALE, "%s", also.text);
+        return ERR_STALE;
+    }
+    return outcome;
+}
+
+static void count_written(const struct pass *p, const char *action, size_t n)
+{
+    if (n > 0)
+        metric_add(metric_series(METRIC_TOUCHPOINTS_WRITTEN, p->claim->org, action), n);
+}
+
+static struct org_row_result *results_of(struct pass *p)
+{
+    if (p->results == NULL)
+        p->results = mem_array(ORG_WRITE_MAX, sizeof *p->results);
+    memset(p->results, 0, ORG_WRITE_MAX * sizeof *p->results);
+    return p->results;
+}
+
+static size_t upsert_ledger(struct pass *p, struct store_ledger_row *ledger)
+{
+    size_t n = 0, created = 0;
+    for (size_t i = 0; i < p->wanted_count; i++) {
+        const struct wanted *w = &p->wanted[i];
+        const struct org_row_result *r = &p->results[i];
+        if (r->class != ORG_ROW_DONE) {
+            add_failure(p, w->member_id, r);
+            continue;
+        }
+        created += r->created;
+        ledger[n++] = (struct store_ledger_row){
+            .campaign_id = p->rows[i].value[TV_CAMPAIGN],
+            .member_id = w->member_id,
+            .action = r->created ? "created" : "updated",
+            .touchpoint_id = r->id,
+            .before_json = w->before_json,
+            .after_json = w->after_json,
+            .cause = pass_cause(p, w->member_id),
+        };
+    }
+    p->created += created;
+    p->updated += n - created;
+    count_written(p, "created", created);
+    count_written(p, "updated", n - created);
+    return n;
+}
+
+enum err write_flush(struct pass *p, struct error *e)
+{
+    if (p->wanted_count == 0)
+        return ERR_NONE;
+    enum err err = store_write_begin(p->options->store, p->claim, e);
+    if (err != ERR_NONE)
+        return err;
+    struct store_ledger_row *ledger = mem_array(p->wanted_count, sizeof *ledger);
+    err = org_upsert(p->conn, p->rows, p->wanted_count, results_of(p), e);
+    size_t n = err == ERR_NONE ? upsert_ledger(p, ledger) : 0;
+    err = end_write(p, err, ledger, n, e);
+    free(ledger);
+    forget_wanted(p);
+    return err;
+}
+
+enum err write_want(struct pass *p, const struct touchpoint *t, const char *member_id,
+                    const struct existing_row *old, struct error *e)
+{
+    if (p->wanted == NULL) {
+        p->wanted = mem_array(ORG_WRITE_MAX, sizeof *p->wanted);
+        p->rows = mem_array(ORG_WRITE_MAX, sizeof *p->rows);
+    }
+    const char *const *was = old == NULL ? NULL : (const char *const *)old->values;
+    struct wanted *w = &p->wanted[p->wanted_count];
+    *w = (struct wanted){0};
+    memcpy(w->member_id, member_id, sizeof w->member_id);
+    w->text = copy_touchpoint(t, &p->rows[p->wanted_count]);
+    if (was != NULL)
+        w->before_json = values_json(was, t->value);
+    w->after_json = values_json(t->value, was);
+    p->wanted_count++;
+    return p->wanted_count == ORG_WRITE_MAX ? write_flush(p, e) : ERR_NONE;
+}
+
+/* ------------------------------------------------------------------ deletions */
+
+void write_doom(struct pass *p, const char *member_id, const char *touchpoint_id, bool confirmed)
+{
+    if (p->doomed_count == p->doomed_room) {
+        p->doomed_room = p->doomed_room == 0 ? 64 : p->doomed_room * 2;
+        p->doomed = mem_resize(p->doomed, p->doomed_room, sizeof *p->doomed);
+    }
+    struct doomed *d = &p->doomed[p->doomed_count++];
+    *d = (struct doomed){.confirmed = confirmed};
+    memcpy(d->member_id, member_id, sizeof d->member_id);
+    memcpy(d->id, touchpoint_id, sizeof d->id);
+}
+
+static size_t delete_ledger(struct pass *p, const struct doomed *d, size_t count,
+                            struct store_ledger_row *ledger)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (p->results[i].class != ORG_ROW_DONE) {
+            add_failure(p, d[i].member_id, &p->results[i]);
+            continue;
+        }
+        const struct existing_row *old = existing_find(&p->existing, d[i].member_id);
+        const char *const *was = old == NULL ? NULL : (const char *const *)old->values;
+        ledger[n++] = (struct store_ledger_row){
+            .campaign_id = p->claim->key,
+            .member_id = d[i].member_id,
+            .action = "deleted",
+            .touchpoint_id = d[i].id,
+            .before_json = was == NULL ? NULL : values_json(was, NULL),
+            .cause = pass_cause(p, d[i].member_id),
+        };
+    }
+    p->deleted += n;
+    count_written(p, "deleted", n);
+    return n;
+}
+
+static enum err delete_slice(struct pass *p, const struct doomed *d, size_t count, struct error *e)
+{
+    char(*ids)[SFID_SIZE] = mem_array(count, sizeof *ids);
+    struct store_ledger_row *ledger = mem_array(count, sizeof *ledger);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        memcpy(ids[i], d[i].id, SFID_SIZE);
+    enum err err = store_write_begin(p->options->store, p->claim, e);
+    if (err == ERR_NONE) {
+        err =
+            org_delete_touchpoints(p->conn, (const char(*)[SFID_SIZE])ids, count, results_of(p), e);
+        n = err == ERR_NONE ? delete_ledger(p, d, count, ledger) : 0;
+        err = end_write(p, err, ledger, n, e);
+    }
+    for (size_t i = 0; i < n; i++)
+        free((void *)(uintptr_t)ledger[i].before_json);
+    free(ledger);
+    free(ids);
+    return err;
+}
+
+enum err write_deletes(struct pass *p, struct error *e)
+{
+    for (size_t at = 0; at < p->doomed_count;) {
+        size_t n = p->doomed_count - at;
+        if (n > ORG_WRITE_MAX)
+            n = ORG_WRITE_MAX;
+        enum err err = delete_slice(p, p->doomed + at, n, e);
+        if (err != ERR_NONE)
+            return err;
+        at += n;
+    }
+    p->doomed_count = 0;
+    return ERR_NONE;
+}
+
+static bool has_failed(const struct pass *p, const char *member_id)
+{
+    for (size_t i = 0; i < p->failure_count; i++) {
+        if (strcmp(p->failures[i].member_id, member_id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Helper records that were applied go away. Failing to is no failure of the pass: the record does
+ * no harm where it lies. */
+void write_delete_helpers(struct pass *p)
+{
+    char(*ids)[SFID_SIZE] = mem_array(p->claim->count, sizeof *ids);
+    size_t n = 0;
+    for (size_t i = 0; i < p->claim->count; i++) {
+        const struct store_hint *h = &p->claim->hints[i];
+        bool is_helper = h->kind == STORE_DELETION || h->kind == STORE_CAMPAIGN_GONE;
+        if (is_helper && h->record_id[0] != '\0' && !has_failed(p, h->subject_id))
+            memcpy(ids[n++], h->record_id, SFID_SIZE);
+    }
+    if (n > 0) {
+        struct error e;
+        enum err err =
+            org_delete_helpers(p->conn, (const char(*)[SFID_SIZE])ids, n, results_of(p), &e);
+        size_t left = 0;
+        for (size_t i = 0; err == ERR_NONE && i < n; i++)
+            left += p->results[i].class != ORG_ROW_DONE;
+        if (err != ERR_NONE || left > 0)
+            log_warn("deletion helper records were left in the org; grant the integration user "
+                     "Delete on them",
+                     "org", p->claim->org, "campaign", p->claim->key, "records",
+                     log_num((long long)(err == ERR_NONE ? left : n)), "error",
+                     err == ERR_NONE ? p->results[0].message : e.text, NULL);
+    }
+    free(ids);
+}
