@@ -5,6 +5,7 @@
  * Threads:   a zone is used by one thread at a time; each worker opens its own (it caches the last
  * day). Ownership: zone_open gives; zone_close takes. Errors:    ERR_CONFIG for a name that ICU
  * does not know (never silently GMT).
+ * Instants and days outside the years 1 to 9999 count as the nearest inside.
  */
 #ifndef TP_ZONE_H
 #define TP_ZONE_H
@@ -31,5 +32,11 @@ int64_t zone_day_at(struct zone *z, int64_t at_ms);
  * without regard to case exactly if their folded bytes are. Invalid UTF-8 is replaced by U+FFFD.
  * Gives a NUL-terminated string (free()). */
 char *text_fold(const char *s, size_t n);
+
+/* The same into a buffer, without allocation where the text is short or plain ASCII. Gives the
+ * length of the folded text; when that is >= size, out holds nothing useful and a larger one is
+ * needed (size 0: out may be NULL). Otherwise out is NUL-terminated. A NUL byte in s becomes
+ * U+FFFD. */
+size_t text_fold_into(const char *s, size_t n, char *out, size_t size);
 
 #endif
