@@ -1,0 +1,123 @@
+/*
+ * soap_int - what the files of soap/ share
+ *
+ *     body ─▶ soap_scan (bytes, tokens, limits) ─▶ soap_xml (libxml2, places, text) ─▶ a grammar
+ *
+ * A grammar is one kind of document: message.c reads notifications, ack.c reads acknowledgements.
+ * It names the places of its elements with small positive numbers; whatever it does not know is
+ * SOAP_PLACE_IGNORED with everything below it, and the text in there is never copied.
+ */
+#ifndef TP_SOAP_INT_H
+#define TP_SOAP_INT_H
+
+#include <libxml/parser.h>
+
+#include "soap.h"
+
+#define SOAP_NS_ENVELOPE "http://schemas.xmlsoap.org/soap/envelope/"
+#define SOAP_NS_OUTBOUND "http://soap.sforce.com/2005/09/outbound"
+#define SOAP_NS_SOBJECT  "urn:sobject.enterprise.soap.sforce.com"
+#define SOAP_NS_XSD      "http://www.w3.org/2001/XMLSchema"
+#define SOAP_NS_XSI      "http://www.w3.org/2001/XMLSchema-instance"
+
+/* Salesforce's own messages have two attributes and three declarations at most on an element, and
+ * an object has at most about a thousand fields. libxml2 compares the attributes of an element
+ * pairwise and looks prefixes up one by one, so without limits a body could buy quadratic time. */
+enum {
+    SOAP_ATTRIBUTES_MAX = 64, /* on one element, declarations included */
+    SOAP_NAMESPACES_MAX = 16, /* declarations on one element */
+    SOAP_NAMES_MAX = 20000,   /* distinct names and prefixes in one document */
+    SOAP_BODY_MAX = 1 << 30,  /* libxml2 counts with int */
+};
+
+/* ------------------------------------------------------------------ scan.c */
+
+/* Checks the whole body without libxml2: it is UTF-8 and says nothing else, has only characters
+ * that XML allows, no DOCTYPE, and its tags split cleanly and stay within the limits above. *start
+ * is where the document begins (after a byte order mark); else *at is the offset of the problem. */
+MUST_USE enum soap_problem soap_scan(const char *body, size_t n, size_t *start, size_t *at);
+
+/* The same for the markup alone: tags, comments, sections. */
+MUST_USE enum soap_problem soap_scan_tags(const char *body, size_t n, size_t *at);
+
+/* True if the first bytes show UTF-16 or UTF-32, by a mark or by the zero bytes around '<'. */
+bool soap_is_wide(const char *body, size_t n);
+
+/* ------------------------------------------------------------------ xml.c */
+
+enum { SOAP_PLACE_DOCUMENT = 0, SOAP_PLACE_IGNORED = -1 };
+
+struct soap_xml;
+
+struct soap_element {
+    const char *ns; /* "" if none */
+    const char *local;
+    const char *type; /* value of xsi:type as written, or NULL; not NUL-terminated */
+    size_t type_len;
+    bool nil; /* xsi:nil is true */
+};
+
+/* The text of an element without white space around it. What does not look like one short word is
+ * marked instead of kept: nothing that a grammar wants is longer than an id. */
+struct soap_text {
+    char bytes[SFID_SIZE];
+    size_t len;
+    bool gap, bad; /* white space seen after the first character; longer, or with a gap inside */
+};
+
+struct soap_grammar {
+    /* Gives the place of an element that was opened in `parent`, or SOAP_PLACE_IGNORED. */
+    int (*open)(struct soap_xml *x, int parent, const struct soap_element *e);
+    /* The element of that place ends; text is what stood directly in it. */
+    void (*close)(struct soap_xml *x, int place, const struct soap_text *text);
+    /* The document ended well-formed. */
+    void (*end)(struct soap_xml *x);
+};
+
+/* One row of a grammar: in `from`, an element {ns}local opens `to`. */
+struct soap_step {
+    int from;
+    const char *ns, *local;
+    int to;
+};
+
+struct soap_xml_prefix {
+    const char *prefix, *uri; /* borrowed from the parser's dictionary; prefix "" is the default */
+};
+
+/* The walk over one document. Everything is the walk's own but `grammar` and `user`. */
+struct soap_xml {
+    xmlParserCtxtPtr parser; /* kept from one document to the next */
+    const struct soap_grammar *grammar;
+    void *user;
+
+    enum soap_problem problem; /* the first one; nothing is called after it */
+    unsigned line;
+
+    size_t depth;
+    int places[SOAP_DEPTH_MAX + 1];
+    bool nil[SOAP_DEPTH_MAX + 1];
+    size_t prefix_marks[SOAP_DEPTH_MAX + 1]; /* prefix_count when the element was opened */
+    size_t prefix_count;
+    struct soap_xml_prefix prefixes[SOAP_DEPTH_MAX * SOAP_NAMESPACES_MAX];
+    struct soap_text text;
+};
+
+void soap_xml_init(struct soap_xml *x, const struct soap_grammar *grammar, void *user);
+void soap_xml_release(struct soap_xml *x);
+
+/* Reads one document; calls the grammar. The body is borrowed. */
+MUST_USE enum soap_problem soap_xml_read(struct soap_xml *x, const char *body, size_t n);
+
+/* For grammars: stops the walk. */
+void soap_xml_fail(struct soap_xml *x, enum soap_problem p);
+/* For grammars: the namespace of a prefix in scope ("" asks for the default one), or NULL. */
+const char *soap_xml_namespace(const struct soap_xml *x, const char *prefix, size_t n);
+/* For grammars: looks the element up in a table. */
+int soap_xml_step(const struct soap_step *steps, size_t count, int from,
+                  const struct soap_element *e);
+
+/* Makes libxml2 wipe its memory before it frees it; before any other use of libxml2. */
+void soap_xml_setup_memory(void);
+
+#endif

@@ -1,0 +1,164 @@
+#define _GNU_SOURCE
+/*
+ * The second pass of the scan: from one '<' to the next. The tag's own grammar is read strictly,
+ * everything between tags is skipped with memchr. Names are only checked as far as it takes to find
+ * their end; libxml2 checks them properly afterwards.
+ */
+#include "soap_int.h"
+
+#include <string.h>
+#include <strings.h>
+
+struct cursor {
+    const char *p, *end;
+    unsigned depth;
+};
+
+/* Markup that runs to a fixed end and holds no tags. The declaration is an instruction here. */
+static const struct {
+    const char *open, *close;
+} SPANS[] = {{"<!--", "-->"}, {"<![CDATA[", "]]>"}, {"<?", "?>"}};
+
+static bool starts_with(const struct cursor *c, const char *text)
+{
+    size_t n = strlen(text);
+    return (size_t)(c->end - c->p) >= n && memcmp(c->p, text, n) == 0;
+}
+
+static bool is_name_start(unsigned char b)
+{
+    return (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || b == '_' || b == ':' || b >= 0x80;
+}
+
+static bool is_name(unsigned char b)
+{
+    return is_name_start(b) || (b >= '0' && b <= '9') || b == '-' || b == '.';
+}
+
+/* Moves over a name; gives its length, 0 if none begins here. */
+static size_t skip_name(struct cursor *c)
+{
+    const char *from = c->p;
+    if (c->p == c->end || !is_name_start((unsigned char)*c->p))
+        return 0;
+    while (c->p < c->end && is_name((unsigned char)*c->p))
+        c->p++;
+    return (size_t)(c->p - from);
+}
+
+static void skip_space(struct cursor *c)
+{
+    while (c->p < c->end && (*c->p == ' ' || *c->p == '\t' || *c->p == '\n' || *c->p == '\r'))
+        c->p++;
+}
+
+static bool skip_char(struct cursor *c, char want)
+{
+    if (c->p == c->end || *c->p != want)
+        return false;
+    c->p++;
+    return true;
+}
+
+/* = "value", without '<' in it */
+static bool skip_value(struct cursor *c)
+{
+    skip_space(c);
+    if (!skip_char(c, '='))
+        return false;
+    skip_space(c);
+    if (c->p == c->end || (*c->p != '"' && *c->p != '\''))
+        return false;
+    char quote = *c->p++;
+    const char *close = memchr(c->p, quote, (size_t)(c->end - c->p));
+    if (close == NULL || memchr(c->p, '<', (size_t)(close - c->p)) != NULL)
+        return false;
+    c->p = close + 1;
+    return true;
+}
+
+static bool is_declaration(const char *name, size_t n)
+{
+    return n >= 5 && memcmp(name, "xmlns", 5) == 0 && (n == 5 || name[5] == ':');
+}
+
+static enum soap_problem scan_attributes(struct cursor *c)
+{
+    unsigned attributes = 0, declarations = 0;
+    for (;;) {
+        skip_space(c);
+        const char *name = c->p;
+        size_t n = skip_name(c);
+        if (n == 0)
+            return SOAP_OK;
+        if (!skip_value(c))
+            return SOAP_NOT_WELL_FORMED;
+        declarations += is_declaration(name, n) ? 1 : 0;
+        if (++attributes > SOAP_ATTRIBUTES_MAX || declarations > SOAP_NAMESPACES_MAX)
+            return SOAP_TOO_LARGE;
+    }
+}
+
+static enum soap_problem scan_start_tag(struct cursor *c)
+{
+    c->p++;
+    if (skip_name(c) == 0)
+        return SOAP_NOT_WELL_FORMED;
+    if (c->depth == SOAP_DEPTH_MAX)
+        return SOAP_TOO_DEEP;
+    enum soap_problem p = scan_attributes(c);
+    if (p != SOAP_OK)
+        return p;
+    if (!skip_char(c, '/'))
+        c->depth++;
+    return skip_char(c, '>') ? SOAP_OK : SOAP_NOT_WELL_FORMED;
+}
+
+static enum soap_problem scan_end_tag(struct cursor *c)
+{
+    c->p += 2;
+    if (skip_name(c) == 0 || c->depth == 0)
+        return SOAP_NOT_WELL_FORMED;
+    c->depth--;
+    skip_space(c);
+    return skip_char(c, '>') ? SOAP_OK : SOAP_NOT_WELL_FORMED;
+}
+
+/* A comment, section or instruction: moves behind it. An instruction must have a name, or libxml2
+ * would read its inside as content. */
+static bool skip_span(struct cursor *c, const char *open, const char *close)
+{
+    c->p += strlen(open);
+    if (open[1] == '?' && skip_name(c) == 0)
+        return false;
+    const char *at = memmem(c->p, (size_t)(c->end - c->p), close, strlen(close));
+    if (at == NULL)
+        return false;
+    c->p = at + strlen(close);
+    return true;
+}
+
+static enum soap_problem scan_tag(struct cursor *c)
+{
+    for (size_t i = 0; i < sizeof SPANS / sizeof SPANS[0]; i++) {
+        if (starts_with(c, SPANS[i].open))
+            return skip_span(c, SPANS[i].open, SPANS[i].close) ? SOAP_OK : SOAP_NOT_WELL_FORMED;
+    }
+    if (c->end - c->p >= 9 && strncasecmp(c->p, "<!DOCTYPE", 9) == 0)
+        return SOAP_DOCTYPE;
+    return starts_with(c, "</") ? scan_end_tag(c) : scan_start_tag(c);
+}
+
+enum soap_problem soap_scan_tags(const char *body, size_t n, size_t *at)
+{
+    struct cursor c = {.p = body, .end = body + n};
+    enum soap_problem p = SOAP_OK;
+    const char *tag;
+
+    while (p == SOAP_OK && (tag = memchr(c.p, '<', (size_t)(c.end - c.p))) != NULL) {
+        c.p = tag;
+        p = scan_tag(&c);
+        *at = (size_t)(tag - body);
+    }
+    return p;
+}

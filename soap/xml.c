@@ -1,0 +1,315 @@
+#define _GNU_SOURCE
+/*
+ * libxml2's SAX2 interface, driven over one buffered document and turned into places and short
+ * texts for a grammar.
+ *
+ * The parser reads from a string input (xmlNewStringInputStream), which is the one kind of input
+ * that libxml2 neither copies nor grows: the push interface and xmlCreateMemoryParserCtxt both keep
+ * a copy in a buffer that they free unwiped, and the push one also looks for the end of a tag again
+ * with each chunk. A string input wants a final NUL, which the borrowed body need not have, so the
+ * copy is ours and is wiped. What libxml2 still allocates on the way (a CDATA section, a comment, a
+ * value with a reference in it) is wiped by the allocator that soap_xml_setup_memory puts in.
+ *
+ * One parser context serves many documents. Its dictionary of names is never emptied by libxml2, so
+ * a context that has learnt many of them is thrown away: strangers can't make it grow for ever.
+ *
+ * Stopping: inside a SAX callback with xmlStopParser. The error callback only notes the first
+ * error; libxml2 may be half-way through a token there. It then reads on without events, which the
+ * scan before has made cheap, or the next event stops it.
+ */
+#include "soap_int.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libxml/parserInternals.h>
+
+#include "mem.h"
+
+enum { NAMES_KEPT = 2048 }; /* a Salesforce object has fewer than a thousand fields */
+
+/* ------------------------------------------------------------------ text */
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static void text_append(struct soap_text *t, const char *s, size_t n)
+{
+    for (size_t i = 0; i < n && !t->bad; i++) {
+        if (is_space(s[i]))
+            t->gap = t->len > 0;
+        else if (t->gap || t->len == sizeof t->bytes - 1)
+            t->bad = true;
+        else
+            t->bytes[t->len++] = s[i];
+    }
+}
+
+static void text_clear(struct soap_text *t)
+{
+    *t = (struct soap_text){0};
+}
+
+/* ------------------------------------------------------------------ for grammars */
+
+void soap_xml_fail(struct soap_xml *x, enum soap_problem p)
+{
+    if (x->problem == SOAP_OK) {
+        int line = xmlSAX2GetLineNumber(x->parser);
+        x->problem = p;
+        x->line = line > 0 ? (unsigned)line : 0;
+    }
+    xmlStopParser(x->parser);
+}
+
+const char *soap_xml_namespace(const struct soap_xml *x, const char *prefix, size_t n)
+{
+    for (size_t i = x->prefix_count; i-- > 0;) {
+        const struct soap_xml_prefix *p = &x->prefixes[i];
+        if (strlen(p->prefix) == n && memcmp(p->prefix, prefix, n) == 0)
+            return p->uri;
+    }
+    return NULL;
+}
+
+int soap_xml_step(const struct soap_step *steps, size_t count, int from,
+                  const struct soap_element *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (steps[i].from == from && strcmp(steps[i].local, e->local) == 0 &&
+            strcmp(steps[i].ns, e->ns) == 0)
+            return steps[i].to;
+    }
+    return SOAP_PLACE_IGNORED;
+}
+
+/* ------------------------------------------------------------------ elements */
+
+static const char *or_empty(const xmlChar *s)
+{
+    return s == NULL ? "" : (const char *)s;
+}
+
+static void push_prefixes(struct soap_xml *x, int count, const xmlChar **pairs)
+{
+    x->prefix_marks[x->depth] = x->prefix_count;
+    for (int i = 0; i < count; i++) {
+        assert(x->prefix_count < sizeof x->prefixes / sizeof x->prefixes[0]); /* the scan counts */
+        x->prefixes[x->prefix_count++] =
+            (struct soap_xml_prefix){or_empty(pairs[2 * i]), or_empty(pairs[2 * i + 1])};
+    }
+}
+
+static bool is_true(const char *s, size_t n)
+{
+    struct soap_text t = {0};
+    text_append(&t, s, n);
+    return !t.bad && (strcmp(t.bytes, "true") == 0 || strcmp(t.bytes, "1") == 0);
+}
+
+/* attributes: local name, prefix, URI, first and behind the last byte of the value */
+static void take_xsi(struct soap_element *e, int count, const xmlChar **attributes)
+{
+    for (int i = 0; i < count; i++) {
+        const xmlChar **a = attributes + (size_t)i * 5;
+        if (strcmp(or_empty(a[2]), SOAP_NS_XSI) != 0)
+            continue;
+        const char *value = (const char *)a[3];
+        size_t n = (size_t)(a[4] - a[3]);
+        if (strcmp((const char *)a[0], "nil") == 0)
+            e->nil = is_true(value, n);
+        if (strcmp((const char *)a[0], "type") == 0) {
+            e->type = value;
+            e->type_len = n;
+        }
+    }
+}
+
+/* False once the walk is over: after an error that is not fatal to libxml2, it is told so here. */
+static bool is_walking(struct soap_xml *x)
+{
+    if (x->problem == SOAP_OK && xmlDictSize(x->parser->dict) > SOAP_NAMES_MAX)
+        soap_xml_fail(x, SOAP_TOO_LARGE);
+    if (x->problem != SOAP_OK)
+        xmlStopParser(x->parser);
+    return x->problem == SOAP_OK;
+}
+
+static void on_open(void *user, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri,
+                    int prefix_count, const xmlChar **prefixes, int attribute_count, int defaulted,
+                    const xmlChar **attributes)
+{
+    struct soap_xml *x = user;
+    (void)prefix;
+    (void)defaulted;
+    if (!is_walking(x))
+        return;
+    assert(x->depth < SOAP_DEPTH_MAX); /* the scan counts */
+    int parent = x->places[x->depth++];
+    push_prefixes(x, prefix_count, prefixes);
+    x->places[x->depth] = SOAP_PLACE_IGNORED;
+    x->nil[x->depth] = false;
+    if (parent == SOAP_PLACE_IGNORED)
+        return;
+    struct soap_element e = {.ns = or_empty(uri), .local = (const char *)local};
+    take_xsi(&e, attribute_count, attributes);
+    int place = x->grammar->open(x, parent, &e);
+    if (place == SOAP_PLACE_IGNORED)
+        return;
+    x->places[x->depth] = place;
+    x->nil[x->depth] = e.nil;
+    text_clear(&x->text);
+}
+
+static void on_close(void *user, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri)
+{
+    struct soap_xml *x = user;
+    (void)local;
+    (void)prefix;
+    (void)uri;
+    if (!is_walking(x))
+        return;
+    assert(x->depth > 0);
+    int place = x->places[x->depth];
+    if (place != SOAP_PLACE_IGNORED) {
+        if (x->nil[x->depth])
+            text_clear(&x->text);
+        x->grammar->close(x, place, &x->text);
+        text_clear(&x->text);
+    }
+    x->prefix_count = x->prefix_marks[x->depth];
+    x->depth--;
+}
+
+static void on_text(void *user, const xmlChar *s, int n)
+{
+    struct soap_xml *x = user;
+    if (x->problem == SOAP_OK && n > 0 && x->places[x->depth] > SOAP_PLACE_DOCUMENT)
+        text_append(&x->text, (const char *)s, (size_t)n);
+}
+
+/* The scan has refused these already; should it ever overlook one, the parser stops here. */
+static void on_doctype(void *user, const xmlChar *name, const xmlChar *id, const xmlChar *system)
+{
+    (void)name;
+    (void)id;
+    (void)system;
+    soap_xml_fail(user, SOAP_DOCTYPE);
+}
+
+/* ------------------------------------------------------------------ errors */
+
+static const struct {
+    int code;
+    enum soap_problem problem; /* SOAP_OK: harmless */
+} ERRORS[] = {
+    {XML_ERR_UNDECLARED_ENTITY, SOAP_ENTITY},   {XML_WAR_UNDECLARED_ENTITY, SOAP_ENTITY},
+    {XML_ERR_ENTITY_LOOP, SOAP_ENTITY},         {XML_ERR_UNPARSED_ENTITY, SOAP_ENTITY},
+    {XML_ERR_ENTITY_IS_PARAMETER, SOAP_ENTITY}, {XML_ERR_UNSUPPORTED_ENCODING, SOAP_ENCODING},
+    {XML_ERR_UNKNOWN_ENCODING, SOAP_ENCODING},  {XML_ERR_INVALID_ENCODING, SOAP_ENCODING},
+    {XML_ERR_NAME_TOO_LONG, SOAP_TOO_LARGE},    {XML_ERR_INTERNAL_ERROR, SOAP_TOO_LARGE},
+    {XML_ERR_NO_MEMORY, SOAP_TOO_LARGE},        {XML_WAR_NS_URI, SOAP_OK},
+    {XML_WAR_NS_URI_RELATIVE, SOAP_OK},
+};
+
+static enum soap_problem problem_of(int code)
+{
+    for (size_t i = 0; i < sizeof ERRORS / sizeof ERRORS[0]; i++) {
+        if (ERRORS[i].code == code)
+            return ERRORS[i].problem;
+    }
+    return SOAP_NOT_WELL_FORMED;
+}
+
+static void on_error(void *user, xmlErrorPtr error)
+{
+    struct soap_xml *x = user;
+    if (x->problem != SOAP_OK || error->level < XML_ERR_ERROR)
+        return;
+    x->problem = problem_of(error->code);
+    x->line = error->line > 0 ? (unsigned)error->line : 0;
+}
+
+/* ------------------------------------------------------------------ the walk */
+
+static const xmlSAXHandler HANDLER = {
+    .initialized = XML_SAX2_MAGIC,
+    .internalSubset = on_doctype,
+    .startElementNs = on_open,
+    .endElementNs = on_close,
+    .characters = on_text,
+    .ignorableWhitespace = on_text, /* the same, or libxml2 looks for blanks by reading ahead */
+    .cdataBlock = on_text,
+    .serror = on_error,
+};
+
+static void new_parser(struct soap_xml *x)
+{
+    x->parser = xmlNewParserCtxt();
+    assert(x->parser != NULL);
+    (void)xmlCtxtUseOptions(x->parser, XML_PARSE_NONET);
+    *x->parser->sax = HANDLER;
+    x->parser->userData = x;
+}
+
+void soap_xml_init(struct soap_xml *x, const struct soap_grammar *grammar, void *user)
+{
+    *x = (struct soap_xml){.grammar = grammar, .user = user};
+    new_parser(x);
+}
+
+void soap_xml_release(struct soap_xml *x)
+{
+    xmlFreeParserCtxt(x->parser);
+    x->parser = NULL;
+}
+
+static unsigned line_at(const char *body, size_t at)
+{
+    unsigned line = 1;
+    for (size_t i = 0; i < at; i++)
+        line += body[i] == '\n' ? 1 : 0;
+    return line;
+}
+
+/* text is NUL-terminated and stays as it is until this returns. */
+static void walk(struct soap_xml *x, const char *text)
+{
+    xmlParserInputPtr input = xmlNewStringInputStream(x->parser, (const xmlChar *)text);
+    assert(input != NULL);
+    (void)inputPush(x->parser, input);
+    (void)xmlParseDocument(x->parser);
+    if (x->problem == SOAP_OK && !x->parser->wellFormed)
+        soap_xml_fail(x, SOAP_NOT_WELL_FORMED);
+    if (x->problem == SOAP_OK)
+        x->grammar->end(x);
+    if (xmlDictSize(x->parser->dict) > NAMES_KEPT) {
+        soap_xml_release(x);
+        new_parser(x);
+    } else {
+        xmlCtxtReset(x->parser);
+    }
+}
+
+enum soap_problem soap_xml_read(struct soap_xml *x, const char *body, size_t n)
+{
+    size_t start = 0, at = 0;
+
+    x->depth = x->prefix_count = 0;
+    x->places[0] = SOAP_PLACE_DOCUMENT;
+    text_clear(&x->text);
+    x->line = 0;
+    x->problem = soap_scan(body, n, &start, &at);
+    if (x->problem != SOAP_OK) {
+        x->line = line_at(body, at);
+        return x->problem;
+    }
+    char *copy = mem_strndup(body + start, n - start);
+    walk(x, copy);
+    explicit_bzero(copy, n - start);
+    free(copy);
+    return x->problem;
+}
