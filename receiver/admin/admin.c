@@ -1,0 +1,203 @@
+/*
+ * Routing: a table of method, path and handler drives everything. Routes under /api/ want the
+ * bearer token, compared in constant time; health and metrics do not.
+ */
+#include "admin_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "mem.h"
+
+enum { ID_MAX = 64, PATH_MAX_BYTES = 256 };
+
+struct route {
+    const char *method;
+    const char *path; /* "*" stands for one path segment, handed over as id */
+    bool open;        /* without the token */
+    void (*run)(struct admin *a, const char *id, struct answer *out);
+};
+
+static const struct route ROUTES[] = {
+    {"GET", "/healthz", true, route_healthz},
+    {"GET", "/readyz", true, route_readyz},
+    {"GET", "/metrics", true, route_metrics},
+    {"GET", "/api/v1/jobs", false, route_jobs},
+    {"POST", "/api/v1/jobs/*/approve", false, route_approve},
+};
+enum { ROUTE_COUNT = sizeof ROUTES / sizeof ROUTES[0] };
+
+void answer_json(struct answer *a, int status, json_t *value)
+{
+    char *text = value == NULL ? NULL : json_dumps(value, JSON_COMPACT);
+    json_decref(value);
+    *a = (struct answer){status, "application/json", text == NULL ? mem_strdup("{}") : text};
+}
+
+void answer_problem(struct answer *a, int status, const char *title, const char *detail)
+{
+    answer_json(a, status,
+                json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank", "title", title, "status",
+                          status, "detail", detail));
+    a->content_type = "application/problem+json";
+}
+
+/* Matches path against a route's path; the segment that "*" stands for goes to id. */
+static bool path_matches(const char *pattern, struct http_span path, char id[ID_MAX])
+{
+    const char *p = path.p, *end = path.p + path.n;
+    id[0] = '\0';
+    for (; *pattern != '\0'; pattern++) {
+        if (*pattern != '*') {
+            if (p == end || *p++ != *pattern)
+                return false;
+            continue;
+        }
+        size_t n = 0;
+        for (; p < end && *p != '/' && n + 1 < ID_MAX; p++)
+            id[n++] = *p;
+        id[n] = '\0';
+    }
+    return p == end;
+}
+
+static bool has_token(const struct admin *a, const struct http_head *h)
+{
+    static const char scheme[] = "Bearer ";
+    const struct http_span *v = http_head_field(h, "Authorization");
+    size_t n = sizeof scheme - 1;
+    return v != NULL && v->n > n && strncmp(v->p, scheme, n) == 0 &&
+           secret_equal(&a->secret_token, v->p + n, v->n - n);
+}
+
+static void dispatch(struct admin *a, const struct http_head *h, struct answer *out)
+{
+    char id[ID_MAX];
+    bool path_known = false;
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        if (!path_matches(ROUTES[i].path, h->path, id))
+            continue;
+        path_known = true;
+        if (!http_span_is(h->method, ROUTES[i].method))
+            continue;
+        if (ROUTES[i].open || has_token(a, h))
+            ROUTES[i].run(a, id, out);
+        else
+            answer_problem(out, 401, "Not signed in",
+                           "send the bearer token of admin.token_file in the Authorization header");
+        return;
+    }
+    if (path_known)
+        answer_problem(out, 405, "Method not allowed", "this path answers another method");
+    else
+        answer_problem(out, 404, "Not found", "there is nothing at this path");
+}
+
+/* ------------------------------------------------------------------ the listener's handler */
+
+static void *admin_loop_new(void *ctx)
+{
+    return ctx;
+}
+
+static void admin_loop_free(void *ctx, void *loop)
+{
+    (void)ctx;
+    (void)loop;
+}
+
+static void admin_head(void *ctx, void *loop, const struct http_head *h,
+                       const struct listener_peer *peer, struct listener_answer *refuse)
+{
+    (void)ctx;
+    (void)loop;
+    (void)h;
+    (void)peer;
+    (void)refuse;
+}
+
+static void admin_request(void *ctx, void *loop, const struct http_head *h,
+                          const struct listener_peer *peer, const char *body, size_t n,
+                          struct listener_token token)
+{
+    struct admin *a = ctx;
+    struct answer out = {0};
+    (void)loop;
+    (void)peer;
+    (void)body;
+    (void)n;
+    dispatch(a, h, &out);
+    struct listener_answer reply = {
+        .status = out.status,
+        .content_type = out.content_type,
+        .extra = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n",
+        .body = out.text,
+        .body_len = strlen(out.text),
+    };
+    listener_reply(a->listener, token, &reply);
+    free(out.text);
+}
+
+static void admin_refused(void *ctx, void *loop, const struct listener_peer *peer, int status,
+                          const char *problem, struct listener_answer *answer)
+{
+    (void)ctx;
+    (void)loop;
+    (void)answer;
+    log_debug("admin request refused", "peer", peer->address, "status", log_num(status), "problem",
+              problem, NULL);
+}
+
+const struct listener_handler *admin_handler(void)
+{
+    static const struct listener_handler handler = {
+        .loop_new = admin_loop_new,
+        .loop_free = admin_loop_free,
+        .head = admin_head,
+        .request = admin_request,
+        .refused = admin_refused,
+    };
+    return &handler;
+}
+
+enum err admin_new(struct admin **out, const struct admin_options *o, struct error *e)
+{
+    struct admin *a = mem_alloc(sizeof *a);
+    const char *file = o->config->admin.token_file;
+    a->options = *o;
+    if (file != NULL && file[0] != '\0') {
+        enum err err = secret_read_file(&a->secret_token, file, e);
+        if (err != ERR_NONE && err != ERR_NOT_FOUND) {
+            free(a);
+            return error_wrap(e, "admin.token_file");
+        }
+        if (err == ERR_NOT_FOUND)
+            log_warn(
+                "the admin API is off: its token file does not exist; health and metrics answer",
+                "file", file, NULL);
+        else if (!secret_file_is_private(file))
+            log_warn("the admin token can be read by others: chmod 600 it", "file", file, NULL);
+    }
+    *out = a;
+    return ERR_NONE;
+}
+
+void admin_free(struct admin **a)
+{
+    if (*a == NULL)
+        return;
+    secret_release(&(*a)->secret_token);
+    free(*a);
+    *a = NULL;
+}
+
+void admin_set_listener(struct admin *a, struct listener *l)
+{
+    a->listener = l;
+}
+
+const char *admin_status(void *ctx)
+{
+    return health_status(ctx, NULL);
+}

@@ -1,0 +1,207 @@
+/*
+ * Health that tells the truth from cached state: nothing here asks the org or waits for the writer.
+ *
+ *   unavailable (503)  messages can't be taken: the store or the listener is dead
+ *   degraded    (200)  messages are taken, yet something needs an admin: an org can't be reached or
+ * refuses us, workers are stuck, a certificate is about to expire, deletions are held
+ */
+#include "admin_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "metrics.h"
+#include "timeutil.h"
+
+enum {
+    ORGS_MAX = 256,
+    HOLDS_MAX = 100,
+    METRICS_MAX_BYTES = 4 << 20,
+    DAY_MS = 86400000,
+    EXPIRY_WARN_DAYS = 14
+};
+
+enum level { LEVEL_OK, LEVEL_DEGRADED, LEVEL_UNAVAILABLE };
+static const char *const LEVELS[] = {"ok", "degraded", "unavailable"};
+
+static enum level worse(enum level a, enum level b)
+{
+    return a > b ? a : b;
+}
+
+/* {"status": …, "problem": …} */
+static json_t *check(enum level level, const char *problem)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "status", json_string(LEVELS[level]));
+    if (problem != NULL && problem[0] != '\0')
+        json_object_set_new(o, "problem", json_string(problem));
+    return o;
+}
+
+static enum level check_store(const struct admin *a, json_t *checks)
+{
+    struct error e = {0};
+    enum level level = store_probe(a->options.store, &e) == ERR_NONE ? LEVEL_OK : LEVEL_UNAVAILABLE;
+    json_object_set_new(checks, "store", check(level, e.text));
+    return level;
+}
+
+static enum level check_listener(const struct admin *a, json_t *checks)
+{
+    enum level level = listener_is_alive(a->options.intake_listener) ? LEVEL_OK : LEVEL_UNAVAILABLE;
+    json_t *o =
+        check(level, level == LEVEL_OK ? NULL : "an event loop has not turned for 5 seconds");
+    json_object_set_new(o, "address", json_string(listener_address(a->options.intake_listener)));
+    json_object_set_new(checks, "listener", o);
+    return level;
+}
+
+static enum level check_workers(const struct admin *a, json_t *checks)
+{
+    enum level level = worker_is_alive(a->options.workers) ? LEVEL_OK : LEVEL_DEGRADED;
+    json_object_set_new(checks, "workers",
+                        check(level, level == LEVEL_OK
+                                         ? NULL
+                                         : "a worker has given no sign of life for two leases"));
+    return level;
+}
+
+static enum level check_certificates(const struct admin *a, json_t *checks)
+{
+    enum level worst = LEVEL_OK;
+    json_t *list = json_array();
+    for (size_t i = 0; a->options.tls != NULL && i < tls_server_certificate_count(a->options.tls);
+         i++) {
+        const char *name;
+        int64_t days =
+            (tls_server_expires_at_ms(a->options.tls, i, &name) - time_wall_ms()) / DAY_MS;
+        enum level level = days < EXPIRY_WARN_DAYS ? LEVEL_DEGRADED : LEVEL_OK;
+        json_t *o = check(level, level == LEVEL_OK
+                                     ? NULL
+                                     : "the certificate expires soon or has expired: renew it");
+        json_object_set_new(o, "name", json_string(name));
+        json_object_set_new(o, "days_left", json_integer(days));
+        json_array_append_new(list, o);
+        worst = worse(worst, level);
+    }
+    json_object_set_new(checks, "certificates", list);
+    return worst;
+}
+
+static enum level check_org(const struct org *org, json_t *list)
+{
+    struct org_state state;
+    org_state_get((struct org *)(uintptr_t)org, &state);
+    bool well = state.reachable && state.authenticated && !state.stopped;
+    enum level level = well ? LEVEL_OK : LEVEL_DEGRADED;
+    const char *problem =
+        state.problem[0] != '\0' || well ? state.problem : "the org has not answered yet";
+    json_t *o = check(level, problem);
+    json_object_set_new(o, "org", json_string(org_config(org)->id));
+    json_object_set_new(o, "name", json_string(org_config(org)->name));
+    json_object_set_new(o, "reachable", json_boolean(state.reachable));
+    json_object_set_new(o, "authenticated", json_boolean(state.authenticated));
+    json_object_set_new(o, "stopped", json_boolean(state.stopped));
+    if (state.api_limit >= 0) {
+        json_object_set_new(o, "api_used", json_integer(state.api_used));
+        json_object_set_new(o, "api_limit", json_integer(state.api_limit));
+    }
+    json_array_append_new(list, o);
+    return level;
+}
+
+static enum level check_orgs(const struct admin *a, json_t *checks)
+{
+    enum level worst = LEVEL_OK;
+    json_t *list = json_array();
+    for (size_t i = 0; i < a->options.org_count; i++)
+        worst = worse(worst, check_org(a->options.orgs[i], list));
+    json_object_set_new(checks, "orgs", list);
+    return worst;
+}
+
+static enum level check_holds(const struct admin *a, json_t *checks)
+{
+    struct error e = {0};
+    struct store_hold *holds = malloc(HOLDS_MAX * sizeof *holds);
+    size_t count = 0;
+    if (holds == NULL ||
+        store_hold_list(a->options.store, holds, HOLDS_MAX, &count, &e) != ERR_NONE)
+        count = 0; /* the store's own check says what is wrong */
+    enum level level = count > 0 ? LEVEL_DEGRADED : LEVEL_OK;
+    json_t *o =
+        check(level,
+              count > 0 ? "deletions are held by the delete guard: look at /api/v1/jobs and approve"
+                        : NULL);
+    json_object_set_new(o, "held", json_integer((json_int_t)count));
+    json_object_set_new(checks, "delete_guard", o);
+    free(holds);
+    return level;
+}
+
+static void report_queue(const struct admin *a, json_t *checks)
+{
+    struct store_org_stats stats[ORGS_MAX];
+    struct error e;
+    size_t count = 0;
+    int64_t now = time_wall_ms();
+    json_t *list = json_array();
+    if (store_stats(a->options.store, stats, ORGS_MAX, &count, &e) != ERR_NONE)
+        count = 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t oldest = stats[i].oldest_due_received_at_ms;
+        double age = oldest == TIME_NONE || oldest > now ? 0 : (double)(now - oldest) / 1000;
+        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:f}", "org", stats[i].org,
+                                              "ready", (json_int_t)stats[i].ready, "leased",
+                                              (json_int_t)stats[i].leased, "failed",
+                                              (json_int_t)stats[i].failed, "oldest_seconds", age));
+    }
+    json_object_set_new(checks, "queue", list);
+}
+
+const char *health_status(const struct admin *a, json_t **details)
+{
+    json_t *checks = json_object();
+    enum level level = check_store(a, checks);
+    level = worse(level, check_listener(a, checks));
+    level = worse(level, check_workers(a, checks));
+    level = worse(level, check_certificates(a, checks));
+    level = worse(level, check_orgs(a, checks));
+    level = worse(level, check_holds(a, checks));
+    if (details != NULL) {
+        report_queue(a, checks);
+        *details = checks;
+    } else {
+        json_decref(checks);
+    }
+    return LEVELS[level];
+}
+
+void route_healthz(struct admin *a, const char *id, struct answer *out)
+{
+    (void)a;
+    (void)id;
+    answer_json(out, 200, json_pack("{s:s}", "status", "ok"));
+}
+
+void route_readyz(struct admin *a, const char *id, struct answer *out)
+{
+    json_t *checks;
+    (void)id;
+    const char *status = health_status(a, &checks);
+    bool can_serve = strcmp(status, LEVELS[LEVEL_UNAVAILABLE]) != 0;
+    answer_json(out, can_serve ? 200 : 503,
+                json_pack("{s:s, s:o}", "status", status, "checks", checks));
+}
+
+void route_metrics(struct admin *a, const char *id, struct answer *out)
+{
+    struct buf b;
+    (void)a;
+    (void)id;
+    buf_init(&b, METRICS_MAX_BYTES);
+    metrics_write(&b);
+    *out = (struct answer){200, "text/plain; version=0.0.4; charset=utf-8", buf_take(&b)};
+    buf_release(&b);
+}
