@@ -89,11 +89,17 @@ enum rule_op {
  * no clock). */
 bool rule_op_parse(const char *text, enum rule_op *out);
 
+struct rule_operand; /* a condition's value, parsed and folded once */
+
+/* Null: only `is ""` and the negative forms hold. Numbers: two texts that are both numbers compare
+ * as such (`is` only where the field is a number). A date against a date-time is that day's start
+ * in the org's zone. `matches any`: items between commas, trimmed, '*' for any run. */
 struct rule_condition {
     bool on_member; /* CampaignMember.<Field>; else Campaign.<Field> */
     size_t field;   /* index into policy.member_fields or campaign_fields */
     enum rule_op op;
-    const char *value; /* "" means null for is / is not */
+    const char *value;                   /* "" means null for is / is not */
+    const struct rule_operand *compiled; /* made by policy_from_config; NULL: made at each use */
 };
 struct rule_group { /* AND */
     struct rule_condition *conditions;
@@ -102,6 +108,8 @@ struct rule_group { /* AND */
 struct rule_date { /* one of the `dates` of an include rule */
     bool on_member;
     size_t field;
+    const char *name; /* for decision.date_field, e.g. "CampaignMember.CreatedDate"; NULL: the API
+                         name alone */
 };
 struct rule {
     const char *name;
@@ -117,6 +125,8 @@ struct channel_map {
     const char *status;               /* pattern or NULL: any */
     const char *channel, *subchannel; /* subchannel NULL: none */
     bool null_channel;
+    const char *type_folded,
+        *status_folded; /* made by policy_from_config; NULL: made at each use */
 };
 
 struct policy {
@@ -134,8 +144,10 @@ struct policy {
     size_t campaign_field_count, member_field_count;
 };
 
-/* Checks what needs no org: at least one condition a group, dates only on include rules and at
- * least one there, names without '.', ≤ 255 bytes. e names the rule or channel. */
+/* Checks what needs no org: at least one group a rule and one condition a group, a value that the
+ * operator can use, dates only on include rules and at least one there, rule names unique, channel
+ * names without '.', all names 1 to 255 bytes without control characters or white space around. e
+ * names the rule or channel. */
 MUST_USE enum err policy_check(const struct policy *p, struct error *e);
 
 /* ------------------------------------------------------------------ the decision */
@@ -191,7 +203,7 @@ void decide(const struct campaign *c, const struct member *m, const struct polic
  * log n). */
 struct dedupe_entry {
     const char *member_id;
-    const char *email; /* trimmed */
+    const char *email;
     int64_t touchpoint_at_ms;
     bool keeps; /* out */
 };
@@ -236,17 +248,17 @@ enum touchpoint_value {
 };
 const char *touchpoint_value_name(enum touchpoint_value v);
 
+/* Not to be copied or moved as a whole: values may point into the struct itself. */
 struct touchpoint {
-    const char *value[TV_COUNT]; /* borrowed from c, m, p, d and `scratch` */
+    const char *value[TV_COUNT]; /* borrowed from c, m, p, d, and from what follows */
     char date[32];
     char channel_path[2 * RULES_CHANNEL_MAX + 2];
-    char rule[300];
-    char *email; /* trimmed copy when the original had surrounding white space; touchpoint_release
-                    frees */
+    char *owned[TV_COUNT]; /* copies of texts that were cut or trimmed; touchpoint_release frees */
 };
 
 /* Only for a decision with REASON_NONE. Texts are cut at whole characters to the field lengths of
- * the `standard` schema (255; name 80 …). */
+ * the `standard` schema (255; email and campaign name 80), counted in UTF-16 units, and lose white
+ * space around them, as the org would store them. */
 void touchpoint_values(const struct campaign *c, const struct member *m, const struct policy *p,
                        const struct decision *d, struct touchpoint *out);
 void touchpoint_release(struct touchpoint *t);
