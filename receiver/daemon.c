@@ -1,0 +1,227 @@
+/*
+ * Builds the parts bottom-up: configuration, policy, certificates, org clients, store, workers,
+ * admin door and, when all stand, the intake. Takes them down in reverse: stop accepting, let the
+ * replies in flight go out, let each worker end its current call, close the store last.
+ */
+#include "daemon.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+#include "mem.h"
+#include "timeutil.h"
+
+enum {
+    DISK_RESERVE_BYTES = 64 << 20,
+    PUT_QUEUE_MAX = 10000,
+    BUFFERED_BYTES_MAX = 64 << 20, /* protocol rule 4 */
+    HANDSHAKE_TIMEOUT_MS = 10000,
+    IDLE_TIMEOUT_MS = 120000,
+    ADMIN_BODY_MAX = 1 << 20,
+    ADMIN_CONNECTIONS_MAX = 64,
+    WAIT_STEP_NS = 10000000,
+};
+
+static enum err load_tls(struct daemon *d, struct error *e)
+{
+    const struct config *c = d->config;
+    struct tls_server_options o = {.certificates = c->tls.certificate.items,
+                                   .keys = c->tls.key.items,
+                                   .count = c->tls.certificate.count};
+    if (c->tls.certificate.count != c->tls.key.count)
+        return error_set(e, ERR_CONFIG,
+                         "%s: tls.certificate names %zu files and tls.key %zu: give one key for "
+                         "each certificate",
+                         c->file, c->tls.certificate.count, c->tls.key.count);
+    return tls_server_new(&d->tls, &o, e);
+}
+
+static enum err load_orgs(struct daemon *d, struct error *e)
+{
+    org_global_init();
+    d->orgs = mem_array(d->config->org_count, sizeof(struct org *));
+    for (size_t i = 0; i < d->config->org_count; i++) {
+        enum err err = org_new(&d->orgs[i], &d->config->orgs[i], d->policy,
+                               d->config->worker.request_timeout_ms, e);
+        if (err != ERR_NONE)
+            return err;
+    }
+    return ERR_NONE;
+}
+
+enum err daemon_load(struct daemon *d, const char *config_file, struct error *e)
+{
+    enum err err = config_load(&d->config, config_file, e);
+    if (err == ERR_NONE)
+        err = policy_from_config(&d->policy, d->config, e);
+    if (err == ERR_NONE) {
+        policy_fingerprint(d->config, d->fingerprint);
+        log_setup(d->config->log.level, d->config->log.format);
+        err = load_tls(d, e);
+    }
+    return err == ERR_NONE ? load_orgs(d, e) : err;
+}
+
+static enum err start_store(struct daemon *d, struct error *e)
+{
+    const struct config *c = d->config;
+    struct store_options o = {
+        .url = c->store.url,
+        .lease_ms = c->worker.lease_ms,
+        .echo_ms = c->worker.echo_ms,
+        .keep_done_ms = c->store.keep_done_ms,
+        .keep_failed_ms = c->store.keep_failed_ms,
+        .keep_ledger_ms = c->store.keep_ledger_ms,
+        .disk_reserve_bytes = DISK_RESERVE_BYTES,
+        .put_queue_max = PUT_QUEUE_MAX,
+    };
+    return store_open(&d->store, &o, e);
+}
+
+static enum err start_workers(struct daemon *d, struct error *e)
+{
+    const struct config *c = d->config;
+    struct worker_options o = {
+        .store = d->store,
+        .orgs = d->orgs,
+        .org_count = c->org_count,
+        .policy = d->policy,
+        .policy_fingerprint = d->fingerprint,
+        .threads = c->worker.threads,
+        .max_tries = c->worker.max_tries,
+        .max_delete_percent = c->policy.max_delete_percent,
+        .lease_ms = c->worker.lease_ms,
+    };
+    return worker_start(&d->workers, &o, e);
+}
+
+static const char *public_health(void *ctx, bool ready)
+{
+    const struct daemon *d = ctx;
+    if (!ready)
+        return "ok";
+    return d->admin == NULL ? "unavailable" : admin_status(d->admin);
+}
+
+/* The intake's listener is made before the admin's handler, which shows it; it accepts when all
+ * else stands. */
+static enum err start_intake(struct daemon *d, struct error *e)
+{
+    const struct config *c = d->config;
+    struct intake_options io = {
+        .config = c, .store = d->store, .health_status = public_health, .health_ctx = d};
+    struct listener_options lo = {
+        .address = c->listen.address,
+        .tls = d->tls,
+        .threads = c->listen.threads,
+        .max_body_bytes = c->listen.max_body_bytes,
+        .max_buffered_bytes = BUFFERED_BYTES_MAX,
+        .max_buffered_per_address_bytes = BUFFERED_BYTES_MAX / 2,
+        .request_timeout_ms = c->listen.request_timeout_ms,
+        .handshake_timeout_ms = HANDSHAKE_TIMEOUT_MS,
+        .idle_timeout_ms = IDLE_TIMEOUT_MS,
+        .max_connections = c->listen.max_connections,
+        .max_connections_per_address = c->listen.max_connections_per_address,
+        .name = "intake",
+    };
+    enum err err = intake_new(&d->intake, &io, e);
+    if (err == ERR_NONE)
+        err = listener_start(&d->intake_listener, &lo, intake_handler(), d->intake, e);
+    if (err == ERR_NONE)
+        intake_set_listener(d->intake, d->intake_listener);
+    return err;
+}
+
+static enum err start_admin(struct daemon *d, struct error *e)
+{
+    const struct config *c = d->config;
+    struct admin_options ao = {
+        .config = c,
+        .store = d->store,
+        .intake_listener = d->intake_listener,
+        .tls = d->tls,
+        .workers = d->workers,
+        .orgs = d->orgs,
+        .org_count = c->org_count,
+    };
+    struct listener_options lo = {
+        .address = c->admin.address,
+        .threads = 1,
+        .max_body_bytes = ADMIN_BODY_MAX,
+        .max_buffered_bytes = 16u << 20,
+        .max_buffered_per_address_bytes = 16u << 20,
+        .request_timeout_ms = c->listen.request_timeout_ms,
+        .handshake_timeout_ms = HANDSHAKE_TIMEOUT_MS,
+        .idle_timeout_ms = IDLE_TIMEOUT_MS,
+        .max_connections = ADMIN_CONNECTIONS_MAX,
+        .max_connections_per_address = ADMIN_CONNECTIONS_MAX,
+        .name = "admin",
+    };
+    enum err err = admin_new(&d->admin, &ao, e);
+    if (err == ERR_NONE)
+        err = listener_start(&d->admin_listener, &lo, admin_handler(), d->admin, e);
+    if (err == ERR_NONE)
+        admin_set_listener(d->admin, d->admin_listener);
+    return err;
+}
+
+enum err daemon_start(struct daemon *d, struct error *e)
+{
+    enum err err = start_store(d, e);
+    if (err == ERR_NONE)
+        err = start_workers(d, e);
+    if (err == ERR_NONE)
+        err = start_intake(d, e);
+    if (err == ERR_NONE)
+        err = start_admin(d, e);
+    if (err == ERR_NONE)
+        err = prober_start(&d->prober, d->orgs, d->config->org_count, e);
+    if (err == ERR_NONE)
+        log_info("receiving", "version", TP_VERSION, "address",
+                 listener_address(d->intake_listener), "path", d->config->listen.path, "admin",
+                 listener_address(d->admin_listener), "orgs",
+                 log_num((long long)d->config->org_count), NULL);
+    return err;
+}
+
+/* ------------------------------------------------------------------ stop */
+
+static bool replies_are_out(const struct daemon *d)
+{
+    return d->intake == NULL || d->intake_listener == NULL ||
+           (intake_in_flight(d->intake) == 0 && listener_is_drained(d->intake_listener));
+}
+
+void daemon_stop(struct daemon *d, bool (*hurry)(void))
+{
+    int64_t until = time_boot_ms() + (d->config == NULL ? 0 : d->config->shutdown_timeout_ms);
+    /* half of the time for peers that are slow to go, the rest for the workers' calls */
+    int64_t replies_until = time_boot_ms() + (until - time_boot_ms()) / 2;
+    if (d->intake_listener != NULL)
+        listener_drain(d->intake_listener);
+    if (d->intake != NULL)
+        intake_drain(d->intake);
+    while (!replies_are_out(d) && time_boot_ms() < replies_until && !hurry())
+        nanosleep(&(struct timespec){.tv_nsec = WAIT_STEP_NS}, NULL);
+    prober_stop(&d->prober);
+    int64_t left = until - time_boot_ms();
+    worker_stop(&d->workers, left < 0 || hurry() ? 0 : left);
+    listener_stop(&d->intake_listener);
+    listener_stop(&d->admin_listener);
+}
+
+void daemon_release(struct daemon *d)
+{
+    store_close(&d->store); /* answers what waits; the intake must still be there */
+    intake_free(&d->intake);
+    admin_free(&d->admin);
+    for (size_t i = 0; d->orgs != NULL && i < d->config->org_count; i++)
+        org_free(&d->orgs[i]);
+    free(d->orgs);
+    d->orgs = NULL;
+    tls_server_free(&d->tls);
+    policy_free(&d->policy);
+    config_free(&d->config);
+}

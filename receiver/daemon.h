@@ -1,0 +1,59 @@
+/*
+ * daemon - all parts of a running touchpointd, built bottom-up and taken down in reverse
+ *
+ * Threads: main only; the parts have their own threads.
+ */
+#ifndef TP_DAEMON_H
+#define TP_DAEMON_H
+
+#include "admin.h"
+#include "config.h"
+#include "intake.h"
+#include "listener.h"
+#include "org.h"
+#include "policy.h"
+#include "store.h"
+#include "tls.h"
+#include "worker.h"
+
+struct prober;
+
+struct daemon {
+    struct config *config;
+    struct policy *policy;
+    char fingerprint[POLICY_FINGERPRINT_SIZE];
+    struct tls_server *tls;
+    struct org **orgs; /* config->org_count */
+    struct store *store;
+    struct intake *intake;
+    struct admin *admin;
+    struct listener *intake_listener, *admin_listener;
+    struct worker_pool *workers;
+    struct prober *prober;
+};
+
+/* Everything that can be checked without touching disk state or the network: configuration, policy,
+ * certificates, keys. */
+MUST_USE enum err daemon_load(struct daemon *d, const char *config_file, struct error *e);
+/* Opens the store, starts workers, admin and, last, the intake. */
+MUST_USE enum err daemon_start(struct daemon *d, struct error *e);
+/* Stops accepting, lets replies and current calls end within the configured time, stops all
+ * threads. hurry() is asked often: true ends the waiting. */
+void daemon_stop(struct daemon *d, bool (*hurry)(void));
+void daemon_release(struct daemon *d);
+
+/* janitor.c: called about each second by main. */
+void janitor_turn(const struct daemon *d);
+
+/* probe.c: a thread that asks each org at the start, and again while one does not answer, so that
+ * readiness does not wait for the first message. */
+MUST_USE enum err prober_start(struct prober **out, struct org **orgs, size_t count,
+                               struct error *e);
+void prober_stop(struct prober **p);
+
+/* notify.c: what systemd wants to hear (sd_notify); does nothing elsewhere. */
+void notify_ready(void);
+void notify_stopping(void);
+void notify_watchdog(void);
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * Chores on main's thread: gauges every few seconds, retention every minute (or at once while there
+ * is more), the watchdog. None of them waits for the org.
+ */
+#include "log.h"
+#include "metrics.h"
+#include "daemon.h"
+#include "timeutil.h"
+
+enum {
+    GAUGES_EACH_MS = 2000,
+    RETAIN_EACH_MS = 60000,
+    WATCHDOG_EACH_MS = 5000,
+    ORGS_MAX = 256,
+    HOLDS_MAX = 100
+};
+
+static bool is_due(int64_t *next_boot_ms, int64_t each_ms)
+{
+    int64_t now = time_boot_ms();
+    if (now < *next_boot_ms)
+        return false;
+    *next_boot_ms = now + each_ms;
+    return true;
+}
+
+static void set_queue_gauges(const struct store_org_stats *s)
+{
+    int64_t now = time_wall_ms(), oldest = s->oldest_due_received_at_ms;
+    double age = oldest == TIME_NONE || oldest > now ? 0 : (double)(now - oldest) / 1000;
+    metric_set(metric_series(METRIC_QUEUE_NOTIFICATIONS, s->org, "ready"), (double)s->ready);
+    metric_set(metric_series(METRIC_QUEUE_NOTIFICATIONS, s->org, "leased"), (double)s->leased);
+    metric_set(metric_series(METRIC_QUEUE_NOTIFICATIONS, s->org, "failed"), (double)s->failed);
+    metric_set(metric_series(METRIC_QUEUE_OLDEST, s->org), age);
+}
+
+static void set_holds_gauge(const struct daemon *d)
+{
+    static struct store_hold holds[HOLDS_MAX]; /* main's thread only */
+    struct error e;
+    size_t count = 0;
+    if (store_hold_list(d->store, holds, HOLDS_MAX, &count, &e) != ERR_NONE)
+        return; /* readiness says what is wrong with the store */
+    for (size_t i = 0; i < d->config->org_count; i++) {
+        double held = 0;
+        for (size_t k = 0; k < count; k++)
+            held += config_org_by_id(d->config, holds[k].org) == &d->config->orgs[i];
+        metric_set(metric_series(METRIC_HELD_PASSES, d->config->orgs[i].id), held);
+    }
+}
+
+static void set_gauges(const struct daemon *d)
+{
+    struct store_org_stats stats[ORGS_MAX];
+    struct error e;
+    size_t count = 0;
+    if (store_stats(d->store, stats, ORGS_MAX, &count, &e) == ERR_NONE) {
+        for (size_t i = 0; i < d->config->org_count;
+             i++) { /* an org without rows has zeroes, not silence */
+            struct store_org_stats none = {.oldest_due_received_at_ms = TIME_NONE};
+            const struct store_org_stats *found = &none;
+            for (size_t k = 0; k < count; k++)
+                found = config_org_by_id(d->config, stats[k].org) == &d->config->orgs[i] ? &stats[k]
+                                                                                         : found;
+            struct store_org_stats row = *found;
+            (void)sfid_normalise(d->config->orgs[i].id, SFID_LEN, row.org);
+            set_queue_gauges(&row);
+        }
+    }
+    for (size_t i = 0; i < tls_server_certificate_count(d->tls); i++) {
+        const char *name;
+        int64_t left_ms = tls_server_expires_at_ms(d->tls, i, &name) - time_wall_ms();
+        metric_set(metric_series(METRIC_CERTIFICATE_EXPIRY, name), (double)left_ms / 1000);
+    }
+    metric_set(metric_series(METRIC_BUILD_INFO, TP_VERSION), 1);
+    set_holds_gauge(d);
+}
+
+void janitor_turn(const struct daemon *d)
+{
+    static int64_t gauges_at, retain_at, watchdog_at; /* main's thread only */
+    struct error e;
+    bool more = false;
+    if (is_due(&gauges_at, GAUGES_EACH_MS))
+        set_gauges(d);
+    if (is_due(&retain_at, RETAIN_EACH_MS)) {
+        if (store_retain(d->store, &more, &e) != ERR_NONE)
+            log_warn("old rows could not be removed; trying again in a minute", "error", e.text,
+                     NULL);
+        else if (more)
+            retain_at = 0;
+    }
+    if (is_due(&watchdog_at, WATCHDOG_EACH_MS) && listener_is_alive(d->intake_listener))
+        notify_watchdog();
+}

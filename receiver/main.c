@@ -1,0 +1,127 @@
+/*
+ * touchpointd: options, build bottom-up, run, stop in reverse.
+ *
+ * All signals are blocked before the first thread starts; main waits for them, a second at a time,
+ * and does the chores in between.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "log.h"
+#include "daemon.h"
+#include "options.h"
+#include "soap.h"
+
+static void block_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+/* No core dumps, since memory holds tokens and keys; as many descriptors as we may have, since each
+ * connection is one. */
+static void set_limits(void)
+{
+    struct rlimit files;
+    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+static int next_signal(const sigset_t *set, time_t seconds)
+{
+    struct timespec wait = {.tv_sec = seconds};
+    int number = sigtimedwait(set, NULL, &wait);
+    return number < 0 ? 0 : number;
+}
+
+static sigset_t stop_signals; /* main's thread only; set before the first thread */
+
+/* A second SIGTERM or SIGINT ends the waiting. */
+static bool is_hurried(void)
+{
+    static bool hurried;
+    int number = next_signal(&stop_signals, 0);
+    hurried = hurried || number == SIGTERM || number == SIGINT;
+    return hurried;
+}
+
+static void run_until_told(const struct daemon *d)
+{
+    for (;;) {
+        int number = next_signal(&stop_signals, 1);
+        if (number == SIGTERM || number == SIGINT)
+            return;
+        if (number == SIGHUP)
+            log_warn("SIGHUP: this version does not reload; restart the daemon to use a changed "
+                     "configuration",
+                     NULL);
+        janitor_turn(d);
+    }
+}
+
+static int check_only(const struct daemon *d)
+{
+    (void)printf("configuration ok: %s\n", d->config->file);
+    (void)printf("would listen on %s%s (TLS) and on %s (admin), for %zu organisation%s\n",
+                 d->config->listen.address, d->config->listen.path, d->config->admin.address,
+                 d->config->org_count, d->config->org_count == 1 ? "" : "s");
+    return EXIT_WELL;
+}
+
+static int run(struct daemon *d)
+{
+    struct error e;
+    enum err err = daemon_start(d, &e);
+    if (err == ERR_NONE) {
+        notify_ready();
+        run_until_told(d);
+        log_info("stopping: finishing the work in hand", NULL);
+        notify_stopping();
+    } else {
+        log_error("cannot start", "error", e.text, NULL);
+    }
+    daemon_stop(d, is_hurried);
+    return err == ERR_NONE ? EXIT_WELL : EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct daemon d = {0};
+    struct error e;
+    int status;
+
+    switch (options_parse(&options, argc, argv)) {
+    case OPTIONS_DONE:
+        return EXIT_WELL;
+    case OPTIONS_WRONG:
+        return EXIT_CONFIG;
+    case OPTIONS_RUN:
+        break;
+    }
+    block_signals(&stop_signals);
+    set_limits();
+    soap_global_init();
+    enum err err = daemon_load(&d, options.config_file, &e);
+    if (err != ERR_NONE) {
+        (void)fprintf(stderr, "touchpointd: %s\n", e.text);
+        status = EXIT_CONFIG;
+    } else {
+        status = options.check ? check_only(&d) : run(&d);
+    }
+    daemon_release(&d);
+    if (status == EXIT_WELL && !options.check)
+        log_info("stopped", NULL);
+    return status;
+}

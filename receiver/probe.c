@@ -1,0 +1,135 @@
+/*
+ * Readiness tells whether each org can be reached and signs us in, from cached state. This thread
+ * keeps that state true when no message comes: it asks each org at the start, every 30 seconds
+ * while one is unwell, and every 15 minutes otherwise (one API call each).
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "log.h"
+#include "mem.h"
+#include "daemon.h"
+#include "timeutil.h"
+
+enum { UNWELL_MS = 30000, WELL_MS = 15 * 60000 };
+
+struct probed {
+    struct org_conn *conn; /* made by the thread, aborted by prober_stop */
+    int64_t next_boot_ms;
+    bool was_well;
+};
+
+struct prober {
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards stopping, and conn while it is made */
+    pthread_cond_t wake;
+    bool stopping;
+    struct org **orgs;
+    size_t count;
+    struct probed *probed;
+};
+
+static void report_change(struct probed *x, const struct org *o, bool well, const struct error *e)
+{
+    if (well && !x->was_well)
+        log_info("org is reachable and signs us in", "org", org_config(o)->id, "name",
+                 org_config(o)->name, NULL);
+    if (!well && (x->was_well || x->next_boot_ms == 0))
+        log_warn("org does not answer or refuses us; its work waits", "org", org_config(o)->id,
+                 "name", org_config(o)->name, "error", e->text, NULL);
+    x->was_well = well;
+}
+
+static void probe_one(struct prober *p, size_t i)
+{
+    struct error e = {0};
+    struct probed *x = &p->probed[i];
+    struct org_conn *conn = x->conn;
+    enum err err = ERR_NONE;
+    if (conn == NULL)
+        err = org_conn_new(&conn, p->orgs[i], &e);
+    pthread_mutex_lock(&p->lock);
+    x->conn = conn;
+    bool stopping = p->stopping;
+    pthread_mutex_unlock(&p->lock);
+    if (stopping)
+        return;
+    if (err == ERR_NONE)
+        err = org_probe(conn, &e);
+    report_change(x, p->orgs[i], err == ERR_NONE, &e);
+    x->next_boot_ms = time_boot_ms() + (err == ERR_NONE ? WELL_MS : UNWELL_MS);
+}
+
+/* Waits at most a second under the lock; false when stopping. */
+static bool wait_a_second(struct prober *p)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 1;
+    pthread_mutex_lock(&p->lock);
+    if (!p->stopping)
+        (void)pthread_cond_timedwait(&p->wake, &p->lock, &until);
+    bool go_on = !p->stopping;
+    pthread_mutex_unlock(&p->lock);
+    return go_on;
+}
+
+static void *prober_main(void *arg)
+{
+    struct prober *p = arg;
+    do {
+        for (size_t i = 0; i < p->count; i++) {
+            struct org_state state;
+            org_state_get(p->orgs[i], &state);
+            bool unwell = !state.reachable || !state.authenticated;
+            struct probed *x = &p->probed[i];
+            bool turned_bad = unwell && x->next_boot_ms > time_boot_ms() + UNWELL_MS;
+            if (x->next_boot_ms <= time_boot_ms() || turned_bad)
+                probe_one(p, i);
+        }
+    } while (wait_a_second(p));
+    return NULL;
+}
+
+enum err prober_start(struct prober **out, struct org **orgs, size_t count, struct error *e)
+{
+    struct prober *p = mem_alloc(sizeof *p);
+    p->orgs = orgs;
+    p->count = count;
+    p->probed = mem_array(count, sizeof *p->probed);
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->wake, NULL);
+    if (pthread_create(&p->thread, NULL, prober_main, p) != 0) {
+        free(p->probed);
+        free(p);
+        return error_set(e, ERR_IO,
+                         "cannot start the probe thread: the system refuses more threads");
+    }
+    *out = p;
+    return ERR_NONE;
+}
+
+void prober_stop(struct prober **out)
+{
+    struct prober *p = *out;
+    if (p == NULL)
+        return;
+    *out = NULL;
+    pthread_mutex_lock(&p->lock);
+    p->stopping = true;
+    pthread_cond_signal(&p->wake);
+    for (size_t i = 0; i < p->count; i++) {
+        if (p->probed[i].conn != NULL)
+            org_conn_abort(p->probed[i].conn);
+    }
+    pthread_mutex_unlock(&p->lock);
+    pthread_join(p->thread, NULL);
+    for (size_t i = 0; i < p->count; i++)
+        org_conn_free(&p->probed[i].conn);
+    pthread_cond_destroy(&p->wake);
+    pthread_mutex_destroy(&p->lock);
+    free(p->probed);
+    free(p);
+}

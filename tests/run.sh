@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# All tests: unit and store suites under ASan + UBSan, the threaded ones again under TSan, the model, fuzz smoke, and the system
+# tests (the sanitized daemon against the sanitized orgsim). Last line: N passed, N failed.
+# usage: tests/run.sh [NAME…]   only the programs and test files whose name contains one of the words
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+export TP_SOURCE=$PWD
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0} UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=0:second_deadlock_stack=1}
+passed=0 failed=0 jobs=${JOBS:-$(nproc)}
+logs=build/test-logs
+mkdir -p "$logs"
+
+wanted() {
+    [ ${#words[@]} -eq 0 ] && return 0
+    local word
+    for word in "${words[@]}"; do [[ $1 == *"$word"* ]] && return 0; done
+    return 1
+}
+
+# A cmocka program, a script that ends in "N passed, N failed", or Python's unittest: count what its log says. A program
+# that dies, hangs or says nothing counts as one failure.
+tally() { # name log status
+    local name=$1 log=$2 status=$3 good bad
+    good=$(sed -nE 's/^\[  PASSED  \] ([0-9]+) test.*/\1/p; s/.*\[  PASSED  \] ([0-9]+) test\(s\)\.$/\1/p; s/^([0-9]+) passed, [0-9]+ failed.*/\1/p' "$log" | awk '{n += $1} END {print n + 0}')
+    bad=$(sed -nE 's/^\[  FAILED  \] ([0-9]+) test.*/\1/p; s/^[0-9]+ passed, ([0-9]+) failed.*/\1/p' "$log" | awk '{n += $1} END {print n + 0}')
+    if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
+    if [ "$good" -eq 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
+    passed=$((passed + good)) failed=$((failed + bad))
+    if [ "$bad" -ne 0 ]; then
+        echo "FAILED  $name ($bad failed, exit $status); the end of $log:"
+        tail -n 60 "$log"
+    else
+        echo "ok      $name ($good)"
+    fi
+}
+
+run() { # name command…
+    local name=$1 log
+    shift
+    wanted "$name" || return 0
+    log=$logs/${name//\//-}.log
+    timeout 600 "$@" >"$log" 2>&1
+    tally "$name" "$log" $?
+}
+
+words=("$@")
+echo "building (asan) …"
+make --no-print-directory -s -j"$jobs" daemon orgsim tests-build FLAVOUR=asan || { echo "0 passed, 1 failed"; exit 1; }
+for program in build/asan/tests/unit/*_test build/asan/tests/store/*_test build/asan/tests/orgsim/*_test; do
+    [ -x "$program" ] && run "${program#build/asan/tests/}" "$program"
+done
+
+threaded="tests/store/store_test tests/unit/listener_test tests/unit/org_token_test"
+echo "building (tsan) …"
+for program in $threaded; do
+    [ -f "$program.c" ] || continue
+    wanted "tsan/$program" || continue
+    make --no-print-directory -s -j"$jobs" FLAVOUR=tsan "build/tsan/$program" || { failed=$((failed + 1)); continue; }
+    run "tsan/${program#tests/}" "build/tsan/$program"
+done
+
+[ -x receiver/store/model/check.sh ] && run model receiver/store/model/check.sh
+TP_FLAVOUR=asan run demo tests/system/as_test.sh tests/demo/demo.sh
+for file in tests/system/test_*.py; do
+    [ -f "$file" ] && TP_FLAVOUR=asan run "system/$(basename "$file" .py)" python3 -B "$file"
+done
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
