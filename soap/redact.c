@@ -70,7 +70,8 @@ static char *content_end(char *p, char *end)
             size_t n = strlen(spans[i].open);
             if ((size_t)(end - p) < n || memcmp(p, spans[i].open, n) != 0)
                 continue;
-            next = memmem(p, (size_t)(end - p), spans[i].close, strlen(spans[i].close));
+            const char *close = soap_find(p + n, end, spans[i].close);
+            next = close == NULL ? NULL : p + (close - p);
         }
         if (next == NULL)
             return end;

@@ -1,11 +1,10 @@
-#define _GNU_SOURCE
 /*
  * What libxml2 should never see is refused here, by two linear passes over the bytes. The first
  * checks that every character is valid UTF-8 and allowed in XML. The second splits the document
  * into tags, comments, sections and instructions, and holds the limits that keep libxml2's work
  * linear. It is strict where the two could come to disagree about where a tag begins (no '<'
- * inside a tag, every value quoted): after an error libxml2 may go on reading silently, so whatever
- * it can take for a tag must have been counted here.
+ * inside a tag, every value quoted): whatever libxml2 can take for a tag, be it after an error, has
+ * been counted here.
  */
 #include "soap_int.h"
 
@@ -102,10 +101,10 @@ static bool is_space(char c)
 static bool declares_other_encoding(const char *doc, size_t n)
 {
     static const char key[] = "encoding";
-    const char *end = n > 5 && memcmp(doc, "<?xml", 5) == 0 ? memmem(doc, n, "?>", 2) : NULL;
+    const char *end = n > 5 && memcmp(doc, "<?xml", 5) == 0 ? soap_find(doc, doc + n, "?>") : NULL;
     if (end == NULL || !is_space(doc[5]))
         return false;
-    const char *p = memmem(doc, (size_t)(end - doc), key, sizeof key - 1);
+    const char *p = soap_find(doc, end, key);
     if (p == NULL)
         return false;
     for (p += sizeof key - 1; p < end && (is_space(*p) || *p == '='); p++)

@@ -24,10 +24,11 @@
  * an object has at most about a thousand fields. libxml2 compares the attributes of an element
  * pairwise and looks prefixes up one by one, so without limits a body could buy quadratic time. */
 enum {
-    SOAP_ATTRIBUTES_MAX = 64, /* on one element, declarations included */
-    SOAP_NAMESPACES_MAX = 16, /* declarations on one element */
-    SOAP_NAMES_MAX = 20000,   /* distinct names and prefixes in one document */
-    SOAP_BODY_MAX = 1 << 30,  /* libxml2 counts with int */
+    SOAP_ATTRIBUTES_MAX = 64,   /* on one element, declarations included */
+    SOAP_NAMESPACES_MAX = 16,   /* declarations on one element */
+    SOAP_NAMES_MAX = 20000,     /* distinct names and prefixes in one document */
+    SOAP_INSTRUCTIONS_MAX = 64, /* SOAP 1.1, section 3, forbids them altogether */
+    SOAP_BODY_MAX = 1 << 30,    /* libxml2 counts with int */
 };
 
 /* ------------------------------------------------------------------ scan.c */
@@ -39,6 +40,9 @@ MUST_USE enum soap_problem soap_scan(const char *body, size_t n, size_t *start, 
 
 /* The same for the markup alone: tags, comments, sections. */
 MUST_USE enum soap_problem soap_scan_tags(const char *body, size_t n, size_t *at);
+
+/* Where `what` first stands as a whole in [from, end), or NULL. */
+const char *soap_find(const char *from, const char *end, const char *what);
 
 /* True if the first bytes show UTF-16 or UTF-32, by a mark or by the zero bytes around '<'. */
 bool soap_is_wide(const char *body, size_t n);

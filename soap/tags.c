@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 /*
  * The second pass of the scan: from one '<' to the next. The tag's own grammar is read strictly,
  * everything between tags is skipped with memchr. Names are only checked as far as it takes to find
@@ -9,9 +8,21 @@
 #include <string.h>
 #include <strings.h>
 
+const char *soap_find(const char *from, const char *end, const char *what)
+{
+    size_t n = strlen(what);
+    const char *p = from;
+    while ((size_t)(end - p) >= n && (p = memchr(p, what[0], (size_t)(end - p) - n + 1)) != NULL) {
+        if (memcmp(p, what, n) == 0)
+            return p;
+        p++;
+    }
+    return NULL;
+}
+
 struct cursor {
     const char *p, *end;
-    unsigned depth;
+    unsigned depth, instructions;
 };
 
 /* Markup that runs to a fixed end and holds no tags. The declaration is an instruction here. */
@@ -126,23 +137,25 @@ static enum soap_problem scan_end_tag(struct cursor *c)
 
 /* A comment, section or instruction: moves behind it. An instruction must have a name, or libxml2
  * would read its inside as content. */
-static bool skip_span(struct cursor *c, const char *open, const char *close)
+static enum soap_problem scan_span(struct cursor *c, const char *open, const char *close)
 {
     c->p += strlen(open);
     if (open[1] == '?' && skip_name(c) == 0)
-        return false;
-    const char *at = memmem(c->p, (size_t)(c->end - c->p), close, strlen(close));
+        return SOAP_NOT_WELL_FORMED;
+    if (open[1] == '?' && ++c->instructions > SOAP_INSTRUCTIONS_MAX)
+        return SOAP_TOO_LARGE;
+    const char *at = soap_find(c->p, c->end, close);
     if (at == NULL)
-        return false;
+        return SOAP_NOT_WELL_FORMED;
     c->p = at + strlen(close);
-    return true;
+    return SOAP_OK;
 }
 
 static enum soap_problem scan_tag(struct cursor *c)
 {
     for (size_t i = 0; i < sizeof SPANS / sizeof SPANS[0]; i++) {
         if (starts_with(c, SPANS[i].open))
-            return skip_span(c, SPANS[i].open, SPANS[i].close) ? SOAP_OK : SOAP_NOT_WELL_FORMED;
+            return scan_span(c, SPANS[i].open, SPANS[i].close);
     }
     if (c->end - c->p >= 9 && strncasecmp(c->p, "<!DOCTYPE", 9) == 0)
         return SOAP_DOCTYPE;

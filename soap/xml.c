@@ -13,9 +13,9 @@
  * One parser context serves many documents. Its dictionary of names is never emptied by libxml2, so
  * a context that has learnt many of them is thrown away: strangers can't make it grow for ever.
  *
- * Stopping: inside a SAX callback with xmlStopParser. The error callback only notes the first
- * error; libxml2 may be half-way through a token there. It then reads on without events, which the
- * scan before has made cheap, or the next event stops it.
+ * Stopping: inside a SAX callback with xmlStopParser. In the error callback, where libxml2 may be
+ * half-way through a token, with the two fields that libxml2 itself sets when it runs out of
+ * memory; left alone it would read on to the end without events, learning names all the way.
  */
 #include "soap_int.h"
 
@@ -128,13 +128,11 @@ static void take_xsi(struct soap_element *e, int count, const xmlChar **attribut
     }
 }
 
-/* False once the walk is over: after an error that is not fatal to libxml2, it is told so here. */
+/* libxml2's table of names has a fixed number of buckets: a great many names make it slow. */
 static bool is_walking(struct soap_xml *x)
 {
     if (x->problem == SOAP_OK && xmlDictSize(x->parser->dict) > SOAP_NAMES_MAX)
         soap_xml_fail(x, SOAP_TOO_LARGE);
-    if (x->problem != SOAP_OK)
-        xmlStopParser(x->parser);
     return x->problem == SOAP_OK;
 }
 
@@ -227,10 +225,13 @@ static enum soap_problem problem_of(int code)
 static void on_error(void *user, xmlErrorPtr error)
 {
     struct soap_xml *x = user;
-    if (x->problem != SOAP_OK || error->level < XML_ERR_ERROR)
+    enum soap_problem p = problem_of(error->code);
+    if (x->problem != SOAP_OK || error->level < XML_ERR_ERROR || p == SOAP_OK)
         return;
-    x->problem = problem_of(error->code);
+    x->problem = p;
     x->line = error->line > 0 ? (unsigned)error->line : 0;
+    x->parser->instate = XML_PARSER_EOF;
+    x->parser->disableSAX = 1;
 }
 
 /* ------------------------------------------------------------------ the walk */
