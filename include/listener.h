@@ -37,14 +37,17 @@ struct listener_peer {
 };
 
 /* What `head` says: status 0 goes on to the body; any other status is answered now and the
- * connection is closed lingering. */
+ * connection is closed lingering: what the peer still sends is read and dropped for a while, or a
+ * reset would destroy the answer on its way. */
 struct listener_answer {
     int status;               /* HTTP status */
     const char *content_type; /* static */
     const char *extra;        /* static extra header lines, each ending in CRLF, or NULL */
-    const char *body;         /* borrowed for the call */
+    const char *body;         /* borrowed for the call; from `head` and `refused`: until the next
+                                 handler call on that loop */
     size_t body_len;
-    bool close; /* close the connection after the reply */
+    bool body_static; /* body lives as long as the program: it need not be copied */
+    bool close;       /* close the connection after the reply */
 };
 
 struct listener_handler {
@@ -56,8 +59,9 @@ struct listener_handler {
     void (*request)(void *ctx, void *loop, const struct http_head *h,
                     const struct listener_peer *peer, const char *body, size_t n,
                     struct listener_token token);
-    /* A request was refused by the HTTP reader itself (or a deadline passed: status 408): for
-     * counting; may fill the fault body. */
+    /* A request was refused by the HTTP reader itself, or a deadline passed (408), or bodies would
+     * take too much memory or no answer came in time (503): for counting; `answer` is filled with
+     * plain text and may be changed. May be NULL, as `head` may. */
     void (*refused)(void *ctx, void *loop, const struct listener_peer *peer, int status,
                     const char *problem, struct listener_answer *answer);
 };
@@ -73,6 +77,8 @@ struct listener_options {
     int64_t request_timeout_ms;   /* absolute, from the first byte of a request to its last */
     int64_t handshake_timeout_ms; /* absolute */
     int64_t idle_timeout_ms;      /* kept-alive connection without a request */
+    int64_t answer_timeout_ms; /* from `request` to listener_reply; then 503 by itself. 0: 20 s */
+    int64_t write_timeout_ms;  /* absolute, for the peer to take a reply. 0: request_timeout_ms */
     unsigned max_connections, max_connections_per_address;
     const char *name; /* of the threads and in logs: "intake", "admin" */
 };
@@ -82,6 +88,7 @@ MUST_USE enum err listener_start(struct listener **out, const struct listener_op
 /* "127.0.0.1:43117": the address with the port that the system chose. */
 const char *listener_address(const struct listener *l);
 void listener_reply(struct listener *l, struct listener_token t, const struct listener_answer *a);
+unsigned listener_connections(const struct listener *l); /* open now */
 /* Stops accepting; kept-alive connections are closed after their reply in flight. Returns at once.
  */
 void listener_drain(struct listener *l);

@@ -30,7 +30,17 @@ MUST_USE enum err tls_server_new(struct tls_server **out, const struct tls_serve
 void tls_server_free(struct tls_server **t);
 struct ssl_ctx_st *tls_server_context(struct tls_server *t);
 size_t tls_server_certificate_count(const struct tls_server *t);
-/* Wall ms at which the i-th certificate expires, and its subject's common name. */
+/* Wall ms at which the i-th certificate expires, and its subject's common name (its file's name if
+ * it has none). */
 int64_t tls_server_expires_at_ms(const struct tls_server *t, size_t i, const char **name);
+
+/* One connection's side of the handshake, for the listener, which knows nothing of OpenSSL. Gives;
+ * NULL when memory or randomness is out. */
+struct ssl_st *tls_session_new(struct tls_server *t);
+/* Sends close_notify, without which no client resumes the session; the socket must take it now,
+ * what does not fit is lost. */
+void tls_session_close_notify(struct ssl_st *s);
+/* What OpenSSL's error code means; static. */
+const char *tls_reason(unsigned long code);
 
 #endif

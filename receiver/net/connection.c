@@ -1,0 +1,387 @@
+/*
+ * One connection's requests: bytes in, head admitted, body gathered, request handed over, reply
+ * written, and on to the next one. Call-backs of the bufferevent are deferred, so none of them runs
+ * inside another; while a request is being answered the bytes of the next stay in the input buffer,
+ * which stops reading when it is full.
+ *
+ * Bodies grow by doubling and are counted by the memory that they take (limits.h). They may carry a
+ * session id, so each copy is wiped, also the one in libevent's buffer.
+ */
+#define _GNU_SOURCE
+#include "listener_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent_ssl.h>
+
+#include "log.h"
+#include "mem.h"
+#include "timeutil.h"
+#include "tls.h"
+
+enum { BODY_FIRST_MAX = 16384, DRAINING_IDLE_MS = 1000 };
+
+static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+void connection_enter(struct connection *c, enum connection_state state, int64_t timeout_ms)
+{
+    c->loop->in_state[c->state]--;
+    c->loop->in_state[state]++;
+    c->state = state;
+    c->deadline_ms = time_boot_ms() + timeout_ms;
+}
+
+static void close_now(struct connection *c)
+{
+    connection_enter(c, CONNECTION_CLOSED, 0);
+}
+
+static void enter_idle(struct connection *c)
+{
+    const struct listener *l = c->loop->listener;
+    int64_t timeout_ms = l->options.idle_timeout_ms;
+    if (atomic_load_explicit(&l->is_draining, memory_order_relaxed) &&
+        timeout_ms > DRAINING_IDLE_MS)
+        timeout_ms = DRAINING_IDLE_MS;
+    connection_enter(c, CONNECTION_IDLE, timeout_ms);
+}
+
+/* ------------------------------------------------------------------ the body */
+
+void connection_drop_body(struct connection *c)
+{
+    if (c->body == NULL)
+        return;
+    explicit_bzero(c->body, c->body_len);
+    free(c->body);
+    limits_let_go(c->loop->listener->limits, c->place, c->body_cap);
+    c->body = NULL;
+    c->body_len = c->body_cap = 0;
+}
+
+/* A new block instead of realloc, which could leave a copy behind. False past the bounds. */
+static bool grow_body(struct connection *c, size_t need)
+{
+    const struct http_head *h = http_reader_head(c->reader);
+    size_t first = h->has_length && h->content_length < BODY_FIRST_MAX ? (size_t)h->content_length
+                                                                       : BODY_FIRST_MAX;
+    size_t cap = c->body_cap == 0 ? first : c->body_cap;
+    while (cap < need)
+        cap *= 2;
+    if (!limits_hold(c->loop->listener->limits, c->place, cap - c->body_cap))
+        return false;
+    char *body = mem_alloc(cap);
+    if (c->body != NULL) {
+        memcpy(body, c->body, c->body_len);
+        explicit_bzero(c->body, c->body_len);
+        free(c->body);
+    }
+    c->body = body;
+    c->body_cap = cap;
+    return true;
+}
+
+static bool add_body(struct connection *c, struct http_span piece)
+{
+    if (c->body_len + piece.n > c->body_cap && !grow_body(c, c->body_len + piece.n))
+        return false;
+    memcpy(c->body + c->body_len, piece.p, piece.n);
+    c->body_len += piece.n;
+    return true;
+}
+
+/* ------------------------------------------------------------------ answers */
+
+void connection_answer(struct connection *c, const struct listener_answer *a, bool last)
+{
+    struct loop *loop = c->loop;
+    const struct http_head *h = http_reader_head(c->reader);
+    bool keep = !last && !a->close && h->keep_alive && !c->peer_closed &&
+                !atomic_load_explicit(&loop->listener->is_draining, memory_order_relaxed);
+
+    buf_clear(&loop->out);
+    reply_format(&loop->out, a, loop->date, c->is_head, h->minor, keep);
+    c->close_after = !keep;
+    c->request++; /* from here on the request's token is void */
+    if (loop->out.overflow || bufferevent_write(c->bev, loop->out.data, loop->out.len) != 0) {
+        log_error("a reply is too large to be sent", "listener", loop->listener->name, "bytes",
+                  log_num((long long)a->body_len), NULL);
+        close_now(c);
+        return;
+    }
+    connection_enter(c, CONNECTION_WRITING, loop->listener->options.write_timeout_ms);
+}
+
+void connection_refuse(struct connection *c, int status, const char *problem)
+{
+    struct listener *l = c->loop->listener;
+    struct listener_answer a = {.status = status,
+                                .content_type = "text/plain; charset=utf-8",
+                                .body = problem,
+                                .body_len = strlen(problem)};
+    if (l->handler->refused != NULL)
+        l->handler->refused(l->context, c->loop->context, &c->peer, status, problem, &a);
+    connection_answer(c, &a, true);
+    connection_drop_body(c);
+}
+
+/* True when a reply was being written and is out. */
+static bool finish_reply(struct connection *c)
+{
+    if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
+        return false;
+    if (c->close_after) {
+        connection_linger(c);
+        return false;
+    }
+    http_reader_next(c->reader);
+    c->is_head = false;
+    enter_idle(c);
+    return true;
+}
+
+/* ------------------------------------------------------------------ requests */
+
+static void take_head(struct connection *c)
+{
+    struct listener *l = c->loop->listener;
+    const struct http_head *h = http_reader_head(c->reader);
+    struct listener_answer refusal = {0};
+
+    c->is_head = http_span_is(h->method, "HEAD");
+    if (l->handler->head != NULL)
+        l->handler->head(l->context, c->loop->context, h, &c->peer, &refusal);
+    if (refusal.status != 0) {
+        connection_answer(c, &refusal, true);
+        return;
+    }
+    bool wants_body = h->chunked || h->content_length > 0;
+    if (h->expect_continue && wants_body && evbuffer_get_length(bufferevent_get_input(c->bev)) == 0)
+        bufferevent_write(c->bev, CONTINUE, sizeof CONTINUE - 1);
+}
+
+static void hand_over(struct connection *c)
+{
+    struct listener *l = c->loop->listener;
+    struct listener_token token = {.loop = c->loop->index,
+                                   .slot = c->slot,
+                                   .generation = c->generation,
+                                   .request = c->request};
+
+    connection_enter(c, CONNECTION_ANSWERING, l->options.answer_timeout_ms);
+    l->handler->request(l->context, c->loop->context, http_reader_head(c->reader), &c->peer,
+                        c->body == NULL ? "" : c->body, c->body_len, token);
+    connection_drop_body(c);
+}
+
+/* One event of the HTTP reader from the first piece of input. False: nothing to do for now. */
+static bool step(struct connection *c)
+{
+    struct evbuffer *input = bufferevent_get_input(c->bev);
+    struct evbuffer_iovec v = {0};
+    struct http_span piece;
+    size_t used;
+
+    if (evbuffer_peek(input, -1, NULL, &v, 1) <= 0)
+        v = (struct evbuffer_iovec){0};
+    if (c->reader == NULL && v.iov_len == 0)
+        return false;
+    if (c->reader == NULL)
+        c->reader = loop_take_reader(c->loop);
+    enum http_event event = http_parse(c->reader, v.iov_base, v.iov_len, &used, &piece);
+    if (c->state == CONNECTION_IDLE && !http_reader_is_idle(c->reader))
+        connection_enter(c, CONNECTION_READING, c->loop->listener->options.request_timeout_ms);
+    bool kept = event != HTTP_BODY || add_body(c, piece);
+    if (event == HTTP_BODY)
+        explicit_bzero((char *)v.iov_base + (piece.p - (const char *)v.iov_base), piece.n);
+    evbuffer_drain(input, used);
+
+    if (event == HTTP_HEAD)
+        take_head(c);
+    else if (event == HTTP_DONE)
+        hand_over(c);
+    else if (event == HTTP_BAD)
+        connection_refuse(c, http_reader_status(c->reader), http_reader_problem(c->reader));
+    else if (!kept)
+        connection_refuse(c, 503, "too many bytes of requests are waiting; send again later");
+    else if (event == HTTP_MORE && used == 0)
+        return false;
+    return true;
+}
+
+void connection_advance(struct connection *c)
+{
+    c->is_advancing = true;
+    for (bool going = true; going;) {
+        if (c->state == CONNECTION_IDLE || c->state == CONNECTION_READING)
+            going = step(c);
+        else
+            going = c->state == CONNECTION_WRITING && finish_reply(c);
+    }
+    if (c->state == CONNECTION_IDLE && c->reader != NULL && http_reader_is_idle(c->reader))
+        loop_give_reader(c->loop, &c->reader);
+    c->is_advancing = false;
+}
+
+/* ------------------------------------------------------------------ call-backs */
+
+static void on_data(struct bufferevent *bev, void *arg)
+{
+    struct connection *c = arg;
+    (void)bev;
+    if (c->state == CONNECTION_CLOSING)
+        connection_drop_input(c);
+    else
+        connection_advance(c);
+    connection_settle(c);
+}
+
+static void on_handshake(struct connection *c)
+{
+    metric_add(c->loop->listener->handshakes_ok, 1);
+    enter_idle(c);
+    connection_advance(c);
+}
+
+static void on_handshake_failed(struct connection *c)
+{
+    metric_add(c->loop->listener->handshakes_failed, 1);
+    log_debug("TLS handshake failed", "listener", c->loop->listener->name, "peer", c->peer.address,
+              "reason", tls_reason(bufferevent_get_openssl_error(c->bev)), NULL);
+    close_now(c); /* OpenSSL has sent the alert that says why */
+}
+
+/* The peer sends no more; what it asked for before is still answered. */
+static void on_end(struct connection *c)
+{
+    c->peer_closed = true;
+    if (c->state == CONNECTION_IDLE || c->state == CONNECTION_READING)
+        connection_linger(c);
+    else if (c->state == CONNECTION_CLOSING)
+        close_now(c);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+    struct connection *c = arg;
+    (void)bev;
+    if ((what & BEV_EVENT_CONNECTED) != 0)
+        on_handshake(c);
+    else if (c->state == CONNECTION_HANDSHAKE)
+        on_handshake_failed(c);
+    else if ((what & BEV_EVENT_EOF) != 0)
+        on_end(c);
+    else
+        close_now(c);
+    connection_settle(c);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct connection *c = arg;
+    (void)fd;
+    (void)what;
+    c->armed_ms = 0;
+    if (time_boot_ms() >= c->deadline_ms)
+        connection_on_deadline(c);
+    connection_settle(c);
+}
+
+/* A pending timer that fires too early is armed again then: cheaper than moving it each time. */
+static void arm(struct connection *c)
+{
+    if (c->armed_ms != 0 && c->armed_ms <= c->deadline_ms)
+        return;
+    int64_t wait_ms = c->deadline_ms - time_boot_ms();
+    if (wait_ms < 0)
+        wait_ms = 0;
+    wait_ms++; /* never before the deadline */
+    struct timeval tv = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
+    event_add(c->timer, &tv);
+    c->armed_ms = c->deadline_ms;
+}
+
+void connection_settle(struct connection *c)
+{
+    if (c->state == CONNECTION_CLOSED)
+        connection_free(c);
+    else
+        arm(c);
+}
+
+void connection_drain(struct connection *c)
+{
+    if (c->state == CONNECTION_IDLE)
+        connection_linger(c);
+    connection_settle(c);
+}
+
+/* ------------------------------------------------------------------ life */
+
+/* On failure with TLS the session is libevent's, and what became of the socket is not told: then
+ * one descriptor is lost rather than perhaps another's closed. */
+static struct bufferevent *make_bufferevent(struct connection *c)
+{
+    struct event_base *base = c->loop->base;
+    struct tls_server *tls = c->loop->listener->options.tls;
+    int options = BEV_OPT_DEFER_CALLBACKS | BEV_OPT_CLOSE_ON_FREE;
+
+    if (tls != NULL)
+        c->tls = tls_session_new(tls);
+    if (c->tls != NULL)
+        return bufferevent_openssl_socket_new(base, c->fd, c->tls, BUFFEREVENT_SSL_ACCEPTING,
+                                              options);
+    struct bufferevent *bev = tls == NULL ? bufferevent_socket_new(base, c->fd, options) : NULL;
+    if (bev == NULL)
+        close(c->fd);
+    return bev;
+}
+
+static bool set_up(struct connection *c)
+{
+    c->timer = event_new(c->loop->base, -1, 0, on_timer, c);
+    c->bev = make_bufferevent(c);
+    if (c->timer == NULL || c->bev == NULL)
+        return false;
+    bufferevent_setcb(c->bev, on_data, on_data, on_event, c);
+    bufferevent_setwatermark(c->bev, EV_READ, 0, INPUT_MAX);
+    return bufferevent_enable(c->bev, EV_READ | EV_WRITE) == 0;
+}
+
+void connection_open(struct loop *loop, int fd, struct limits_place *place,
+                     const struct listener_peer *peer)
+{
+    const struct listener_options *o = &loop->listener->options;
+    struct connection *c = mem_alloc(sizeof *c);
+    c->loop = loop;
+    c->fd = fd;
+    c->place = place;
+    c->peer = *peer;
+    c->generation = ++loop->generation;
+    c->slot = loop_take_slot(loop, c);
+    c->state = CONNECTION_HANDSHAKE;
+    loop->in_state[c->state]++;
+    if (!set_up(c))
+        close_now(c);
+    else if (o->tls == NULL)
+        enter_idle(c);
+    else
+        connection_enter(c, CONNECTION_HANDSHAKE, o->handshake_timeout_ms);
+    connection_settle(c);
+}
+
+void connection_free(struct connection *c)
+{
+    connection_drop_body(c);
+    loop_give_reader(c->loop, &c->reader);
+    if (c->bev != NULL)
+        bufferevent_free(c->bev);
+    if (c->timer != NULL)
+        event_free(c->timer);
+    limits_leave(c->loop->listener->limits, &c->place);
+    c->loop->in_state[c->state]--;
+    loop_free_slot(c->loop, c->slot);
+    free(c);
+}

@@ -1,0 +1,184 @@
+/*
+ * A hash table of the addresses that have connections open. Its hash is seeded, so that a peer
+ * with a large network can't aim at one bucket. Places are freed with their last connection, hence
+ * the table is never larger than the number of connections.
+ */
+#include "limits.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <netinet/in.h>
+
+#include "mem.h"
+#include "timeutil.h"
+
+enum { KEY_SIZE = 16, BUCKETS = 1024 };
+
+struct limits_place {
+    unsigned char key[KEY_SIZE];
+    bool has_address;
+    unsigned connections;  /* guarded by the table's lock */
+    _Atomic uint64_t held; /* bytes */
+    size_t bucket;
+    struct limits_place *next;
+};
+
+struct limits {
+    struct limits_options options;
+    _Atomic uint64_t held;
+    uint64_t seed;
+    pthread_mutex_t lock;
+    unsigned open;                         /* guarded by lock */
+    struct limits_place *buckets[BUCKETS]; /* guarded by lock */
+};
+
+struct limits *limits_new(const struct limits_options *o)
+{
+    struct limits *l = mem_alloc(sizeof *l);
+    l->options = *o;
+    if (getrandom(&l->seed, sizeof l->seed, 0) != (ssize_t)sizeof l->seed)
+        l->seed = (uint64_t)time_boot_ms(); /* interrupted: less random, still not predictable */
+    pthread_mutex_init(&l->lock, NULL);
+    return l;
+}
+
+void limits_free(struct limits **l)
+{
+    if (*l == NULL)
+        return;
+    pthread_mutex_destroy(&(*l)->lock);
+    free(*l);
+    *l = NULL;
+}
+
+/* IPv4 as an IPv4-mapped key; IPv6 its first 64 bits. False for sockets without an address. */
+static bool key_of(const struct sockaddr *peer, unsigned char key[KEY_SIZE])
+{
+    memset(key, 0, KEY_SIZE);
+    if (peer->sa_family == AF_INET) {
+        struct sockaddr_in in;
+        memcpy(&in, peer, sizeof in);
+        key[10] = key[11] = 0xff;
+        memcpy(key + 12, &in.sin_addr, 4);
+        return true;
+    }
+    if (peer->sa_family != AF_INET6)
+        return false;
+    struct sockaddr_in6 in6;
+    memcpy(&in6, peer, sizeof in6);
+    memcpy(key, &in6.sin6_addr, IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr) ? KEY_SIZE : KEY_SIZE / 2);
+    return true;
+}
+
+static size_t bucket_of(const struct limits *l, const unsigned char key[KEY_SIZE])
+{
+    uint64_t h = l->seed ^ 14695981039346656037u;
+    for (size_t i = 0; i < KEY_SIZE; i++) {
+        h = (h ^ key[i]) * 1099511628211u;
+        h ^= h >> 29;
+    }
+    return (size_t)(h % BUCKETS);
+}
+
+static struct limits_place *find_or_make(struct limits *l, const unsigned char key[KEY_SIZE],
+                                         bool has_address)
+{
+    size_t bucket = bucket_of(l, key);
+    for (struct limits_place *p = l->buckets[bucket]; p != NULL; p = p->next) {
+        if (p->has_address == has_address && memcmp(p->key, key, KEY_SIZE) == 0)
+            return p;
+    }
+    struct limits_place *p = mem_alloc(sizeof *p);
+    memcpy(p->key, key, KEY_SIZE);
+    p->has_address = has_address;
+    p->bucket = bucket;
+    p->next = l->buckets[bucket];
+    l->buckets[bucket] = p;
+    return p;
+}
+
+enum limits_verdict limits_enter(struct limits *l, const struct sockaddr *peer,
+                                 struct limits_place **place)
+{
+    unsigned char key[KEY_SIZE];
+    bool has_address = key_of(peer, key);
+    enum limits_verdict verdict = LIMITS_OK;
+
+    pthread_mutex_lock(&l->lock);
+    if (l->open >= l->options.max_connections) {
+        verdict = LIMITS_FULL;
+    } else {
+        struct limits_place *p = find_or_make(l, key, has_address);
+        if (has_address && p->connections >= l->options.max_connections_per_address) {
+            verdict = LIMITS_ADDRESS_FULL; /* p is not new: it has connections (the bound is ≥ 1) */
+        } else {
+            p->connections++;
+            l->open++;
+            *place = p;
+        }
+    }
+    pthread_mutex_unlock(&l->lock);
+    return verdict;
+}
+
+static void unlink_place(struct limits *l, struct limits_place *p)
+{
+    struct limits_place **at = &l->buckets[p->bucket];
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
+}
+
+void limits_leave(struct limits *l, struct limits_place **place)
+{
+    struct limits_place *p = *place;
+    if (p == NULL)
+        return;
+    *place = NULL;
+    pthread_mutex_lock(&l->lock);
+    l->open--;
+    bool last = --p->connections == 0;
+    if (last)
+        unlink_place(l, p);
+    pthread_mutex_unlock(&l->lock);
+    if (last)
+        free(p);
+}
+
+unsigned limits_open(struct limits *l)
+{
+    pthread_mutex_lock(&l->lock);
+    unsigned open = l->open;
+    pthread_mutex_unlock(&l->lock);
+    return open;
+}
+
+/* Adds n unless that passes max. */
+static bool add_within(_Atomic uint64_t *held, uint64_t n, uint64_t max)
+{
+    uint64_t before = atomic_fetch_add_explicit(held, n, memory_order_relaxed);
+    if (before + n <= max)
+        return true;
+    atomic_fetch_sub_explicit(held, n, memory_order_relaxed);
+    return false;
+}
+
+bool limits_hold(struct limits *l, struct limits_place *place, uint64_t n)
+{
+    if (!add_within(&l->held, n, l->options.max_bytes))
+        return false;
+    uint64_t max = place->has_address ? l->options.max_bytes_per_address : l->options.max_bytes;
+    if (add_within(&place->held, n, max))
+        return true;
+    atomic_fetch_sub_explicit(&l->held, n, memory_order_relaxed);
+    return false;
+}
+
+void limits_let_go(struct limits *l, struct limits_place *place, uint64_t n)
+{
+    atomic_fetch_sub_explicit(&l->held, n, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&place->held, n, memory_order_relaxed);
+}

@@ -1,0 +1,41 @@
+/*
+ * limits - how many connections and buffered bytes there may be, in all and per address
+ *
+ * An address is an IPv4 address or an IPv6 /64 (what one customer usually gets, RFC 6177); a unix
+ * socket has none and only counts in all. Connections are counted under a lock when they come and
+ * go; bytes with atomics only, since they are counted for each request.
+ *
+ * Threads: any. Ownership: limits_enter gives a place; limits_leave takes it.
+ */
+#ifndef TP_LIMITS_H
+#define TP_LIMITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct limits;
+struct limits_place; /* of one address; shared by its connections */
+
+struct limits_options {
+    unsigned max_connections, max_connections_per_address;
+    uint64_t max_bytes, max_bytes_per_address;
+};
+
+enum limits_verdict { LIMITS_OK, LIMITS_FULL, LIMITS_ADDRESS_FULL };
+
+struct limits *limits_new(const struct limits_options *o);
+void limits_free(struct limits **l);
+
+/* Counts one connection in; *place is set for LIMITS_OK only. */
+enum limits_verdict limits_enter(struct limits *l, const struct sockaddr *peer,
+                                 struct limits_place **place);
+void limits_leave(struct limits *l, struct limits_place **place);
+unsigned limits_open(struct limits *l);
+
+/* Counts n more bytes held for a connection of that place; false (and nothing counted) past a
+ * bound. */
+bool limits_hold(struct limits *l, struct limits_place *place, uint64_t n);
+void limits_let_go(struct limits *l, struct limits_place *place, uint64_t n);
+
+#endif

@@ -1,0 +1,157 @@
+/*
+ * Starting and ending as a whole. The sockets are opened before any thread runs, so that a port in
+ * use is an error of listener_start and leaves nothing behind.
+ */
+#include "listener.h"
+#include "listener_int.h"
+
+#include <stdlib.h>
+
+#include "mem.h"
+#include "timeutil.h"
+
+enum { ALIVE_MS = 5000, ANSWER_TIMEOUT_MS = 20000 };
+
+static void look_up_metrics(struct listener *l)
+{
+    static const char *const names[] = {
+#define X(id, name) [id] = name,
+        CONNECTION_STATES(X)
+#undef X
+    };
+    for (size_t i = 0; i < CONNECTION_CLOSED; i++)
+        l->connections[i] = metric_series(METRIC_CONNECTIONS, names[i]);
+    l->handshakes_ok = metric_series(METRIC_TLS_HANDSHAKES, "ok");
+    l->handshakes_failed = metric_series(METRIC_TLS_HANDSHAKES, "failed");
+    l->handshakes_timeout = metric_series(METRIC_TLS_HANDSHAKES, "timeout");
+}
+
+static struct listener *make(const struct listener_options *o, const struct listener_handler *h,
+                             void *ctx)
+{
+    struct listener *l = mem_alloc(sizeof *l);
+    l->options = *o;
+    l->options.name = l->name = mem_strdup(o->name);
+    l->options.address = NULL; /* as given, maybe with port 0; l->address is the real one */
+    if (o->answer_timeout_ms == 0)
+        l->options.answer_timeout_ms = ANSWER_TIMEOUT_MS;
+    if (o->write_timeout_ms == 0)
+        l->options.write_timeout_ms = o->request_timeout_ms;
+    l->handler = h;
+    l->context = ctx;
+    l->limits = limits_new(&(struct limits_options){
+        .max_connections = o->max_connections,
+        .max_connections_per_address = o->max_connections_per_address,
+        .max_bytes = o->max_buffered_bytes,
+        .max_bytes_per_address = o->max_buffered_per_address_bytes,
+    });
+    look_up_metrics(l);
+    return l;
+}
+
+static enum err start_loops(struct listener *l, struct listener_sockets *s, struct error *e)
+{
+    enum err result = ERR_NONE;
+    l->loops = mem_array(s->count, sizeof *l->loops);
+    for (unsigned i = 0; i < s->count; i++) {
+        loop_init(&l->loops[i], l, i, s->fds[i]);
+        s->fds[i] = -1;
+    }
+    /* set before the first thread runs, and never again */
+    l->loop_count = s->count;
+    l->address = s->address;
+    l->unix_path = s->unix_path;
+    s->address = s->unix_path = NULL;
+    for (unsigned i = 0; i < l->loop_count && result == ERR_NONE; i++)
+        result = loop_start(&l->loops[i], e);
+    return result;
+}
+
+enum err listener_start(struct listener **out, const struct listener_options *o,
+                        const struct listener_handler *h, void *ctx, struct error *e)
+{
+    struct listener_sockets sockets = {0};
+    enum err result = sockets_open(&sockets, o->address, o->threads, e);
+    if (result != ERR_NONE)
+        return result;
+    struct listener *l = make(o, h, ctx);
+    result = start_loops(l, &sockets, e);
+    sockets_close(&sockets);
+    if (result == ERR_NONE)
+        *out = l;
+    else
+        listener_stop(&l);
+    return result;
+}
+
+const char *listener_address(const struct listener *l)
+{
+    return l->address;
+}
+
+void listener_reply(struct listener *l, struct listener_token t, const struct listener_answer *a)
+{
+    if (t.loop >= l->loop_count)
+        return;
+    struct loop *loop = &l->loops[t.loop];
+    if (loop_is_current(loop))
+        loop_apply(loop, &t, a);
+    else
+        loop_push(loop, &t, a);
+}
+
+static void wake_all(struct listener *l)
+{
+    for (unsigned i = 0; i < l->loop_count; i++)
+        loop_wake(&l->loops[i]);
+}
+
+void listener_drain(struct listener *l)
+{
+    atomic_store(&l->is_draining, true);
+    wake_all(l);
+}
+
+unsigned listener_connections(const struct listener *l)
+{
+    return limits_open(l->limits);
+}
+
+bool listener_is_drained(const struct listener *l)
+{
+    for (unsigned i = 0; i < l->loop_count; i++) {
+        if (atomic_load(&l->loops[i].is_accepting))
+            return false;
+    }
+    return listener_connections(l) == 0;
+}
+
+bool listener_is_alive(const struct listener *l)
+{
+    int64_t now = time_boot_ms();
+    for (unsigned i = 0; i < l->loop_count; i++) {
+        if (now - atomic_load(&l->loops[i].turned_at_ms) > ALIVE_MS)
+            return false;
+    }
+    return true;
+}
+
+void listener_stop(struct listener **l)
+{
+    struct listener *gone = *l;
+    if (gone == NULL)
+        return;
+    *l = NULL;
+    atomic_store(&gone->is_stopping, true);
+    wake_all(gone);
+    for (unsigned i = 0; i < gone->loop_count; i++)
+        loop_join(&gone->loops[i]);
+    for (unsigned i = 0; i < gone->loop_count; i++)
+        loop_close(&gone->loops[i]);
+    struct listener_sockets rest = {.address = gone->address, .unix_path = gone->unix_path};
+    sockets_close(&rest);
+    limits_free(&gone->limits);
+    free(gone->loops);
+    free(gone->name);
+    free(gone);
+}

@@ -1,0 +1,182 @@
+/*
+ * listener_int - what the parts of the listener share: listener.c (start, drain, stop), socket.c
+ * (listening sockets), loop.c (one thread: accept, tick, replies from other threads), connection.c
+ * (one connection's requests), closing.c (its end), reply.c (the bytes of an answer)
+ *
+ * Threads: a struct loop and its connections belong to the loop's thread, but for the fields that
+ * say otherwise. A connection is only ever freed by connection_settle, at the end of a call-back,
+ * so that no function finds it gone under its feet.
+ */
+#ifndef TP_LISTENER_INT_H
+#define TP_LISTENER_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <event2/event.h>
+#include <event2/bufferevent.h>
+
+#include "listener.h"
+#include "buf.h"
+#include "limits.h"
+#include "metrics.h"
+
+/*
+ *   HANDSHAKE ─▶ IDLE ─first byte─▶ READING ─whole─▶ ANSWERING ─reply─▶ WRITING ─▶ IDLE
+ *                  │                   └── refused ─────────────────────▶ │
+ *                  └─ idle too long, drain ──▶ CLOSING ◀── last reply ────┘      any ─▶ CLOSED
+ *
+ * Each state but CLOSED has a deadline, set when it is entered and moved by no byte.
+ */
+/* id, value of the metric's label */
+#define CONNECTION_STATES(X)                                                                       \
+    X(CONNECTION_HANDSHAKE, "handshake")                                                           \
+    X(CONNECTION_IDLE, "idle")                                                                     \
+    X(CONNECTION_READING, "reading")                                                               \
+    X(CONNECTION_ANSWERING, "answering")                                                           \
+    X(CONNECTION_WRITING, "writing")                                                               \
+    X(CONNECTION_CLOSING, "closing")                                                               \
+    X(CONNECTION_CLOSED, "closed")
+
+enum connection_state {
+#define X(id, name) id,
+    CONNECTION_STATES(X)
+#undef X
+        CONNECTION_STATE_COUNT
+};
+
+enum {
+    /* bytes read ahead of the HTTP reader, give or take one TLS record; more than one record, so
+     * that a full one does not suspend reading, and with libevent's own head just under 32 KiB */
+    INPUT_MAX = 32640,
+    SPARE_READERS_MAX = 128, /* kept for the next requests; an idle connection has none */
+};
+
+struct connection {
+    struct loop *loop;
+    uint32_t slot;
+    uint64_t generation, request;
+    enum connection_state state;
+    int fd;
+    struct bufferevent *bev; /* owns fd and tls, and closes them when its events are gone: a socket
+                                closed earlier could come back under the same number too soon */
+    struct ssl_st *tls;      /* NULL: plain */
+    struct event *timer;
+    int64_t deadline_ms, armed_ms; /* armed_ms 0: timer not pending */
+    size_t lingered_bytes;
+    struct http_reader *reader; /* NULL between requests */
+    char *body;
+    size_t body_len, body_cap;
+    struct limits_place *place;
+    bool is_head;      /* a HEAD request: the reply has no body */
+    bool peer_closed;  /* they will send nothing more */
+    bool close_after;  /* the reply that is being written is the last */
+    bool is_advancing; /* connection_advance is on the stack */
+    struct listener_peer peer;
+};
+
+/* A reply on its way from another thread. */
+struct queued_reply {
+    struct queued_reply *next;
+    struct listener_token token;
+    struct listener_answer answer; /* body points at bytes unless it is static */
+    char bytes[];
+};
+
+struct loop {
+    struct listener *listener;
+    unsigned index;
+    pthread_t thread;
+    bool has_thread;
+    int listen_fd, wake_fd;
+    struct event_base *base;
+    struct event *accept_event, *wake_event, *tick_event;
+    void *context; /* the handler's */
+
+    pthread_mutex_t lock;
+    struct queued_reply *replies, **replies_end; /* guarded by lock */
+
+    struct connection **slots;
+    uint32_t *free_slots;
+    uint32_t slot_count, free_count;
+    uint64_t generation; /* of the newest connection */
+    struct http_reader *spare_readers[SPARE_READERS_MAX];
+    size_t spare_count;
+    struct buf out; /* one reply's bytes */
+    char date[40];  /* "Date: …\r\n", renewed by the tick */
+
+    unsigned in_state[CONNECTION_STATE_COUNT], published[CONNECTION_STATE_COUNT];
+    unsigned turned_away, turned_away_address; /* since the last tick */
+    bool accept_paused;                        /* out of descriptors; the tick tries again */
+    _Atomic int64_t turned_at_ms;              /* boot time of the last tick; any thread reads */
+    atomic_bool is_accepting;                  /* any thread reads */
+};
+
+struct listener {
+    struct listener_options options; /* name points at ours; address is NULL */
+    char *name;
+    const struct listener_handler *handler;
+    void *context;
+    struct limits *limits;
+    struct loop *loops;
+    unsigned loop_count;
+    char *address;   /* as bound */
+    char *unix_path; /* to unlink, or NULL */
+    atomic_bool is_draining, is_stopping;
+    struct metric_series *handshakes_ok, *handshakes_failed, *handshakes_timeout;
+    struct metric_series *connections[CONNECTION_STATE_COUNT];
+};
+
+/* socket.c */
+struct listener_sockets {
+    int *fds; /* `count` of them */
+    unsigned count;
+    char *address, *unix_path;
+};
+/* One listening socket for each thread; a unix path has one only. */
+MUST_USE enum err sockets_open(struct listener_sockets *out, const char *address, unsigned threads,
+                               struct error *e);
+void sockets_close(struct listener_sockets *s);
+/* The peer as text, without port. */
+void socket_peer_text(const struct sockaddr *peer, struct listener_peer *out);
+
+/* loop.c */
+void loop_init(struct loop *loop, struct listener *l, unsigned index, int fd); /* takes fd */
+MUST_USE enum err loop_start(struct loop *loop, struct error *e);
+void loop_wake(struct loop *loop);
+void loop_join(struct loop *loop);  /* the thread ends once is_stopping is set */
+void loop_close(struct loop *loop); /* after loop_join: connections, events, memory */
+bool loop_is_current(const struct loop *loop);
+void loop_push(struct loop *loop, const struct listener_token *t, const struct listener_answer *a);
+void loop_apply(struct loop *loop, const struct listener_token *t, const struct listener_answer *a);
+struct http_reader *loop_take_reader(struct loop *loop);
+void loop_give_reader(struct loop *loop, struct http_reader **r);
+uint32_t loop_take_slot(struct loop *loop, struct connection *c);
+void loop_free_slot(struct loop *loop, uint32_t slot);
+
+/* connection.c; takes fd and place */
+void connection_open(struct loop *loop, int fd, struct limits_place *place,
+                     const struct listener_peer *peer);
+void connection_enter(struct connection *c, enum connection_state state, int64_t timeout_ms);
+void connection_answer(struct connection *c, const struct listener_answer *a, bool last);
+void connection_refuse(struct connection *c, int status, const char *problem);
+void connection_advance(struct connection *c); /* as far as the bytes at hand allow */
+void connection_drop_body(struct connection *c);
+/* The last call of each call-back: frees it if it is closed, else arms its timer. */
+void connection_settle(struct connection *c);
+void connection_drain(struct connection *c);
+void connection_free(struct connection *c);
+
+/* closing.c */
+/* The output is flushed: says so to the peer, then reads and drops what still comes. */
+void connection_linger(struct connection *c);
+void connection_drop_input(struct connection *c);
+void connection_on_deadline(struct connection *c);
+
+/* reply.c */
+void reply_format(struct buf *out, const struct listener_answer *a, const char *date, bool is_head,
+                  int minor, bool keep);
+void reply_date(int64_t wall_ms, char *out, size_t size);
+
+#endif

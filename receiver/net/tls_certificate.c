@@ -1,0 +1,193 @@
+/*
+ * Certificates and keys from PEM files. Each error names the file that must be mended; what works
+ * but will bother clients (a chain that is not complete, no subject alternative name, an end near
+ * or past) is a warning in the log at start.
+ */
+#include "tls_int.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include "log.h"
+#include "mem.h"
+#include "timeutil.h"
+
+enum { CHAIN_MAX = 10, WARN_DAYS = 30 };
+static const int64_t DAY_MS = 86400000;
+
+/* An encrypted key must not stop the daemon at a prompt. */
+static int no_passphrase(char *buf, int size, int for_writing, void *arg)
+{
+    (void)buf;
+    (void)size;
+    (void)for_writing;
+    (void)arg;
+    return -1;
+}
+
+static enum err open_pem(BIO **out, const char *file, struct error *e)
+{
+    errno = 0;
+    *out = BIO_new_file(file, "r");
+    if (*out != NULL)
+        return ERR_NONE;
+    ERR_clear_error();
+    (void)error_errno(e, "cannot read %s", file);
+    if (e != NULL)
+        e->kind = ERR_CONFIG;
+    return ERR_CONFIG;
+}
+
+static enum err read_key(EVP_PKEY **out, const char *file, struct error *e)
+{
+    BIO *bio = NULL;
+    enum err result = open_pem(&bio, file, e);
+    if (result != ERR_NONE)
+        return result;
+    *out = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+    if (*out == NULL)
+        result = tls_error(e, "%s holds no usable private key (PEM, without a passphrase)", file);
+    BIO_free(bio);
+    return result;
+}
+
+/* The leaf, then the others of the file into chain. */
+static enum err read_chain(X509 **leaf, STACK_OF(X509) * chain, const char *file, struct error *e)
+{
+    BIO *bio = NULL;
+    enum err result = open_pem(&bio, file, e);
+    if (result != ERR_NONE)
+        return result;
+    *leaf = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+    if (*leaf == NULL)
+        result = tls_error(e, "%s holds no certificate (PEM, the server's own first)", file);
+    while (result == ERR_NONE) {
+        X509 *next = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+        if (next == NULL)
+            break;
+        if (sk_X509_num(chain) >= CHAIN_MAX || sk_X509_push(chain, next) == 0) {
+            X509_free(next);
+            result =
+                error_set(e, ERR_CONFIG, "%s holds more than %d certificates", file, CHAIN_MAX + 1);
+        }
+    }
+    unsigned long why = ERR_peek_last_error();
+    if (result == ERR_NONE && why != 0 && ERR_GET_REASON(why) != PEM_R_NO_START_LINE)
+        result = tls_error(e, "%s holds a damaged certificate after its first", file);
+    ERR_clear_error();
+    BIO_free(bio);
+    return result;
+}
+
+static int64_t wall_ms_of(const ASN1_TIME *t)
+{
+    struct tm tm;
+    if (ASN1_TIME_to_tm(t, &tm) != 1)
+        return 0;
+    int64_t day =
+        time_day_from_civil(tm.tm_year + 1900, (unsigned)tm.tm_mon + 1, (unsigned)tm.tm_mday);
+    return day * DAY_MS + ((tm.tm_hour * 60 + tm.tm_min) * (int64_t)60 + tm.tm_sec) * 1000;
+}
+
+static char *name_of(const X509 *leaf, const char *file)
+{
+    const X509_NAME *subject = X509_get_subject_name(leaf);
+    int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    if (at < 0)
+        return mem_strdup(file);
+    unsigned char *utf8 = NULL;
+    int n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    char *name = n <= 0 ? mem_strdup(file) : mem_strndup((const char *)utf8, (size_t)n);
+    OPENSSL_free(utf8);
+    return name;
+}
+
+static bool chain_is_complete(X509 *leaf, STACK_OF(X509) * chain)
+{
+    if (X509_check_issued(leaf, leaf) == X509_V_OK)
+        return true;
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        if (X509_check_issued(sk_X509_value(chain, i), leaf) == X509_V_OK)
+            return true;
+    }
+    return false;
+}
+
+static void warn(X509 *leaf, STACK_OF(X509) * chain, const char *file, int64_t expires_at_ms)
+{
+    int64_t left_ms = expires_at_ms - time_wall_ms();
+    if (!chain_is_complete(leaf, chain))
+        log_warn("the certificate's issuer is not in its file: add the intermediate certificates, "
+                 "or clients will refuse it",
+                 "file", file, NULL);
+    if (X509_get_ext_by_NID(leaf, NID_subject_alt_name, -1) < 0)
+        log_warn("the certificate has no subject alternative name: clients ignore the common name",
+                 "file", file, NULL);
+    if (left_ms <= 0)
+        log_warn("the certificate has expired", "file", file, NULL);
+    else if (left_ms < WARN_DAYS * DAY_MS)
+        log_warn("the certificate expires soon", "file", file, "days", log_num(left_ms / DAY_MS),
+                 NULL);
+}
+
+/* Each context has one place for each kind of key; a second of a kind would silently replace the
+ * first. */
+static bool has_kind(SSL_CTX *context, const EVP_PKEY *key)
+{
+    bool found = false;
+    for (long more = SSL_CTX_set_current_cert(context, SSL_CERT_SET_FIRST); more == 1 && !found;
+         more = SSL_CTX_set_current_cert(context, SSL_CERT_SET_NEXT)) {
+        const EVP_PKEY *other = SSL_CTX_get0_privatekey(context);
+        found = other != NULL && EVP_PKEY_get_base_id(other) == EVP_PKEY_get_base_id(key);
+    }
+    return found;
+}
+
+static enum err put(SSL_CTX *context, X509 *leaf, EVP_PKEY *key, STACK_OF(X509) * chain,
+                    const char *chain_file, const char *key_file, struct error *e)
+{
+    if (X509_check_private_key(leaf, key) != 1) {
+        ERR_clear_error();
+        return error_set(e, ERR_CONFIG,
+                         "the key in %s does not belong to the certificate in %s: pair the files "
+                         "of tls.certificate and tls.key in the same order",
+                         key_file, chain_file);
+    }
+    if (has_kind(context, key))
+        return error_set(e, ERR_CONFIG,
+                         "%s has the same kind of key as a certificate before it: one RSA and one "
+                         "ECDSA certificate can be served side by side",
+                         chain_file);
+    if (SSL_CTX_use_cert_and_key(context, leaf, key, chain, 0) != 1)
+        return tls_error(e, "OpenSSL does not take the certificate in %s", chain_file);
+    return ERR_NONE;
+}
+
+enum err tls_certificate_use(SSL_CTX *context, const char *chain_file, const char *key_file,
+                             struct tls_certificate *out, struct error *e)
+{
+    X509 *leaf = NULL;
+    EVP_PKEY *key = NULL;
+    STACK_OF(X509) *chain = sk_X509_new_null();
+    enum err result;
+
+    result = read_chain(&leaf, chain, chain_file, e);
+    if (result == ERR_NONE)
+        result = read_key(&key, key_file, e);
+    if (result == ERR_NONE)
+        result = put(context, leaf, key, chain, chain_file, key_file, e);
+    if (result == ERR_NONE) {
+        out->expires_at_ms = wall_ms_of(X509_get0_notAfter(leaf));
+        out->name = name_of(leaf, chain_file);
+        warn(leaf, chain, chain_file, out->expires_at_ms);
+    }
+    sk_X509_pop_free(chain, X509_free);
+    EVP_PKEY_free(key);
+    X509_free(leaf);
+    return result;
+}
