@@ -27,7 +27,10 @@
 
 #include "mem.h"
 
-enum { NAMES_KEPT = 2048 }; /* a Salesforce object has fewer than a thousand fields */
+enum {
+    NAMES_KEPT = 2048, /* a Salesforce object has fewer than a thousand fields */
+    STACK_WIPED = 16384,
+};
 
 /* ------------------------------------------------------------------ text */
 
@@ -295,6 +298,13 @@ static void walk(struct soap_xml *x, const char *text)
     }
 }
 
+/* The stack below this frame, where libxml2 gathered text that was not plain ASCII. */
+static __attribute__((noinline)) void wipe_stack(void)
+{
+    char below[STACK_WIPED];
+    explicit_bzero(below, sizeof below);
+}
+
 enum soap_problem soap_xml_read(struct soap_xml *x, const char *body, size_t n)
 {
     size_t start = 0, at = 0;
@@ -312,5 +322,6 @@ enum soap_problem soap_xml_read(struct soap_xml *x, const char *body, size_t n)
     walk(x, copy);
     explicit_bzero(copy, n - start);
     free(copy);
+    wipe_stack();
     return x->problem;
 }
