@@ -115,7 +115,7 @@ static void the_reader_reads_what_each_wsdl_describes(void **state)
         char *names = mem_strdup(WSDLS[i].fields), *rest = NULL;
         struct soap_field fields[8];
         struct soap_out_notification note = {"04lTp0000000aB1IAI", WSDLS[i].object,
-                                             "00QTp0000000Ld1IAE", fields, 0};
+                                             "00QTp0000000Ld1MAE", fields, 0};
         struct soap_out_message out = {"00DTp0000000Qr1MAE", "", "", "", &note, 1};
         for (char *name = strtok_r(names, " ", &rest); name != NULL;
              name = strtok_r(NULL, " ", &rest))
