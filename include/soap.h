@@ -66,8 +66,8 @@ struct soap_notification {
                                          "" if no sObject */
     char record_id[SFID_SIZE];   /* sObject/Id; "" if the sObject is missing, empty or nil: deleted
                                     before it was sent */
-    char campaign_id[SFID_SIZE]; /* CampaignId, or Campaign_Id__c (a namespace prefix on it is
-                                    ignored) */
+    char campaign_id[SFID_SIZE]; /* CampaignId; on the deletion helper (Campaign_Member_Deletion__c,
+                                    with any namespace prefix) Campaign_Id__c, likewise */
     char member_id[SFID_SIZE];   /* Campaign_Member_Id__c of the deletion helper */
     char person_contact_id[SFID_SIZE]; /* PersonContactId of an Account */
 };
@@ -91,7 +91,8 @@ MUST_USE enum soap_problem soap_read(struct soap_reader *r, const char *body, si
                                      struct soap_message *out, unsigned *line);
 
 /* Replaces, in place, the text content of every element whose local name is SessionId with 'x', by
- * a scan that needs no well-formedness; for the quarantine. */
+ * a scan that needs no well-formedness; for the quarantine. One that never ends takes the rest
+ * along; a body in UTF-16 or UTF-32 is replaced as a whole. */
 void soap_redact(char *body, size_t n);
 
 /* The acknowledgement, byte for byte as Salesforce's documentation shows it. Static, never freed.
