@@ -48,10 +48,13 @@ static xmlDocPtr open_wsdl(const char *file)
 static void select_values(xmlDocPtr doc, const char *expression, struct buf *out)
 {
     xmlXPathContextPtr context = xmlXPathNewContext(doc);
-    xmlXPathRegisterNs(context, BAD_CAST "x", BAD_CAST "http://www.w3.org/2001/XMLSchema");
-    xmlXPathRegisterNs(context, BAD_CAST "w", BAD_CAST "http://schemas.xmlsoap.org/wsdl/");
-    xmlXPathRegisterNs(context, BAD_CAST "s", BAD_CAST "http://schemas.xmlsoap.org/wsdl/soap/");
-    xmlXPathObjectPtr found = xmlXPathEvalExpression(BAD_CAST expression, context);
+    xmlXPathRegisterNs(context, (const xmlChar *)"x",
+                       (const xmlChar *)"http://www.w3.org/2001/XMLSchema");
+    xmlXPathRegisterNs(context, (const xmlChar *)"w",
+                       (const xmlChar *)"http://schemas.xmlsoap.org/wsdl/");
+    xmlXPathRegisterNs(context, (const xmlChar *)"s",
+                       (const xmlChar *)"http://schemas.xmlsoap.org/wsdl/soap/");
+    xmlXPathObjectPtr found = xmlXPathEvalExpression((const xmlChar *)expression, context);
     assert_non_null(found);
     buf_init(out, 4096);
     for (int i = 0; found->nodesetval != NULL && i < found->nodesetval->nodeNr; i++) {
