@@ -4,6 +4,7 @@
  */
 #include "soap.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -181,6 +182,41 @@ static void the_body_is_not_changed(void **state)
     assert_memory_equal(before, b.data, b.len);
     free(before);
     buf_release(&b);
+}
+
+/* Bytes that the program holds: by the sanitizer's count, else by the C library's. */
+size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
+
+static size_t bytes_held(void)
+{
+    return __sanitizer_get_current_allocated_bytes != NULL
+               ? __sanitizer_get_current_allocated_bytes()
+               : mallinfo2().uordblks;
+}
+
+static void a_reader_does_not_grow_with_the_names_it_has_met(void **state)
+{
+    (void)state;
+    size_t after_ten = 0;
+    struct soap_reader *r = soap_reader_new();
+    for (unsigned document = 0; document < 200; document++) {
+        struct buf b;
+        struct soap_message m;
+        unsigned line;
+        buf_init(&b, BODY_MAX);
+        buf_puts(&b, HEAD);
+        buf_puts(&b, OPEN);
+        for (unsigned i = 0; i < 500; i++)
+            buf_printf(&b, "<field_%u_of_document_%u/>", i, document);
+        buf_puts(&b, CLOSE);
+        buf_puts(&b, TAIL);
+        assert_int_equal(soap_read(r, b.data, b.len, &m, &line), SOAP_OK);
+        buf_release(&b);
+        if (document == 10)
+            after_ten = bytes_held();
+    }
+    assert_in_range(bytes_held(), 0, after_ten + (1 << 19));
+    soap_reader_free(&r);
 }
 
 /* ------------------------------------------------------------------ hostile bodies */
@@ -460,6 +496,7 @@ int main(void)
         cmocka_unit_test(every_beginning_of_a_message_is_refused),
         cmocka_unit_test(a_reader_forgets_the_document_before),
         cmocka_unit_test(the_body_is_not_changed),
+        cmocka_unit_test(a_reader_does_not_grow_with_the_names_it_has_met),
         cmocka_unit_test(hostile_bodies_take_no_more_than_linear_time),
         cmocka_unit_test(limits_stop_what_would_be_quadratic),
     };
