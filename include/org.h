@@ -9,20 +9,24 @@
  * org_conn belongs to one thread: a curl handle kept alive, and the gate that is asked before each
  * request.
  *
- * Every answer is classified in exactly one place (org/http.c, org_classify):
+ * Every answer is classified in exactly one place (org/classify.c, with the table of org/codes.c).
  *
- *      a row     ORG_ROW_DONE | ORG_ROW_RETRY | ORG_ROW_PARK (this row is wrong)
- *      a request ERR_NONE, or
- *                ERR_NETWORK ERR_TIMEOUT ERR_BUSY    the org can't be reached or is unwell      ┐
- * failures of the org as a whole: ERR_LIMIT                           API budget or concurrency │
- * hold the work, ERR_AUTH ERR_CONFIG ERR_DENIED      sign-in or configuration is wrong: stop    ┘
- * consume no try ERR_UNKNOWN_OUTCOME                 a write whose answer was not complete and
- * understood ERR_STALE                           the gate said no, or the lease ended while the
- * request left: nothing was sent whole ERR_INVALID                         the org refused this
- * very request (bad id, malformed …)
+ * A row is ORG_ROW_DONE, ORG_ROW_RETRY or ORG_ROW_PARK (this row is wrong). A request ends with
+ * ERR_NONE or one of these; "org" marks failures of the org as a whole, which hold its work and
+ * consume no try:
  *
- * Ownership: what callbacks receive is borrowed for the call. Threads: see above.
- * Source of limits and codes: Salesforce REST API guide; see org/http.c.
+ *   ERR_NETWORK ERR_TIMEOUT ERR_BUSY   org  it can't be reached, is unwell, or was not understood
+ *   ERR_LIMIT                          org  API budget or concurrency
+ *   ERR_UNKNOWN_OUTCOME                org  a write whose answer was not complete and understood
+ *   ERR_AUTH ERR_CONFIG ERR_DENIED     org  a person must act: the org is stopped
+ *   ERR_STALE                               the gate said no, or the lease ended before the last
+ *                                           bytes had left: nothing was sent whole
+ *   ERR_STOPPED                             org_conn_abort, and nothing was sent whole
+ *   ERR_INVALID                             the org refused this very request (bad id, malformed)
+ *   ERR_INTERNAL                            a value can't be written, or the library refuses
+ *
+ * Ownership: what callbacks receive is borrowed for the call. A callback may use its connection.
+ * Threads: see above. Source of limits and codes: Salesforce REST API guide; see org/codes.c.
  */
 #ifndef TP_ORG_H
 #define TP_ORG_H
@@ -43,10 +47,12 @@ enum {
     ORG_PAGE = 2000,
 };
 
+/* Before anything else of this module, and before any use of jansson: from then on JSON memory is
+ * wiped when it is freed. More than once does no harm. */
 void org_global_init(void);
 
-/* policy: names the extra fields that rules need; borrowed for the life of the org. Does no I/O but
- * reads the key or secret file. */
+/* c and policy (which names the extra fields that rules need) are borrowed for the life of the org.
+ * Does no I/O but reads the key or secret file. */
 MUST_USE enum err org_new(struct org **out, const struct config_org *c, const struct policy *policy,
                           int64_t request_timeout_ms, struct error *e);
 void org_free(struct org **o);
@@ -67,7 +73,9 @@ struct org_state {
 void org_state_get(struct org *o, struct org_state *out); /* never waits for I/O */
 
 /* Told by the worker after a pass: a failure of the org as a whole holds it for a growing, jittered
- * time (1 s … 5 min); success ends that. */
+ * time (1 s … 5 min; a used-up daily budget begins at 30 s); what a person must put right stops it
+ * and is tried again after 5 min; success ends both. Kinds that say nothing about the org change
+ * nothing. A sign-in that stops the org is noted at once, before the report. */
 void org_report(struct org *o, enum err outcome, const struct error *e);
 
 /* ------------------------------------------------------------------ connections */
@@ -83,11 +91,13 @@ struct org_gate {
 MUST_USE enum err org_conn_new(struct org_conn **out, struct org *o, struct error *e);
 void org_conn_free(struct org_conn **c);
 void org_conn_gate(struct org_conn *c, const struct org_gate *gate); /* NULL: none. Copied. */
-void org_conn_abort(
-    struct org_conn *c); /* any thread: the request in flight ends soon (shutdown) */
+/* Any thread; for good (shutdown): the request in flight ends within a second or so, later ones are
+ * refused with ERR_STOPPED. */
+void org_conn_abort(struct org_conn *c);
 uint64_t org_conn_calls(const struct org_conn *c); /* API calls made, for logs and tests */
 
-/* Signs in if there is no token, asks the cheapest question, updates the cached state. */
+/* Signs in if there is no token, asks the cheapest question, updates the cached state: success ends
+ * a hold and a stop for authentication, not a configuration that a pass found wrong. */
 MUST_USE enum err org_probe(struct org_conn *c, struct error *e);
 
 /* ------------------------------------------------------------------ reading */
@@ -121,8 +131,10 @@ MUST_USE enum err org_read_members(struct org_conn *c, const char *campaign,
  * keys. */
 struct org_touchpoint {
     char id[SFID_SIZE];
-    char key[SFID_SIZE];         /* as stored; not normalised when it is not an id */
-    const char *value[TV_COUNT]; /* "" for null; the date in time_format_datetime form */
+    char key[SFID_SIZE]; /* 18 characters when it is an id, else as stored; records with longer keys
+                            are no members' and do not come */
+    const char *value[TV_COUNT]; /* as stored, "" for null; lookups in 18 characters, the date in
+                                    time_format_datetime form */
 };
 typedef enum err org_touchpoint_fn(void *ctx, const struct org_touchpoint *t, size_t n,
                                    struct error *e);
@@ -162,7 +174,9 @@ struct org_helper {
 MUST_USE enum err org_read_helpers(struct org_conn *c, const char (*ids)[SFID_SIZE], size_t n,
                                    struct org_helper *out, struct error *e);
 
-/* Ids deleted between the two instants (getDeleted). *covered_at_ms: start of the next window. */
+/* Ids deleted between the two instants (getDeleted; what is older than 15 days is out of its reach
+ * and left out). *covered_at_ms: start of the next window, never before this one's. An id may come
+ * twice. */
 typedef enum err org_id_fn(void *ctx, const char *id, struct error *e);
 MUST_USE enum err org_read_deleted(struct org_conn *c, const char *object, int64_t from_at_ms,
                                    int64_t to_at_ms, org_id_fn *each, void *ctx,
@@ -181,7 +195,9 @@ struct org_row_result {
 };
 
 /* Upserts by the key; n ≤ ORG_WRITE_MAX; results[i] for rows[i]. "" is sent as null. The caller has
- * marked the write. */
+ * marked the write. Where no row was written and the rows speak of the org as a whole (permission,
+ * object, storage, budget), that is the call's error; beside rows that were written such rows are
+ * ORG_ROW_RETRY (ORG_ROW_PARK for a permission). */
 MUST_USE enum err org_upsert(struct org_conn *c, const struct touchpoint *rows, size_t n,
                              struct org_row_result *results, struct error *e);
 /* Deletes records by id; already deleted is done. object: the touchpoint object, or the helper

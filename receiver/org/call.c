@@ -1,0 +1,123 @@
+/*
+ * A call: the token (signing in where there is none), the gate, the exchange, and on a 401 that a
+ * new token can cure one refresh and one repetition. A 401 comes before anything is carried out, so
+ * that repeating a write is right.
+ */
+#include "call_int.h"
+
+#include <string.h>
+
+#include "classify_int.h"
+#include "metrics.h"
+#include "timeutil.h"
+
+void call_path(struct buf *b, const struct org *o, const char *rest)
+{
+    buf_init(b, HTTP_URL_MAX);
+    buf_printf(b, "/services/data/v%s%s", o->config->api_version, rest);
+}
+
+void call_count(const struct org *o, const char *operation, enum err result, int64_t took_ms)
+{
+    metric_inc(METRIC_ORG_REQUESTS, o->config->id, operation,
+               result == ERR_NONE ? "ok" : err_name(result));
+    metric_observe(metric_series(METRIC_ORG_REQUEST_SECONDS), (double)took_ms / 1000);
+}
+
+void answer_release(struct answer *a)
+{
+    json_decref(a->root);
+    a->root = NULL;
+}
+
+static void note(struct org_conn *c, const struct http_reply *r)
+{
+    if (r->end != HTTP_ABORTED && r->end != HTTP_STALE)
+        org_note_answer(c->org, r->end == HTTP_ANSWERED);
+    if (r->end == HTTP_ANSWERED && r->status < 300)
+        org_note_accepted(c->org);
+    if (r->api_used >= 0)
+        org_note_usage(c->org, r->api_used, r->api_limit);
+}
+
+static enum err pass_gate(struct org_conn *c, struct error *e)
+{
+    if (atomic_load(&c->aborted))
+        return error_set(e, ERR_STOPPED, "the program is stopping");
+    return c->gate.before == NULL ? ERR_NONE : c->gate.before(c->gate.ctx, e);
+}
+
+static enum err exchange(struct org_conn *c, const struct call *call, const struct token *token,
+                         struct http_reply *reply, struct error *e)
+{
+    struct buf url;
+    buf_init(&url, HTTP_URL_MAX);
+    buf_puts(&url, token->instance.text);
+    buf_puts(&url, call->path);
+    if (url.overflow) {
+        buf_release(&url);
+        return error_set(e, ERR_CONFIG,
+                         "%s: the query is longer than Salesforce takes (%d bytes): name fewer "
+                         "fields in the rules",
+                         call->operation, HTTP_URL_MAX);
+    }
+    enum err err = pass_gate(c, e);
+    if (err == ERR_NONE) {
+        struct http_request r = {
+            .url = url.data,
+            .origin = &token->instance,
+            .bearer = &token->secret,
+            .content_type = "application/json; charset=UTF-8",
+            .body = call->body,
+            .body_len = call->body == NULL ? 0 : strlen(call->body),
+            .pages_of_2000 = call->pages_of_2000,
+            .deadline_boot_ms = c->gate.deadline_boot_ms,
+            .timeout_ms = c->org->request_timeout_ms,
+        };
+        c->calls++;
+        http_exchange(c, &r, reply);
+    }
+    buf_release(&url);
+    return err;
+}
+
+/* One attempt. *again: the token was refused, and a new one may help. */
+static enum err attempt(struct org_conn *c, const struct call *call, uint64_t refused,
+                        struct answer *a, uint64_t *generation, bool *again, struct error *e)
+{
+    struct token token;
+    struct http_reply reply = {0};
+    bool daily_limit = false;
+    *again = false;
+    enum err err = auth_acquire(c, refused, &token, e);
+    if (err != ERR_NONE)
+        return err;
+    *generation = token.generation;
+    int64_t started = time_boot_ms();
+    err = exchange(c, call, &token, &reply, e);
+    if (err == ERR_NONE) {
+        note(c, &reply);
+        err = classify_reply(call, &reply, a, &daily_limit, e);
+        *again = classify_wants_new_token(&reply);
+        if (err == ERR_LIMIT)
+            org_note_limit_kind(c->org, daily_limit);
+        call_count(c->org, call->operation, err, time_boot_ms() - started);
+        buf_release(&reply.body);
+    }
+    token_release(&token);
+    return err;
+}
+
+enum err org_call(struct org_conn *c, const struct call *call, struct answer *a, struct error *e)
+{
+    uint64_t generation = 0, second;
+    bool again;
+    *a = (struct answer){0};
+    enum err err = attempt(c, call, 0, a, &generation, &again, e);
+    if (!again)
+        return err;
+    err = attempt(c, call, generation, a, &second, &again, e);
+    if (again)
+        auth_forget(c->org, second);
+    return err;
+}

@@ -1,0 +1,254 @@
+/*
+ * Campaign members with what a decision needs, in one query: their own fields, the lead's or
+ * contact's email, and the fields that rules name. Where a lead was converted and the member does
+ * not name the contact yet, the contact's email comes by a second query a page.
+ */
+#include "org_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "json_int.h"
+#include "mem.h"
+#include "query_int.h"
+#include "timeutil.h"
+
+static const char OBJECT[] = "CampaignMember";
+
+/* The contact of a converted lead, for the page at hand. */
+struct converted {
+    char contact_id[SFID_SIZE];
+    char *email;
+};
+
+struct member_page {
+    struct org_conn *conn;
+    org_member_fn *each;
+    void *ctx;
+    /* of the page at hand */
+    struct member *members;
+    struct rule_value *values;
+    char (*numbers)[JSON_NUMBER_MAX];
+    struct converted *converted; /* sorted, each contact once */
+    size_t converted_count;
+};
+
+static void select_members(struct select *s, const struct org *o)
+{
+    static const char *const fields[] = {
+        "CampaignId",       "LeadId",
+        "ContactId",        "Status",
+        "HasResponded",     "FirstRespondedDate",
+        "CreatedDate",      "Lead.Email",
+        "Lead.IsConverted", "Lead.ConvertedContactId",
+        "Contact.Email",
+    };
+    select_init(s);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        select_add(s, fields[i]);
+    select_add(s, o->config->schema.name[SCHEMA_TOUCHPOINT_DATE]);
+    for (size_t i = 0; i < o->policy->member_field_count; i++)
+        select_add(s, o->policy->member_fields[i]);
+}
+
+/* ------------------------------------------------------------------ one record */
+
+/* The Contact where there is one (a converted lead's too), else the Lead. True: the contact's email
+ * is still to be looked up. */
+static bool read_person(struct record *r, struct person *p)
+{
+    char lead_id[SFID_SIZE], converted[SFID_SIZE];
+    struct record lead = record_parent(r, "Lead"), contact = record_parent(r, "Contact");
+
+    record_id(r, "LeadId", lead_id);
+    record_id(r, "ContactId", p->contact_id);
+    record_id(&lead, "ConvertedContactId", converted);
+    const char *lead_email = record_text(&lead, "Email");
+    const char *contact_email = record_text(&contact, "Email");
+    bool is_converted = record_bool(&lead, "IsConverted") && converted[0] != '\0';
+    record_join(r, &lead);
+    record_join(r, &contact);
+
+    if (p->contact_id[0] != '\0') {
+        p->email = contact_email;
+        return false;
+    }
+    if (is_converted) {
+        memcpy(p->contact_id, converted, SFID_SIZE);
+        return true;
+    }
+    memcpy(p->lead_id, lead_id, SFID_SIZE);
+    p->email = lead_email;
+    return false;
+}
+
+static void read_values(const struct org *o, struct record *r, struct rule_value *values,
+                        char (*numbers)[JSON_NUMBER_MAX])
+{
+    for (size_t i = 0; i < o->policy->member_field_count; i++)
+        record_value(r, o->policy->member_fields[i], &values[i], numbers[i]);
+}
+
+static enum err read_member(struct member_page *p, json_t *object, size_t i, struct error *e)
+{
+    const struct org *o = p->conn->org;
+    size_t fields = o->policy->member_field_count;
+    struct record r = {.object = object, .name = OBJECT, .e = e};
+    struct member *m = &p->members[i];
+    int64_t ignored, created_day;
+
+    *m = (struct member){.exists = true};
+    record_id(&r, "Id", m->id);
+    record_id(&r, "CampaignId", m->campaign_id);
+    m->status = record_text(&r, "Status");
+    m->has_responded = record_bool(&r, "HasResponded");
+    record_when(&r, "FirstRespondedDate", &m->first_responded_day, &ignored);
+    record_when(&r, "CreatedDate", &created_day, &m->created_at_ms);
+    record_when(&r, o->config->schema.name[SCHEMA_TOUCHPOINT_DATE], &m->touchpoint_day,
+                &m->touchpoint_at_ms);
+    if (read_person(&r, &m->person)) {
+        struct converted *c = &p->converted[p->converted_count++];
+        memcpy(c->contact_id, m->person.contact_id, SFID_SIZE);
+    }
+    if (fields > 0) {
+        m->fields = &p->values[i * fields];
+        read_values(o, &r, &p->values[i * fields], &p->numbers[i * fields]);
+    }
+    bool is_whole = m->id[0] != '\0' && m->campaign_id[0] != '\0' && m->created_at_ms != TIME_NONE;
+    if (r.err == ERR_NONE && !is_whole)
+        return error_set(e, ERR_NETWORK,
+                         "the org's answer can't be understood: a %s without Id, CampaignId or "
+                         "CreatedDate",
+                         OBJECT);
+    return r.err;
+}
+
+/* ------------------------------------------------------------------ converted leads */
+
+static int by_contact(const void *a, const void *b)
+{
+    const struct converted *x = a, *y = b;
+    return strcmp(x->contact_id, y->contact_id);
+}
+
+static void sort_converted(struct member_page *p)
+{
+    size_t kept = 0;
+    qsort(p->converted, p->converted_count, sizeof *p->converted, by_contact);
+    for (size_t i = 0; i < p->converted_count; i++) {
+        if (kept == 0 || by_contact(&p->converted[i], &p->converted[kept - 1]) != 0)
+            p->converted[kept++] = p->converted[i];
+    }
+    p->converted_count = kept;
+}
+
+static struct converted *find_converted(const struct member_page *p, const char *contact_id)
+{
+    struct converted key = {0};
+    memcpy(key.contact_id, contact_id, SFID_SIZE);
+    return bsearch(&key, p->converted, p->converted_count, sizeof key, by_contact);
+}
+
+static enum err on_contacts(void *ctx, json_t *records, struct error *e)
+{
+    struct member_page *p = ctx;
+    for (size_t i = 0; i < json_array_size(records); i++) {
+        struct record r = {.object = json_array_get(records, i), .name = "Contact", .e = e};
+        char id[SFID_SIZE];
+        record_id(&r, "Id", id);
+        const char *email = record_text(&r, "Email");
+        if (r.err != ERR_NONE)
+            return r.err;
+        struct converted *c = find_converted(p, id);
+        if (c != NULL && c->email == NULL)
+            c->email = mem_strdup(email);
+    }
+    return ERR_NONE;
+}
+
+static enum err read_converted(struct member_page *p, size_t members, struct error *e)
+{
+    struct select select;
+    sort_converted(p);
+    char(*ids)[SFID_SIZE] = mem_array(p->converted_count, sizeof *ids);
+    for (size_t i = 0; i < p->converted_count; i++)
+        memcpy(ids[i], p->converted[i].contact_id, SFID_SIZE);
+    select_init(&select);
+    select_add(&select, "Email");
+    struct query_in in = {
+        .query = {.select = &select, .from = "Contact"},
+        .by = {"Id"},
+        .ids = (const char(*)[SFID_SIZE])ids,
+        .n = p->converted_count,
+    };
+    enum err err = query_walk_in(p->conn, &in, on_contacts, p, e);
+    for (size_t i = 0; err == ERR_NONE && i < members; i++) {
+        struct person *person = &p->members[i].person;
+        struct converted *c = person->email == NULL ? find_converted(p, person->contact_id) : NULL;
+        if (c != NULL)
+            person->email = c->email;
+    }
+    select_release(&select);
+    free(ids);
+    return err;
+}
+
+/* ------------------------------------------------------------------ pages */
+
+static void page_release(struct member_page *p)
+{
+    for (size_t i = 0; i < p->converted_count; i++)
+        free(p->converted[i].email);
+    free(p->converted);
+    free(p->numbers);
+    free(p->values);
+    free(p->members);
+}
+
+static enum err on_members(void *ctx, json_t *records, struct error *e)
+{
+    const struct member_page *walk = ctx;
+    struct member_page p = {.conn = walk->conn, .each = walk->each, .ctx = walk->ctx};
+    size_t n = json_array_size(records), fields = p.conn->org->policy->member_field_count;
+    enum err err = ERR_NONE;
+
+    p.members = mem_array(n, sizeof *p.members);
+    p.converted = mem_array(n, sizeof *p.converted);
+    if (fields > 0) {
+        p.values = mem_array(n * fields, sizeof *p.values);
+        p.numbers = mem_array(n * fields, sizeof *p.numbers);
+    }
+    for (size_t i = 0; err == ERR_NONE && i < n; i++)
+        err = read_member(&p, json_array_get(records, i), i, e);
+    if (err == ERR_NONE && p.converted_count > 0)
+        err = read_converted(&p, n, e);
+    if (err == ERR_NONE)
+        err = p.each(p.ctx, p.members, n, e);
+    page_release(&p);
+    return err;
+}
+
+enum err org_read_members(struct org_conn *c, const char *campaign, const char (*ids)[SFID_SIZE],
+                          size_t n, org_member_fn *each, void *ctx, struct error *e)
+{
+    struct member_page p = {.conn = c, .each = each, .ctx = ctx};
+    struct select select;
+    struct buf where;
+    enum err err;
+
+    select_members(&select, c->org);
+    buf_init(&where, SELECT_MAX_BYTES);
+    struct query q = {.select = &select, .from = OBJECT};
+    if (ids == NULL) {
+        buf_puts(&where, "CampaignId = ");
+        soql_put_text(&where, campaign);
+        q.where = where.data;
+        err = query_walk(c, &q, on_members, &p, e);
+    } else {
+        struct query_in in = {.query = q, .by = {"Id"}, .ids = ids, .n = n};
+        err = query_walk_in(c, &in, on_members, &p, e);
+    }
+    buf_release(&where);
+    select_release(&select);
+    return err;
+}

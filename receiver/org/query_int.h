@@ -1,0 +1,51 @@
+/*
+ * query_int - SOQL: built from parts, read to its end
+ *
+ * Every query selects Id and is ordered by it, so that a walk whose locator died goes on after the
+ * last id that was read. Records come a page at a time; the page is the callee's for the call.
+ */
+#ifndef TP_ORG_QUERY_INT_H
+#define TP_ORG_QUERY_INT_H
+
+#include "call_int.h"
+
+enum { SELECT_MAX_BYTES = 64 * 1024 };
+
+/* SELECT list: each name once (SOQL refuses duplicates), without regard to case; Id first. */
+struct select {
+    struct buf text; /* "Id,Name,Lead.Email" */
+};
+void select_init(struct select *s);
+void select_add(struct select *s, const char *field);
+void select_release(struct select *s);
+
+/* Bytes as a SOQL literal, quotes included. */
+void soql_put_text(struct buf *b, const char *text);
+
+typedef enum err query_page_fn(void *ctx, json_t *records, struct error *e);
+
+struct query {
+    const struct select *select;
+    const char *from;
+    const char *where; /* NULL: all records. One term: no OR on its outer level */
+    bool with_deleted; /* queryAll */
+};
+
+/* Calls page for each page that is not empty; ends early with its error. A walk that ends with
+ * ERR_NONE was complete. */
+MUST_USE enum err query_walk(struct org_conn *c, const struct query *q, query_page_fn *page,
+                             void *ctx, struct error *e);
+
+/* WHERE (by[0] IN (…) OR by[1] IN (…)) AND also, in as few queries as the limits of IN and URL
+ * allow. */
+struct query_in {
+    struct query query; /* where: unused */
+    const char *by[2];  /* [1] may be NULL */
+    const char *also;   /* may be NULL */
+    const char (*ids)[SFID_SIZE];
+    size_t n;
+};
+MUST_USE enum err query_walk_in(struct org_conn *c, const struct query_in *q, query_page_fn *page,
+                                void *ctx, struct error *e);
+
+#endif

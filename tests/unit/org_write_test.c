@@ -1,0 +1,596 @@
+/*
+ * Writing: what a Composite looks like, what each answer means for each row, and when it is not
+ * known what was written.
+ */
+#include "org_fixture.h"
+
+#include <pthread.h>
+
+#include <jansson.h>
+
+#include "buf.h"
+#include "timeutil.h"
+
+#define T1 "a0X000000000001EAA"
+
+static void fill_rows(struct touchpoint *rows, size_t n, char (*keys)[SFID_SIZE])
+{
+    for (size_t i = 0; i < n; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "00v%012u", (unsigned)i);
+        assert_true(sfid_normalise(id, 15, keys[i]));
+        rows[i] = (struct touchpoint){0};
+        for (size_t v = 0; v < TV_COUNT; v++)
+            rows[i].value[v] = "";
+        rows[i].value[TV_KEY] = keys[i];
+        rows[i].value[TV_EMAIL] = "a\"b@example.com";
+        rows[i].value[TV_DATE] = "2026-01-15T09:30:00.000Z";
+    }
+}
+
+static char *composite(const char *const *bodies, const int *statuses, size_t n)
+{
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    buf_puts(&b, "{\"compositeResponse\":[");
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&b,
+                   "%s{\"body\":%s,\"httpHeaders\":{},\"httpStatusCode\":%d,\"referenceId\":"
+                   "\"part%zu\"}",
+                   i == 0 ? "" : ",", bodies[i], statuses[i], i);
+    buf_puts(&b, "]}");
+    return buf_take(&b);
+}
+
+static void will_compose(struct fixture *x, const char *body, int status)
+{
+    char *text = composite(&body, &status, 1);
+    fake_will(x->fake, 200, text);
+    free(text);
+}
+
+#define OK_ROW      "{\"id\":\"" T1 "\",\"success\":true,\"errors\":[],\"created\":true}"
+#define UPDATED_ROW "{\"id\":\"a0X000000000002\",\"success\":true,\"errors\":[],\"created\":false}"
+#define FAILED(code, message, fields)                                                              \
+    "{\"success\":false,\"errors\":[{\"statusCode\":\"" code "\",\"message\":\"" message           \
+    "\",\"fields\":[" fields "]}]}"
+
+static enum err upsert(struct fixture *x, size_t n, struct org_row_result *results)
+{
+    struct touchpoint *rows = mem_array(n, sizeof *rows);
+    char(*keys)[SFID_SIZE] = mem_array(n, sizeof *keys);
+    fill_rows(rows, n, keys);
+    enum err err = org_upsert(x->conn, rows, n, results, &x->e);
+    free(keys);
+    free(rows);
+    return err;
+}
+
+static enum err delete_one(struct fixture *x, struct org_row_result *result)
+{
+    return org_delete_touchpoints(x->conn, &(const char[SFID_SIZE]){T1}, 1, result, &x->e);
+}
+
+/* ------------------------------------------------------------------ the request */
+
+static void a_thousand_rows_are_one_call_of_five_collections(void **state)
+{
+    enum { N = 1000 };
+    struct fixture *x = fixture_of(state);
+    struct org_row_result *results = mem_array(N, sizeof *results);
+    struct buf rows;
+    const char *bodies[5];
+    static const int ok[5] = {200, 200, 200, 200, 200};
+
+    buf_init(&rows, 1 << 20);
+    for (int i = 0; i < ORG_COLLECTION_MAX; i++)
+        buf_puts(&rows, i == 0 ? "[" OK_ROW : "," UPDATED_ROW);
+    buf_putc(&rows, ']');
+    for (int i = 0; i < 5; i++)
+        bodies[i] = rows.data;
+    char *answer = composite(bodies, ok, 5);
+    fake_will(x->fake, 200, answer);
+    assert_int_equal(upsert(x, N, results), ERR_NONE);
+    assert_int_equal(org_conn_calls(x->conn), 1);
+
+    const struct fake_request *r = fake_request(x->fake, 0);
+    assert_string_equal(r->method, "POST");
+    assert_string_equal(r->target, "/services/data/v64.0/composite");
+    assert_contains(r->headers, "Content-Type: application/json");
+    assert_lacks(r->headers, "Expect");
+    json_t *root = json_loads(r->body, 0, NULL);
+    assert_true(json_is_false(json_object_get(root, "allOrNone")));
+    json_t *subs = json_object_get(root, "compositeRequest");
+    assert_int_equal(json_array_size(subs), 5);
+    for (size_t k = 0; k < 5; k++) {
+        json_t *sub = json_array_get(subs, k), *body = json_object_get(sub, "body");
+        assert_string_equal(json_string_value(json_object_get(sub, "method")), "PATCH");
+        assert_string_equal(json_string_value(json_object_get(sub, "url")),
+                            "/services/data/v64.0/composite/sobjects/Buyer_Touchpoint__c/"
+                            "Campaign_Member_Id__c");
+        assert_true(json_is_false(json_object_get(body, "allOrNone")));
+        assert_int_equal(json_array_size(json_object_get(body, "records")), 200);
+    }
+    json_t *sub = json_object_get(json_array_get(subs, 2), "body");
+    json_t *record = json_array_get(json_object_get(sub, "records"), 7);
+    assert_string_equal(json_string_value(json_object_get(record, "Campaign_Member_Id__c")),
+                        "00v000000000407AAA");
+    assert_string_equal(json_string_value(json_object_get(record, "Email__c")), "a\"b@example.com");
+    assert_string_equal(json_string_value(json_object_get(record, "Touchpoint_Date__c")),
+                        "2026-01-15T09:30:00.000Z");
+    assert_true(json_is_null(json_object_get(record, "Lead__c")));
+    assert_int_equal(json_object_size(record), TV_COUNT + 1);
+    assert_null(json_object_get(record, "Id"));
+    json_decref(root);
+
+    assert_int_equal(results[400].class, ORG_ROW_DONE);
+    assert_true(results[400].created);
+    assert_string_equal(results[400].id, T1);
+    assert_false(results[401].created);
+    assert_string_equal(results[401].id, "a0X000000000002EAA");
+    free(answer);
+    buf_release(&rows);
+    free(results);
+}
+
+static void deletes_name_their_ids_in_the_url(void **state)
+{
+    enum { N = 201 };
+    struct fixture *x = fixture_of(state);
+    struct org_row_result results[N];
+    static char ids[N][SFID_SIZE];
+    struct buf rows;
+    static const int ok[2] = {200, 200};
+
+    for (unsigned i = 0; i < N; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "a0X%012u", i);
+        assert_true(sfid_normalise(id, 15, ids[i]));
+    }
+    buf_init(&rows, 1 << 20);
+    for (int i = 0; i < ORG_COLLECTION_MAX; i++)
+        buf_puts(&rows, i == 0 ? "[{\"success\":true,\"errors\":[]}"
+                               : ",{\"id\":\"" T1 "\",\"success\":true,\"errors\":[]}");
+    buf_putc(&rows, ']');
+    char *answer = composite((const char *[]){rows.data, "[" OK_ROW "]"}, ok, 2);
+    fake_will(x->fake, 200, answer);
+    assert_int_equal(
+        org_delete_touchpoints(x->conn, (const char(*)[SFID_SIZE])ids, N, results, &x->e),
+        ERR_NONE);
+    json_t *root = json_loads(fake_request(x->fake, 0)->body, 0, NULL);
+    json_t *sub = json_array_get(json_object_get(root, "compositeRequest"), 1);
+    assert_string_equal(json_string_value(json_object_get(sub, "method")), "DELETE");
+    assert_string_equal(
+        json_string_value(json_object_get(sub, "url")),
+        "/services/data/v64.0/composite/sobjects?ids=a0X000000000200EAA&allOrNone=false");
+    assert_null(json_object_get(sub, "body"));
+    json_decref(root);
+    free(answer);
+    buf_release(&rows);
+}
+
+static void nothing_to_write_is_no_call(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    assert_int_equal(org_upsert(x->conn, NULL, 0, NULL, &x->e), ERR_NONE);
+    assert_int_equal(org_delete_helpers(x->conn, NULL, 0, NULL, &x->e), ERR_NONE);
+    assert_int_equal(fake_count(x->fake), 0);
+}
+
+/* ------------------------------------------------------------------ rows */
+
+static void each_row_code_has_its_class(void **state)
+{
+    static const struct {
+        const char *code, *message;
+        enum org_row_class upsert, remove;
+    } rows[] = {
+        {"UNABLE_TO_LOCK_ROW", "x", ORG_ROW_RETRY, ORG_ROW_RETRY},
+        {"SERVER_UNAVAILABLE", "x", ORG_ROW_RETRY, ORG_ROW_RETRY},
+        {"QUERY_TIMEOUT", "x", ORG_ROW_RETRY, ORG_ROW_RETRY},
+        {"REQUEST_RUNNING_TOO_LONG", "x", ORG_ROW_RETRY, ORG_ROW_RETRY},
+        {"TOO_MANY_APEX_REQUESTS", "x", ORG_ROW_RETRY, ORG_ROW_RETRY},
+        {"API_CURRENTLY_DISABLED", "x", ORG_ROW_RETRY, ORG_ROW_RETRY},
+        {"INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE", "x", ORG_ROW_RETRY, ORG_ROW_RETRY},
+        {"UNKNOWN_EXCEPTION", "x", ORG_ROW_RETRY, ORG_ROW_RETRY},
+        {"INTERNAL_ERROR", "x", ORG_ROW_RETRY, ORG_ROW_RETRY},
+        {"CANNOT_EXECUTE_FLOW_TRIGGER", "x", ORG_ROW_RETRY, ORG_ROW_RETRY},
+        {"ALL_OR_NONE_OPERATION_ROLLED_BACK", "x", ORG_ROW_RETRY, ORG_ROW_RETRY},
+        {"PROCESSING_HALTED", "x", ORG_ROW_RETRY, ORG_ROW_RETRY},
+        {"DUPLICATE_VALUE", "duplicate value found", ORG_ROW_RETRY, ORG_ROW_RETRY},
+        {"NEVER_HEARD_OF", "x", ORG_ROW_RETRY, ORG_ROW_RETRY},
+        {"FIELD_CUSTOM_VALIDATION_EXCEPTION", "x", ORG_ROW_PARK, ORG_ROW_PARK},
+        {"REQUIRED_FIELD_MISSING", "x", ORG_ROW_PARK, ORG_ROW_PARK},
+        {"INVALID_FIELD", "x", ORG_ROW_PARK, ORG_ROW_PARK},
+        {"INVALID_FIELD_FOR_INSERT_UPDATE", "x", ORG_ROW_PARK, ORG_ROW_PARK},
+        {"INVALID_TYPE_ON_FIELD_IN_RECORD", "x", ORG_ROW_PARK, ORG_ROW_PARK},
+        {"INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "x", ORG_ROW_PARK, ORG_ROW_PARK},
+        {"STRING_TOO_LONG", "x", ORG_ROW_PARK, ORG_ROW_PARK},
+        {"NUMBER_OUTSIDE_VALID_RANGE", "x", ORG_ROW_PARK, ORG_ROW_PARK},
+        {"MALFORMED_ID", "x", ORG_ROW_PARK, ORG_ROW_PARK},
+        {"INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", ORG_ROW_PARK, ORG_ROW_DONE},
+        {"INVALID_CROSS_REFERENCE_KEY", "other", ORG_ROW_PARK, ORG_ROW_PARK},
+        {"FIELD_INTEGRITY_EXCEPTION", "x", ORG_ROW_PARK, ORG_ROW_PARK},
+        {"FIELD_FILTER_VALIDATION_EXCEPTION", "x", ORG_ROW_PARK, ORG_ROW_PARK},
+        {"DUPLICATES_DETECTED", "x", ORG_ROW_PARK, ORG_ROW_PARK},
+        {"DUPLICATE_EXTERNAL_ID", "x", ORG_ROW_PARK, ORG_ROW_PARK},
+        {"ENTITY_IS_LOCKED", "x", ORG_ROW_PARK, ORG_ROW_PARK},
+        {"ENTITY_IS_DELETED", "entity is deleted", ORG_ROW_RETRY, ORG_ROW_DONE},
+        {"INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", "x", ORG_ROW_PARK, ORG_ROW_PARK},
+        {"CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "x", ORG_ROW_PARK, ORG_ROW_PARK},
+    };
+    struct fixture *x = fixture_of(state);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct org_row_result up, down;
+        char *body = mem_printf("[" FAILED("%s", "%s", "\"A__c\",\"B__c\"") "]", rows[i].code,
+                                rows[i].message);
+        will_compose(x, body, 200);
+        will_compose(x, body, 200);
+        free(body);
+        assert_int_equal(upsert(x, 1, &up), ERR_NONE);
+        assert_int_equal(delete_one(x, &down), ERR_NONE);
+        if (up.class != rows[i].upsert || down.class != rows[i].remove)
+            fail_msg("%s: %d %d", rows[i].code, (int)up.class, (int)down.class);
+        assert_string_equal(up.code, rows[i].code);
+        assert_contains(up.message, rows[i].message);
+        assert_contains(up.message, "[A__c, B__c]");
+        assert_string_equal(down.code, down.class == ORG_ROW_DONE ? "" : rows[i].code);
+    }
+}
+
+static void a_good_row_is_done_beside_a_bad_one(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct org_row_result r[5];
+    will_compose(
+        x,
+        "[" OK_ROW "," FAILED("STRING_TOO_LONG", "data too large", "\"Email__c\"") "," FAILED(
+            "UNABLE_TO_LOCK_ROW", "locked",
+            "") "," UPDATED_ROW "," FAILED("INSUFFICIENT_ACCESS_OR_READONLY", "no", "") "]",
+        200);
+    assert_int_equal(upsert(x, 5, r), ERR_NONE);
+    assert_int_equal(r[0].class, ORG_ROW_DONE);
+    assert_int_equal(r[1].class, ORG_ROW_PARK);
+    assert_contains(r[1].message, "data too large");
+    assert_contains(r[1].message, "[Email__c]");
+    assert_int_equal(r[2].class, ORG_ROW_RETRY);
+    assert_int_equal(r[3].class, ORG_ROW_DONE);
+    assert_int_equal(r[4].class, ORG_ROW_PARK);
+    assert_contains(r[4].message, "permission set");
+    assert_string_equal(r[0].code, "");
+    assert_string_equal(r[0].message, "");
+}
+
+static void the_gravest_of_several_errors_of_a_row_decides(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct org_row_result r;
+    will_compose(x,
+                 "[{\"success\":false,\"errors\":[{\"statusCode\":\"UNABLE_TO_LOCK_ROW\","
+                 "\"message\":\"a\"},{\"statusCode\":\"STRING_TOO_LONG\",\"message\":\"b\"}]}]",
+                 200);
+    assert_int_equal(upsert(x, 1, &r), ERR_NONE);
+    assert_int_equal(r.class, ORG_ROW_PARK);
+    assert_string_equal(r.code, "STRING_TOO_LONG");
+}
+
+static void a_long_message_is_cut_at_a_whole_character(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct org_row_result r;
+    struct buf body;
+    buf_init(&body, 1 << 16);
+    buf_puts(&body, "[{\"success\":false,\"errors\":[{\"statusCode\":\"STRING_TOO_LONG\","
+                    "\"message\":\"x");
+    for (int i = 0; i < 1000; i++)
+        buf_puts(&body, "\xc3\xbc");
+    buf_puts(&body, "\",\"fields\":[\"Email__c\"]}]}]");
+    will_compose(x, body.data, 200);
+    buf_release(&body);
+    assert_int_equal(upsert(x, 1, &r), ERR_NONE);
+    json_t *text = json_string(r.message); /* NULL when it is not UTF-8 */
+    assert_non_null(text);
+    assert_contains(r.message, "[Email__c]");
+    json_decref(text);
+}
+
+/* ------------------------------------------------------------------ the org as a whole */
+
+static void what_all_rows_say_of_the_org_is_the_calls_error(void **state)
+{
+    static const struct {
+        const char *code, *message;
+        size_t n;
+        enum err want;
+        const char *part;
+    } rows[] = {
+        {"INSUFFICIENT_ACCESS_OR_READONLY", "no", 1, ERR_DENIED, "permission set"},
+        {"INSUFFICIENT_ACCESS_OR_READONLY", "no", 3, ERR_DENIED, "Buyer_Touchpoint__c"},
+        {"INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", "no", 3, ERR_DENIED, "lead or contact"},
+        {"CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "trigger", 3, ERR_DENIED, "trigger"},
+        {"STORAGE_LIMIT_EXCEEDED", "full", 1, ERR_CONFIG, "storage"},
+        {"INVALID_TYPE", "sObject type 'Buyer_Touchpoint__c' is not supported.", 2, ERR_CONFIG,
+         "no object Buyer_Touchpoint__c"},
+        {"REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", 2, ERR_LIMIT, "24 hours"},
+        {"NOT_FOUND", "The requested resource does not exist", 2, ERR_CONFIG, "metadata"},
+    };
+    struct fixture *x = fixture_of(state);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct org_row_result r[3] = {{.code = "untouched"}};
+        struct buf body;
+        buf_init(&body, 1 << 16);
+        for (size_t k = 0; k < rows[i].n; k++)
+            buf_printf(&body, "%s" FAILED("%s", "%s", ""), k == 0 ? "[" : ",", rows[i].code,
+                       rows[i].message);
+        buf_putc(&body, ']');
+        will_compose(x, body.data, 200);
+        buf_release(&body);
+        assert_int_equal(upsert(x, rows[i].n, r), rows[i].want);
+        assert_contains(x->e.text, rows[i].part);
+        assert_contains(x->e.text, rows[i].code);
+        assert_string_equal(r[0].code, "untouched");
+    }
+}
+
+static void a_part_that_failed_as_a_whole_marks_its_rows(void **state)
+{
+    enum { N = 201 };
+    static const struct {
+        int status;
+        const char *code, *message;
+        enum org_row_class want;
+    } rows[] = {
+        {503, "SERVER_UNAVAILABLE", "x", ORG_ROW_RETRY},
+        {500, "NEVER_HEARD_OF", "x", ORG_ROW_RETRY},
+        {400, "UNABLE_TO_LOCK_ROW", "x", ORG_ROW_RETRY},
+        {401, "INVALID_SESSION_ID", "x", ORG_ROW_RETRY},
+        {403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests", ORG_ROW_RETRY},
+        {404, "NOT_FOUND", "x", ORG_ROW_RETRY},
+        {400, "INVALID_FIELD", "No such column 'X__c' on sobject of type Y", ORG_ROW_RETRY},
+        {400, "JSON_PARSER_ERROR", "x", ORG_ROW_PARK},
+        {400, "NEVER_HEARD_OF", "x", ORG_ROW_PARK},
+    };
+    struct fixture *x = fixture_of(state);
+    struct org_row_result *r = mem_array(N, sizeof *r);
+    struct buf good;
+    buf_init(&good, 1 << 20);
+    for (int i = 0; i < ORG_COLLECTION_MAX; i++)
+        buf_puts(&good, i == 0 ? "[" OK_ROW : "," OK_ROW);
+    buf_putc(&good, ']');
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char *bad = mem_printf("[{\"errorCode\":\"%s\",\"message\":\"%s\"}]", rows[i].code,
+                               rows[i].message);
+        char *answer = composite((const char *[]){good.data, bad}, (int[]){200, rows[i].status}, 2);
+        fake_will(x->fake, 200, answer);
+        assert_int_equal(upsert(x, N, r), ERR_NONE);
+        assert_int_equal(r[199].class, ORG_ROW_DONE);
+        assert_int_equal(r[200].class, rows[i].want);
+        assert_string_equal(r[200].code, rows[i].code);
+        free(answer);
+        free(bad);
+    }
+    buf_release(&good);
+    free(r);
+}
+
+static void a_part_that_fails_for_the_org_alone_is_the_calls_error(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct org_row_result r;
+    will_compose(x,
+                 "[{\"errorCode\":\"INVALID_FIELD\",\"message\":\"No such column 'Rule__c' on "
+                 "sobject of type Buyer_Touchpoint__c\"}]",
+                 400);
+    assert_int_equal(upsert(x, 1, &r), ERR_CONFIG);
+    assert_contains(x->e.text, "the org has no field Rule__c");
+    will_compose(x, "[{\"errorCode\":\"SERVER_UNAVAILABLE\",\"message\":\"x\"}]", 503);
+    assert_int_equal(upsert(x, 1, &r), ERR_NONE);
+    assert_int_equal(r.class, ORG_ROW_RETRY);
+}
+
+/* ------------------------------------------------------------------ unknown outcomes */
+
+static void an_answer_without_one_understood_result_a_row_is_unknown(void **state)
+{
+    static const char *const bad[] = {
+        "{}",
+        "[]",
+        "null",
+        "{\"compositeResponse\":[]}",
+        "{\"compositeResponse\":{}}",
+        "{\"compositeResponse\":[5]}",
+        "{\"compositeResponse\":[{\"body\":[" OK_ROW "]}]}",
+        "{\"compositeResponse\":[{\"body\":[" OK_ROW "],\"httpStatusCode\":\"200\"}]}",
+        "{\"compositeResponse\":[{\"body\":[],\"httpStatusCode\":200}]}",
+        "{\"compositeResponse\":[{\"body\":[" OK_ROW "," OK_ROW "],\"httpStatusCode\":200}]}",
+        "{\"compositeResponse\":[{\"body\":[" OK_ROW "],\"httpStatusCode\":200,\"referenceId\":"
+        "\"part1\"}]}",
+        "{\"compositeResponse\":[{\"body\":[" OK_ROW "],\"httpStatusCode\":500}]}",
+        "{\"compositeResponse\":[{\"body\":null,\"httpStatusCode\":200}]}",
+        "{\"compositeResponse\":[{\"body\":[{}],\"httpStatusCode\":200}]}",
+        "{\"compositeResponse\":[{\"body\":[{\"success\":\"true\",\"id\":\"" T1
+        "\"}],\"httpStatusCode\":200}]}",
+        "{\"compositeResponse\":[{\"body\":[{\"success\":true}],\"httpStatusCode\":200}]}",
+        "{\"compositeResponse\":[{\"body\":[{\"success\":true,\"id\":5}],\"httpStatusCode\":200}]}",
+        "{\"compositeResponse\":[{\"body\":[{\"success\":false}],\"httpStatusCode\":200}]}",
+        "{\"compositeResponse\":[{\"body\":[{\"success\":false,\"errors\":[]}],\"httpStatusCode\":"
+        "200}]}",
+        "{\"compositeResponse\":[{\"body\":[{\"success\":false,\"errors\":[{\"message\":\"x\"}]}],"
+        "\"httpStatusCode\":200}]}",
+        "<html>",
+        "",
+        "{\"compositeResponse\":[{\"body\":[" OK_ROW,
+    };
+    struct fixture *x = fixture_of(state);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct org_row_result r = {.code = "untouched"};
+        fake_will(x->fake, 200, bad[i]);
+        enum err got = upsert(x, 1, &r);
+        if (got != ERR_UNKNOWN_OUTCOME || x->e.kind != got)
+            fail_msg("%s: got %d (%s)", bad[i], (int)got, x->e.text);
+        assert_string_equal(r.code, "untouched");
+    }
+}
+
+static void refusals_before_anything_is_done_are_known(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        enum err want;
+    } rows[] = {
+        {400, "[{\"errorCode\":\"JSON_PARSER_ERROR\",\"message\":\"x\"}]", ERR_INVALID},
+        {400, "[{\"errorCode\":\"UNABLE_TO_LOCK_ROW\",\"message\":\"x\"}]", ERR_BUSY},
+        {403, "[{\"errorCode\":\"REQUEST_LIMIT_EXCEEDED\",\"message\":\"x\"}]", ERR_LIMIT},
+        {403, "[{\"errorCode\":\"INSUFFICIENT_ACCESS\",\"message\":\"x\"}]", ERR_DENIED},
+        {404, "[{\"errorCode\":\"NOT_FOUND\",\"message\":\"x\"}]", ERR_CONFIG},
+        {414, "", ERR_INVALID},
+        {420, "<html>", ERR_BUSY},
+        {429, "", ERR_BUSY},
+        {400, "<html>", ERR_UNKNOWN_OUTCOME},
+        {404, "", ERR_UNKNOWN_OUTCOME},
+        {302, "", ERR_UNKNOWN_OUTCOME},
+        {500, "[{\"errorCode\":\"UNKNOWN_EXCEPTION\",\"message\":\"x\"}]", ERR_UNKNOWN_OUTCOME},
+        {503, "[{\"errorCode\":\"SERVER_UNAVAILABLE\",\"message\":\"x\"}]", ERR_UNKNOWN_OUTCOME},
+        {502, "<html>", ERR_UNKNOWN_OUTCOME},
+    };
+    struct fixture *x = fixture_of(state);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct org_row_result r;
+        fake_will(x->fake, rows[i].status, rows[i].body);
+        enum err got = upsert(x, 1, &r);
+        if (got != rows[i].want)
+            fail_msg("%d %s: got %d", rows[i].status, rows[i].body, (int)got);
+    }
+}
+
+static void a_refused_token_does_not_make_a_write_unknown(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct org_row_result r;
+    fake_will(x->fake, 401, "[{\"errorCode\":\"INVALID_SESSION_ID\",\"message\":\"x\"}]");
+    will_compose(x, "[" OK_ROW "]", 200);
+    assert_int_equal(upsert(x, 1, &r), ERR_NONE);
+    assert_int_equal(fake_count(x->fake), 2);
+    assert_string_equal(fake_request(x->fake, 0)->body, fake_request(x->fake, 1)->body);
+    for (int i = 0; i < 2; i++)
+        fake_will(x->fake, 401, "[{\"errorCode\":\"INVALID_SESSION_ID\",\"message\":\"x\"}]");
+    assert_int_equal(upsert(x, 1, &r), ERR_AUTH);
+}
+
+static void a_lost_reply_is_unknown_and_not_sent_again(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct org_row_result r;
+    /* the first write leaves a connection that is kept alive: libcurl likes to repeat on those */
+    will_compose(x, "[" OK_ROW "]", 200);
+    assert_int_equal(upsert(x, 1, &r), ERR_NONE);
+    fake_will_do(x->fake, &(struct fake_answer){.kind = FAKE_DROP});
+    assert_int_equal(upsert(x, 1, &r), ERR_UNKNOWN_OUTCOME);
+    assert_int_equal(fake_count(x->fake), 2);
+    fake_will_do(x->fake,
+                 &(struct fake_answer){.kind = FAKE_CUT, .status = 200, .body = OK_ROW OK_ROW});
+    assert_int_equal(upsert(x, 1, &r), ERR_UNKNOWN_OUTCOME);
+    assert_int_equal(fake_count(x->fake), 3);
+}
+
+static void a_write_without_an_answer_in_time_is_unknown(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct org_row_result r;
+    fixture_start(x, 150);
+    fake_will_do(x->fake, &(struct fake_answer){.kind = FAKE_SILENT});
+    assert_int_equal(upsert(x, 1, &r), ERR_UNKNOWN_OUTCOME);
+    assert_contains(x->e.text, "did not answer in time");
+}
+
+static void a_write_that_finds_no_org_is_known_not_to_be_done(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct org_row_result r;
+    fake_will(x->fake, 200, "{}");
+    assert_int_equal(org_probe(x->conn, &x->e), ERR_NONE);
+    fake_stop(&x->fake);
+    assert_int_equal(upsert(x, 1, &r), ERR_NETWORK);
+}
+
+static void *upsert_in_thread(void *arg)
+{
+    struct org_row_result r;
+    return (void *)(uintptr_t)upsert(arg, 1, &r);
+}
+
+static void an_abort_after_the_request_has_left_is_unknown(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    pthread_t thread;
+    void *got;
+    fake_will_do(x->fake, &(struct fake_answer){.kind = FAKE_SILENT});
+    assert_int_equal(pthread_create(&thread, NULL, upsert_in_thread, x), 0);
+    fake_wait(x->fake, 1);
+    org_conn_abort(x->conn);
+    pthread_join(thread, &got);
+    assert_int_equal((uintptr_t)got, ERR_UNKNOWN_OUTCOME);
+    struct org_row_result r;
+    assert_int_equal(upsert(x, 1, &r), ERR_STOPPED);
+    assert_int_equal(fake_count(x->fake), 1);
+}
+
+/* ------------------------------------------------------------------ the lease's deadline */
+
+static void a_write_past_its_deadline_never_leaves_whole(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct org_row_result r;
+    int64_t deadline = time_boot_ms() - 1;
+    org_conn_gate(x->conn, &(struct org_gate){.deadline_boot_ms = &deadline});
+    assert_int_equal(upsert(x, 1, &r), ERR_STALE);
+    assert_contains(x->e.text, "lease");
+    fake_wait(x->fake, 1); /* it is remembered when its connection ends */
+    assert_false(fake_request(x->fake, 0)->is_whole);
+
+    deadline = time_boot_ms() + 60000;
+    will_compose(x, "[" OK_ROW "]", 200);
+    assert_int_equal(upsert(x, 1, &r), ERR_NONE);
+    assert_true(fake_request(x->fake, 1)->is_whole);
+}
+
+static void a_value_that_is_not_utf8_is_not_sent(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct touchpoint row;
+    char key[1][SFID_SIZE];
+    struct org_row_result r;
+    fill_rows(&row, 1, key);
+    row.value[TV_EMAIL] = "\xff";
+    assert_int_equal(org_upsert(x->conn, &row, 1, &r, &x->e), ERR_INTERNAL);
+    assert_int_equal(fake_count(x->fake), 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_thousand_rows_are_one_call_of_five_collections),
+        T(deletes_name_their_ids_in_the_url),
+        T(nothing_to_write_is_no_call),
+        T(each_row_code_has_its_class),
+        T(a_good_row_is_done_beside_a_bad_one),
+        T(the_gravest_of_several_errors_of_a_row_decides),
+        T(a_long_message_is_cut_at_a_whole_character),
+        T(what_all_rows_say_of_the_org_is_the_calls_error),
+        T(a_part_that_failed_as_a_whole_marks_its_rows),
+        T(a_part_that_fails_for_the_org_alone_is_the_calls_error),
+        T(an_answer_without_one_understood_result_a_row_is_unknown),
+        T(refusals_before_anything_is_done_are_known),
+        T(a_refused_token_does_not_make_a_write_unknown),
+        T(a_lost_reply_is_unknown_and_not_sent_again),
+        cmocka_unit_test_setup_teardown(a_write_without_an_answer_in_time_is_unknown,
+                                        setup_unstarted, teardown),
+        T(a_write_that_finds_no_org_is_known_not_to_be_done),
+        T(an_abort_after_the_request_has_left_is_unknown),
+        T(a_write_past_its_deadline_never_leaves_whole),
+        T(a_value_that_is_not_utf8_is_not_sent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
