@@ -66,9 +66,9 @@ struct soap_notification {
                                          "" if no sObject */
     char record_id[SFID_SIZE];   /* sObject/Id; "" if the sObject is missing, empty or nil: deleted
                                     before it was sent */
-    char campaign_id[SFID_SIZE]; /* CampaignId; on the deletion helper (Campaign_Member_Deletion__c,
+    char campaign_id[SFID_SIZE]; /* CampaignId; on the deletion record (Campaign_Member_Deletion__c,
                                     with any namespace prefix) Campaign_Id__c, likewise */
-    char member_id[SFID_SIZE];   /* Campaign_Member_Id__c of the deletion helper */
+    char member_id[SFID_SIZE];   /* Campaign_Member_Id__c of the deletion record */
     char person_contact_id[SFID_SIZE]; /* PersonContactId of an Account */
 };
 

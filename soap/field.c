@@ -1,18 +1,18 @@
 /*
  * What is kept of an sObject: its type and a few ids. The two custom fields belong to the deletion
- * helper, whose package may have a namespace; fields of the same name on other objects may hold
+ * record, whose package may have a namespace; fields of the same name on other objects may hold
  * anything and are none of ours.
  */
 #include "message_int.h"
 
 #include <string.h>
 
-#define HELPER "Campaign_Member_Deletion__c"
+#define DELETION_RECORD "Campaign_Member_Deletion__c"
 
 static const struct field {
     const char *name;
-    size_t at;        /* in struct soap_notification */
-    bool helper_only; /* counts on the helper alone, with or without its namespace */
+    size_t at;          /* in struct soap_notification */
+    bool deletion_only; /* counts on the deletion record alone */
 } FIELDS[SOAP_FIELD_KINDS] = {
     {"Id", offsetof(struct soap_notification, record_id), false},
     {"CampaignId", offsetof(struct soap_notification, campaign_id), false},
@@ -94,9 +94,9 @@ int soap_field_place(const char *object, const char *local)
 {
     for (int i = 0; i < SOAP_FIELD_KINDS; i++) {
         const struct field *f = &FIELDS[i];
-        bool is_it = f->helper_only ? is_name_in_any_package(local, f->name) &&
-                                          is_name_in_any_package(object, HELPER)
-                                    : strcmp(local, f->name) == 0;
+        bool is_it = f->deletion_only ? is_name_in_any_package(local, f->name) &&
+                                            is_name_in_any_package(object, DELETION_RECORD)
+                                      : strcmp(local, f->name) == 0;
         if (is_it)
             return IN_FIELDS + i;
     }
