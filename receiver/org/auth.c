@@ -132,9 +132,9 @@ static bool put_assertion(struct buf *b, const struct org *o)
 {
     static const char header[] = "{\"alg\":\"RS256\"}";
     const struct config_org *c = o->config;
-    json_t *claims =
-        json_pack("{s:s,s:s,s:s,s:I}", "iss", c->client_id, "sub", c->username, "aud", c->audience,
-                  "exp", (json_int_t)(time_wall_ms() / 1000 + ASSERTION_LIFE_S));
+    json_int_t expires_at = time_wall_ms() / 1000 + ASSERTION_LIFE_S;
+    json_t *claims = json_pack("{s:s,s:s,s:s,s:I}", "iss", c->client_id, "sub", c->username, "aud",
+                               c->audience, "exp", expires_at);
     char *text = claims == NULL ? NULL : json_dumps(claims, JSON_COMPACT);
     json_decref(claims);
     if (text == NULL)

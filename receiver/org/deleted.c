@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ids_int.h"
 #include "json_int.h"
 #include "mem.h"
 #include "query_int.h"
@@ -118,44 +119,22 @@ enum err org_read_deleted(struct org_conn *c, const char *object, int64_t from_a
 
 /* ------------------------------------------------------------------ confirmation */
 
-struct asked {
-    char id[SFID_SIZE];
-    size_t index;
-    bool is_shown;
-};
-
 struct confirmation {
-    struct asked *asked; /* sorted by id */
-    size_t n;
-    bool *confirmed;
+    struct id_index asked;
+    bool *confirmed, *shown; /* one an id */
+    size_t shown_count;
     const char *object;
 };
 
-static int by_id(const void *a, const void *b)
-{
-    const struct asked *x = a, *y = b;
-    return strcmp(x->id, y->id);
-}
-
-/* The first of those with this id (an id may have been asked twice); NULL: none. */
-static struct asked *find(const struct confirmation *x, const char *id)
-{
-    struct asked key = {0};
-    memcpy(key.id, id, SFID_SIZE);
-    struct asked *at = bsearch(&key, x->asked, x->n, sizeof key, by_id);
-    while (at != NULL && at > x->asked && strcmp(at[-1].id, id) == 0)
-        at--;
-    return at;
-}
-
 static void note(struct confirmation *x, const char *id, bool is_deleted, bool is_shown)
 {
-    struct asked *at = find(x, id);
-    for (; at != NULL && at < x->asked + x->n && strcmp(at->id, id) == 0; at++) {
-        if (at->is_shown)
+    const struct id_place *p = NULL;
+    while ((p = id_index_find(&x->asked, id, p)) != NULL) {
+        if (x->shown[p->at])
             continue; /* queryAll has the last word: it may have been restored */
-        at->is_shown = is_shown;
-        x->confirmed[at->index] = is_deleted;
+        x->shown[p->at] = is_shown;
+        x->shown_count += is_shown;
+        x->confirmed[p->at] = is_deleted;
     }
 }
 
@@ -181,27 +160,15 @@ static enum err on_deleted(void *ctx, const char *id, struct error *e)
     return ERR_NONE;
 }
 
-static bool all_shown(const struct confirmation *x)
-{
-    for (size_t i = 0; i < x->n; i++) {
-        if (!x->asked[i].is_shown)
-            return false;
-    }
-    return true;
-}
-
 enum err org_confirm_deleted(struct org_conn *c, const char *object, const char (*ids)[SFID_SIZE],
                              size_t n, bool *confirmed, struct error *e)
 {
-    struct confirmation x = {.n = n, .confirmed = confirmed, .object = object};
+    struct confirmation x = {.confirmed = confirmed, .object = object};
     struct select select;
-    x.asked = mem_array(n, sizeof *x.asked);
-    for (size_t i = 0; i < n; i++) {
-        memcpy(x.asked[i].id, ids[i], SFID_SIZE);
-        x.asked[i].index = i;
+    id_index_init(&x.asked, ids, n);
+    x.shown = mem_array(n, sizeof *x.shown);
+    for (size_t i = 0; i < n; i++)
         confirmed[i] = false;
-    }
-    qsort(x.asked, n, sizeof *x.asked, by_id);
     select_init(&select);
     select_add(&select, "IsDeleted");
     struct query_in in = {
@@ -211,12 +178,13 @@ enum err org_confirm_deleted(struct org_conn *c, const char *object, const char 
         .n = n,
     };
     enum err err = query_walk_in(c, &in, on_shown, &x, e);
-    if (err == ERR_NONE && !all_shown(&x)) {
+    if (err == ERR_NONE && x.shown_count < n) {
         int64_t now = time_wall_ms(), covered;
         err = org_read_deleted(c, object, now - BACK_MS, now, on_deleted, &x, &covered, e);
     }
     select_release(&select);
-    free(x.asked);
+    id_index_release(&x.asked);
+    free(x.shown);
     return err;
 }
 
@@ -224,8 +192,7 @@ enum err org_confirm_deleted(struct org_conn *c, const char *object, const char 
 
 struct helper_walk {
     const struct org *org;
-    const char (*ids)[SFID_SIZE];
-    size_t n;
+    struct id_index asked;
     struct org_helper *out;
 };
 
@@ -252,10 +219,9 @@ static enum err on_helpers(void *ctx, json_t *records, struct error *e)
         read_id_text(&r, names[SCHEMA_DEL_CAMPAIGN], helper.campaign_id);
         if (r.err != ERR_NONE)
             return r.err;
-        for (size_t i = 0; i < w->n; i++) {
-            if (strcmp(w->ids[i], id) == 0)
-                w->out[i] = helper;
-        }
+        const struct id_place *p = NULL;
+        while ((p = id_index_find(&w->asked, id, p)) != NULL)
+            w->out[p->at] = helper;
     }
     return ERR_NONE;
 }
@@ -264,8 +230,9 @@ enum err org_read_helpers(struct org_conn *c, const char (*ids)[SFID_SIZE], size
                           struct org_helper *out, struct error *e)
 {
     const char *const *names = c->org->config->schema.name;
-    struct helper_walk w = {.org = c->org, .ids = ids, .n = n, .out = out};
+    struct helper_walk w = {.org = c->org, .out = out};
     struct select select;
+    id_index_init(&w.asked, ids, n);
     for (size_t i = 0; i < n; i++)
         out[i] = (struct org_helper){0};
     select_init(&select);
@@ -279,5 +246,6 @@ enum err org_read_helpers(struct org_conn *c, const char (*ids)[SFID_SIZE], size
     };
     enum err err = query_walk_in(c, &in, on_helpers, &w, e);
     select_release(&select);
+    id_index_release(&w.asked);
     return err;
 }

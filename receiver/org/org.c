@@ -253,7 +253,8 @@ void org_conn_free(struct org_conn **c)
 
 void org_conn_gate(struct org_conn *c, const struct org_gate *gate)
 {
-    c->gate = gate == NULL ? (struct org_gate){0} : *gate;
+    static const struct org_gate none;
+    c->gate = gate == NULL ? none : *gate;
 }
 
 void org_conn_abort(struct org_conn *c)

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "ids_int.h"
 #include "json_int.h"
 #include "query_int.h"
 
@@ -15,20 +16,10 @@ enum { MEMBERSHIP_BATCH = 200 };
 
 struct membership_walk {
     enum org_membership_by by;
-    const char (*ids)[SFID_SIZE];
-    size_t n;
+    struct id_index asked;
     org_membership_fn *each;
     void *ctx;
 };
-
-static bool is_asked(const struct membership_walk *w, const char *id)
-{
-    for (size_t i = 0; i < w->n && id[0] != '\0'; i++) {
-        if (strcmp(w->ids[i], id) == 0)
-            return true;
-    }
-    return false;
-}
 
 static enum err read_membership(const struct membership_walk *w, json_t *object,
                                 struct org_membership *m, struct error *e)
@@ -46,7 +37,7 @@ static enum err read_membership(const struct membership_walk *w, json_t *object,
         record_id(&r, "ContactId", m->person_id);
         record_id(&lead, "ConvertedContactId", converted);
         record_join(&r, &lead);
-        if (!is_asked(w, m->person_id))
+        if (id_index_find(&w->asked, m->person_id, NULL) == NULL)
             memcpy(m->person_id, converted, SFID_SIZE);
     }
     if (r.err == ERR_NONE && (m->member_id[0] == '\0' || m->campaign_id[0] == '\0'))
@@ -85,8 +76,9 @@ enum err org_read_memberships(struct org_conn *c, enum org_membership_by by,
                             {"ContactId", "Lead.ConvertedContactId"}},
         [ORG_BY_MEMBER] = {{"Id"}, {NULL}},
     };
-    struct membership_walk w = {.by = by, .ids = ids, .n = n, .each = each, .ctx = ctx};
+    struct membership_walk w = {.by = by, .each = each, .ctx = ctx};
     struct select select;
+    id_index_init(&w.asked, ids, n);
     select_init(&select);
     select_add(&select, "CampaignId");
     for (size_t i = 0; i < 2 && kinds[by].field[i] != NULL; i++)
@@ -99,14 +91,14 @@ enum err org_read_memberships(struct org_conn *c, enum org_membership_by by,
     };
     enum err err = query_walk_in(c, &in, on_memberships, &w, e);
     select_release(&select);
+    id_index_release(&w.asked);
     return err;
 }
 
 /* ------------------------------------------------------------------ person accounts */
 
 struct contact_walk {
-    const char (*accounts)[SFID_SIZE];
-    size_t n;
+    struct id_index accounts;
     char (*contact)[SFID_SIZE];
 };
 
@@ -120,10 +112,9 @@ static enum err on_person_contacts(void *ctx, json_t *records, struct error *e)
         record_id(&r, "AccountId", account);
         if (r.err != ERR_NONE)
             return r.err;
-        for (size_t i = 0; i < w->n; i++) {
-            if (strcmp(w->accounts[i], account) == 0)
-                memcpy(w->contact[i], id, SFID_SIZE);
-        }
+        const struct id_place *p = NULL;
+        while ((p = id_index_find(&w->accounts, account, p)) != NULL)
+            memcpy(w->contact[p->at], id, SFID_SIZE);
     }
     return ERR_NONE;
 }
@@ -131,8 +122,9 @@ static enum err on_person_contacts(void *ctx, json_t *records, struct error *e)
 enum err org_read_person_contacts(struct org_conn *c, const char (*accounts)[SFID_SIZE], size_t n,
                                   char (*contact)[SFID_SIZE], struct error *e)
 {
-    struct contact_walk w = {.accounts = accounts, .n = n, .contact = contact};
+    struct contact_walk w = {.contact = contact};
     struct select select;
+    id_index_init(&w.accounts, accounts, n);
     for (size_t i = 0; i < n; i++)
         memset(contact[i], 0, SFID_SIZE);
     select_init(&select);
@@ -147,6 +139,7 @@ enum err org_read_person_contacts(struct org_conn *c, const char (*accounts)[SFI
     struct error why = {0};
     enum err err = query_walk_in(c, &in, on_person_contacts, &w, &why);
     select_release(&select);
+    id_index_release(&w.accounts);
     /* an org without person accounts does not have the field, nor any person's account */
     if (err == ERR_CONFIG && strstr(why.text, "IsPersonAccount") != NULL)
         return ERR_NONE;

@@ -2,7 +2,7 @@
  * Queries. A walk is complete when the org says done and has sent as many records as it announced;
  * anything less is an error, since absence is what deletions are made of. Cursors die (2 days, or
  * the org's mood): the walk then goes on with Id > 'last', which ORDER BY Id from the start makes
- * right; twice without a record in between is given up.
+ * right.
  */
 #include "query_int.h"
 
@@ -205,8 +205,8 @@ static enum err step(struct walk *w, struct error *e)
     enum err err = org_call(w->conn, &call, &a, e);
     if (err == ERR_NONE)
         err = take_page(w, a.root, e);
-    else if (!is_first && w->since_start > 0 && is_dead_locator(&a)) {
-        start(w); /* a new cursor must give a record before it may die */
+    else if (!is_first && is_dead_locator(&a)) {
+        start(w); /* each cursor gave a record before it died, so this ends */
         err = ERR_NONE;
     }
     answer_release(&a);

@@ -1,7 +1,7 @@
+#define _GNU_SOURCE
 /*
  * Plain sockets, so that every byte of an answer is the test's own.
  */
-#define _GNU_SOURCE
 #include "org_fake.h"
 
 #include <arpa/inet.h>

@@ -1,0 +1,211 @@
+/*
+ * Queries: the SOQL that is sent, pages, dead cursors, and long lists of ids.
+ */
+#include "org_records.h"
+
+/* ------------------------------------------------------------------ pages */
+
+static void members_of_a_campaign_come_page_by_page(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct seen s = seen_new();
+    will_page(x, 3, "/services/data/v64.0/query/01gRO0000016PIAYA2-2000",
+              LEAD_ROW(M1) "," LEAD_ROW(M2));
+    will_page(x, 3, NULL, LEAD_ROW(M3));
+    assert_int_equal(org_read_members(x->conn, CAMPAIGN, NULL, 0, see_members, &s, &x->e),
+                     ERR_NONE);
+    assert_string_equal(target(x, 0), QUERY MEMBER_SELECT " FROM CampaignMember WHERE CampaignId = "
+                                                          "'" CAMPAIGN "' ORDER BY Id");
+    assert_string_equal(target(x, 1), "/services/data/v64.0/query/01gRO0000016PIAYA2-2000");
+    assert_contains(fake_request(x->fake, 0)->headers, "Sforce-Query-Options: batchSize=2000\r\n");
+    assert_null(strchr(fake_request(x->fake, 0)->raw_target, ' '));
+    assert_int_equal(s.batches, 2);
+    assert_string_equal(s.text.data, M1 " campaign=" CAMPAIGN " contact= lead=" L1
+                                        " email=lead@example.com responded=0 status=Sent\n" M2
+                                        " campaign=" CAMPAIGN " contact= lead=" L1
+                                        " email=lead@example.com responded=0 status=Sent\n" M3
+                                        " campaign=" CAMPAIGN " contact= lead=" L1
+                                        " email=lead@example.com responded=0 status=Sent\n");
+    buf_release(&s.text);
+}
+
+static void a_dead_cursor_goes_on_after_the_last_id(void **state)
+{
+    static const struct {
+        int status;
+        const char *code;
+    } rows[] = {
+        {400, "INVALID_QUERY_LOCATOR"},        {400, "QUERY_LOCATOR_EXPIRED"},
+        {400, "QUERY_LOCATOR_NOT_FOUND"},      {404, "NOT_FOUND"},
+        {400, "TEMPORARY_QUERY_MORE_FAILURE"},
+    };
+    struct fixture *x = fixture_of(state);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct seen s = seen_new();
+        will_page(x, 3, "/services/data/v64.0/query/01g-2", LEAD_ROW(M1) "," LEAD_ROW(M2));
+        will_refuse(x, rows[i].status, rows[i].code);
+        will_page(x, 1, NULL, LEAD_ROW(M3));
+        assert_int_equal(org_read_members(x->conn, CAMPAIGN, NULL, 0, see_members, &s, &x->e),
+                         ERR_NONE);
+        assert_string_equal(target(x, 3 * i + 2),
+                            QUERY MEMBER_SELECT " FROM CampaignMember WHERE CampaignId = '" CAMPAIGN
+                                                "' AND Id > '" M2 "' ORDER BY Id");
+        assert_int_equal(s.rows, 3);
+        buf_release(&s.text);
+    }
+}
+
+static void other_failures_of_a_page_end_the_walk(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct seen s = seen_new();
+    will_page(x, 3, "/services/data/v64.0/query/01g-2", LEAD_ROW(M1));
+    will_refuse(x, 503, "SERVER_UNAVAILABLE");
+    assert_int_equal(org_read_members(x->conn, CAMPAIGN, NULL, 0, see_members, &s, &x->e),
+                     ERR_BUSY);
+    assert_int_equal(fake_count(x->fake), 2);
+    /* a locator's code on a first page is no dead cursor */
+    will_refuse(x, 400, "INVALID_QUERY_LOCATOR");
+    assert_int_equal(org_read_members(x->conn, CAMPAIGN, NULL, 0, see_members, &s, &x->e),
+                     ERR_BUSY);
+    assert_int_equal(fake_count(x->fake), 3);
+    buf_release(&s.text);
+}
+
+static void a_walk_with_fewer_records_than_announced_is_no_success(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct seen s = seen_new();
+    will_page(x, 3, "/services/data/v64.0/query/01g-2", LEAD_ROW(M1));
+    will_page(x, 3, NULL, LEAD_ROW(M2));
+    assert_int_equal(org_read_members(x->conn, CAMPAIGN, NULL, 0, see_members, &s, &x->e),
+                     ERR_NETWORK);
+    assert_contains(x->e.text, "fewer");
+    buf_release(&s.text);
+}
+
+static void a_next_page_elsewhere_is_not_asked_for(void **state)
+{
+    static const char *const bad[] = {
+        "https://evil.example/services/data/x",
+        "//evil.example/services/data/x",
+        "/other",
+        "/services/data/../../x",
+        "/services/data/a b",
+        "/services/data/a\\u000d\\u000aX: y",
+        "",
+    };
+    struct fixture *x = fixture_of(state);
+    struct seen s = seen_new();
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        will_page(x, 3, bad[i], LEAD_ROW(M1));
+        assert_int_equal(org_read_members(x->conn, CAMPAIGN, NULL, 0, see_members, &s, &x->e),
+                         ERR_NETWORK);
+        assert_contains(x->e.text, "nextRecordsUrl");
+    }
+    will_page(x, 3, "/services/data/v64.0/query/01g-0", "");
+    assert_int_equal(org_read_members(x->conn, CAMPAIGN, NULL, 0, see_members, &s, &x->e),
+                     ERR_NETWORK);
+    assert_int_equal(fake_count(x->fake), sizeof bad / sizeof bad[0] + 1);
+    buf_release(&s.text);
+}
+
+static void the_caller_may_end_the_walk(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct seen s = seen_new();
+    s.answer = ERR_STALE;
+    will_page(x, 3, "/services/data/v64.0/query/01g-2", LEAD_ROW(M1));
+    assert_int_equal(org_read_members(x->conn, CAMPAIGN, NULL, 0, see_members, &s, &x->e),
+                     ERR_STALE);
+    assert_string_equal(x->e.text, "enough");
+    assert_int_equal(fake_count(x->fake), 1);
+    buf_release(&s.text);
+}
+
+/* ------------------------------------------------------------------ ids in lists */
+
+static void make_ids(char (*ids)[SFID_SIZE], size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "00v%012u", (unsigned)i);
+        assert_true(sfid_normalise(id, 15, ids[i]));
+    }
+}
+
+static void long_lists_are_cut_at_400_ids_and_15000_bytes(void **state)
+{
+    enum { N = 1000, FIELDS = 60 };
+    struct fixture *x = fixture_of(state);
+    static const char *fields[FIELDS];
+    static char names[FIELDS][90];
+    char(*ids)[SFID_SIZE] = mem_array(N, sizeof *ids);
+    struct seen s = seen_new();
+
+    make_ids(ids, N);
+    for (int i = 0; i < 3; i++)
+        will_page(x, 0, NULL, "");
+    assert_int_equal(
+        org_read_members(x->conn, NULL, (const char(*)[SFID_SIZE])ids, N, see_members, &s, &x->e),
+        ERR_NONE);
+    assert_int_equal(fake_count(x->fake), 3);
+
+    for (unsigned i = 0; i < FIELDS; i++) {
+        (void)snprintf(names[i], sizeof names[i], "A_field_with_quite_a_long_name_%040u__c", i);
+        fields[i] = names[i];
+    }
+    x->policy.member_fields = fields;
+    x->policy.member_field_count = FIELDS;
+    for (int i = 0; i < 10; i++)
+        will_page(x, 0, NULL, "");
+    assert_int_equal(
+        org_read_members(x->conn, NULL, (const char(*)[SFID_SIZE])ids, N, see_members, &s, &x->e),
+        ERR_NONE);
+    size_t asked = 0;
+    for (size_t i = 0; i < fake_count(x->fake); i++) {
+        const struct fake_request *r = fake_request(x->fake, i);
+        assert_true(strlen(r->raw_target) < 15000);
+        for (const char *at = r->target; (at = strstr(at, "'00v")) != NULL; at++)
+            asked++;
+    }
+    assert_int_equal(asked, 2 * N); /* each once a call */
+    free(ids);
+    buf_release(&s.text);
+}
+
+static void rules_with_more_fields_than_a_url_takes_are_a_wrong_configuration(void **state)
+{
+    enum { FIELDS = 300 };
+    struct fixture *x = fixture_of(state);
+    static const char *fields[FIELDS];
+    static char names[FIELDS][90];
+    struct seen s = seen_new();
+    for (unsigned i = 0; i < FIELDS; i++) {
+        (void)snprintf(names[i], sizeof names[i], "A_field_with_quite_a_long_name_%040u__c", i);
+        fields[i] = names[i];
+    }
+    x->policy.member_fields = fields;
+    x->policy.member_field_count = FIELDS;
+    assert_int_equal(org_read_members(x->conn, CAMPAIGN, NULL, 0, see_members, &s, &x->e),
+                     ERR_CONFIG);
+    assert_contains(x->e.text, "fewer fields");
+    assert_int_equal(fake_count(x->fake), 0);
+    buf_release(&s.text);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(members_of_a_campaign_come_page_by_page),
+        T(a_dead_cursor_goes_on_after_the_last_id),
+        T(other_failures_of_a_page_end_the_walk),
+        T(a_walk_with_fewer_records_than_announced_is_no_success),
+        T(a_next_page_elsewhere_is_not_asked_for),
+        T(the_caller_may_end_the_walk),
+        T(long_lists_are_cut_at_400_ids_and_15000_bytes),
+        T(rules_with_more_fields_than_a_url_takes_are_a_wrong_configuration),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
