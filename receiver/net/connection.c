@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/ioctl.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent_ssl.h>
 
@@ -220,9 +221,13 @@ void connection_advance(struct connection *c)
         else
             going = c->state == CONNECTION_WRITING && finish_reply(c);
     }
-    if (c->state == CONNECTION_IDLE && c->reader != NULL && http_reader_is_idle(c->reader))
-        loop_give_reader(c->loop, &c->reader);
     c->is_advancing = false;
+    if (c->state != CONNECTION_IDLE && c->state != CONNECTION_READING)
+        return;
+    if (c->peer_closed)
+        connection_linger(c); /* all that it sent is dealt with, and no more comes */
+    else if (c->reader != NULL && http_reader_is_idle(c->reader))
+        loop_give_reader(c->loop, &c->reader);
 }
 
 /* ------------------------------------------------------------------ call-backs */
@@ -257,10 +262,10 @@ static void on_handshake_failed(struct connection *c)
 static void on_end(struct connection *c)
 {
     c->peer_closed = true;
-    if (c->state == CONNECTION_IDLE || c->state == CONNECTION_READING)
-        connection_linger(c);
-    else if (c->state == CONNECTION_CLOSING)
+    if (c->state == CONNECTION_CLOSING)
         close_now(c);
+    else
+        connection_advance(c);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
@@ -311,10 +316,16 @@ void connection_settle(struct connection *c)
         arm(c);
 }
 
+/* One that has sent nothing yet may be about to, and a request may be on its way in: they get a
+ * moment, since the sender of a request that was cut can't know what became of it. */
 void connection_drain(struct connection *c)
 {
-    if (c->state == CONNECTION_IDLE)
+    int unread = 0;
+    if (c->state == CONNECTION_IDLE && c->request > 0 && ioctl(c->fd, FIONREAD, &unread) == 0 &&
+        unread == 0)
         connection_linger(c);
+    else if (c->state == CONNECTION_IDLE)
+        enter_idle(c);
     connection_settle(c);
 }
 

@@ -268,6 +268,21 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 /* ------------------------------------------------------------------ the thread */
 
+/* Buffer events whose call-back is pending are only freed by it, so the loop turns until all have
+ * run; nothing but they is left in it. */
+static void close_all(struct loop *loop)
+{
+    close_listening(loop);
+    event_del(loop->wake_event);
+    event_del(loop->tick_event);
+    for (uint32_t i = 0; i < loop->slot_count; i++) {
+        if (loop->slots[i] != NULL)
+            connection_free(loop->slots[i]);
+    }
+    while (event_base_get_num_events(loop->base, EVENT_BASE_COUNT_ACTIVE) > 0)
+        (void)event_base_loop(loop->base, EVLOOP_NONBLOCK);
+}
+
 static void *run(void *arg)
 {
     struct loop *loop = arg;
@@ -277,10 +292,7 @@ static void *run(void *arg)
         loop->context = h->loop_new(loop->listener->context);
     on_tick(-1, 0, loop);
     (void)event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
-    for (uint32_t i = 0; i < loop->slot_count; i++) {
-        if (loop->slots[i] != NULL)
-            connection_free(loop->slots[i]);
-    }
+    close_all(loop);
     publish(loop);
     if (h->loop_free != NULL)
         h->loop_free(loop->listener->context, loop->context);
