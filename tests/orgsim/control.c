@@ -1,0 +1,339 @@
+/* The table of control routes, and those that only set or show something. */
+#include "control.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth.h"
+#include "outbound.h"
+#include "stats.h"
+#include "timeutil.h"
+
+bool control_fail(struct sim_reply *reply, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    json_t *message = json_string(text);
+    sim_reply_json(reply, 400,
+                   json_pack("{s:o}", "error", message != NULL ? message : json_string("invalid")));
+    return false;
+}
+
+static void ok(struct sim_reply *reply)
+{
+    sim_reply_json(reply, 200, json_pack("{s:b}", "ok", 1));
+}
+
+/* ------------------------------------------------------------------ observation */
+
+static void show_stats(struct sim *sim, const struct sim_request *r, json_t *body,
+                       struct sim_reply *reply)
+{
+    (void)r, (void)body;
+    json_t *json = stats_json(sim->stats, sim_clock_ms(&sim->clock));
+    json_object_set_new(json, "outbound", outbound_stats(sim->outbound));
+    json_object_set_new(json, "faults",
+                        json_pack("{s:I}", "fired", (json_int_t)faults_fired(sim->faults)));
+    sim_reply_json(reply, 200, json);
+}
+
+static void reset_stats(struct sim *sim, const struct sim_request *r, json_t *body,
+                        struct sim_reply *reply)
+{
+    (void)r, (void)body;
+    stats_reset(sim->stats);
+    outbound_reset_stats(sim->outbound);
+    faults_reset_count(sim->faults);
+    ok(reply);
+}
+
+/* ------------------------------------------------------------------ faults and outbound */
+
+static void add_fault(struct sim *sim, const struct sim_request *r, json_t *body,
+                      struct sim_reply *reply)
+{
+    (void)r;
+    char why[200];
+    int64_t id = faults_add(sim->faults, body, why, sizeof why);
+    if (id == 0)
+        control_fail(reply, "%s", why);
+    else
+        sim_reply_json(reply, 200, json_pack("{s:I}", "id", (json_int_t)id));
+}
+
+static void show_faults(struct sim *sim, const struct sim_request *r, json_t *body,
+                        struct sim_reply *reply)
+{
+    (void)r, (void)body;
+    sim_reply_json(reply, 200, faults_json(sim->faults));
+}
+
+static void remove_faults(struct sim *sim, const struct sim_request *r, json_t *body,
+                          struct sim_reply *reply)
+{
+    (void)body;
+    const char *id = sim_request_param(r, "id");
+    faults_remove(sim->faults, id == NULL ? 0 : strtoll(id, NULL, 10));
+    ok(reply);
+}
+
+static void set_outbound(struct sim *sim, const struct sim_request *r, json_t *body,
+                         struct sim_reply *reply)
+{
+    (void)r;
+    char why[200];
+    if (outbound_configure(sim->outbound, body, why, sizeof why))
+        sim_reply_json(reply, 200, outbound_settings(sim->outbound));
+    else
+        control_fail(reply, "%s", why);
+}
+
+static void show_outbound(struct sim *sim, const struct sim_request *r, json_t *body,
+                          struct sim_reply *reply)
+{
+    (void)r, (void)body;
+    sim_reply_json(reply, 200, outbound_settings(sim->outbound));
+}
+
+/* ------------------------------------------------------------------ the org's behaviour */
+
+static void set_clock(struct sim *sim, const struct sim_request *r, json_t *body,
+                      struct sim_reply *reply)
+{
+    (void)r;
+    const json_t *now = json_object_get(body, "now");
+    bool frozen = json_is_true(json_object_get(body, "frozen"));
+    int64_t at_ms = sim_clock_ms(&sim->clock);
+    if (json_is_string(now) &&
+        !time_parse_datetime(json_string_value(now), json_string_length(now), &at_ms)) {
+        control_fail(reply, "now: not a date-time: %s", json_string_value(now));
+        return;
+    }
+    if (json_is_null(now))
+        sim_clock_real(&sim->clock);
+    else
+        sim_clock_set(&sim->clock, at_ms, frozen);
+    char text[TIME_TEXT_MAX];
+    sim_reply_json(
+        reply, 200,
+        json_pack("{s:s}", "now", time_format_datetime(sim_clock_ms(&sim->clock), text)));
+}
+
+static void revoke(struct sim *sim, const struct sim_request *r, json_t *body,
+                   struct sim_reply *reply)
+{
+    (void)r, (void)body;
+    sim_reply_json(reply, 200,
+                   json_pack("{s:I}", "revoked", (json_int_t)auth_revoke_all(sim->auth)));
+}
+
+static bool mark_objects(json_t *names, bool marks[OBJECT_COUNT], struct sim_reply *reply)
+{
+    size_t i;
+    json_t *name;
+    json_array_foreach(names, i, name)
+    {
+        const struct object *o = json_is_string(name) ? object_find(json_string_value(name)) : NULL;
+        if (o == NULL)
+            return control_fail(reply, "unknown object in the list");
+        marks[o->id] = true;
+    }
+    return true;
+}
+
+static bool mark_fields(json_t *names, struct access *a, struct sim_reply *reply)
+{
+    size_t i;
+    json_t *name;
+    json_array_foreach(names, i, name)
+    {
+        char object[80] = "";
+        const char *text = json_is_string(name) ? json_string_value(name) : "";
+        size_t n = strcspn(text, ".");
+        snprintf(object, sizeof object, "%.*s", (int)(n < sizeof object ? n : 0), text);
+        const struct object *o = object_find(object);
+        const struct field *f = o == NULL || text[n] == '\0' ? NULL : object_field(o, text + n + 1);
+        if (f == NULL)
+            return control_fail(reply, "no_field: write Object.Field, not %s", text);
+        a->no_field[o->id][field_index(o, f)] = true;
+    }
+    return true;
+}
+
+static void set_permissions(struct sim *sim, const struct sim_request *r, json_t *body,
+                            struct sim_reply *reply)
+{
+    (void)r;
+    struct access a = {0};
+    a.hide[CAMPAIGN_MEMBER] = json_is_true(json_object_get(body, "hide_members"));
+    if (mark_objects(json_object_get(body, "hide"), a.hide, reply) &&
+        mark_objects(json_object_get(body, "read_only"), a.read_only, reply) &&
+        mark_objects(json_object_get(body, "no_access"), a.none, reply) &&
+        mark_fields(json_object_get(body, "no_field"), &a, reply)) {
+        sim->access = a;
+        ok(reply);
+    }
+}
+
+static void set_user(struct sim *sim, const struct sim_request *r, json_t *body,
+                     struct sim_reply *reply)
+{
+    (void)r;
+    const json_t *id = json_object_get(body, "org_id");
+    char normal[SFID_SIZE];
+    if (json_is_null(id)) {
+        memcpy(sim->token_org_id, sim->org_id, sizeof sim->org_id);
+    } else if (json_is_string(id) &&
+               sfid_normalise(json_string_value(id), json_string_length(id), normal)) {
+        memcpy(sim->token_org_id, normal, sizeof normal);
+    } else {
+        control_fail(reply, "org_id: an id of 15 or 18 characters, or null");
+        return;
+    }
+    sim_reply_json(reply, 200, json_pack("{s:s}", "org_id", sim->token_org_id));
+}
+
+static void set_bool(const json_t *body, const char *name, bool *value)
+{
+    const json_t *v = json_object_get(body, name);
+    if (json_is_boolean(v))
+        *value = json_is_true(v);
+}
+
+static void set_behaviour(struct sim *sim, const struct sim_request *r, json_t *body,
+                          struct sim_reply *reply)
+{
+    (void)r;
+    struct behaviour *b = &sim->behaviour;
+    set_bool(body, "convert_keeps_lead", &b->convert_keeps_lead);
+    set_bool(body, "cascade_leaves_trace", &b->cascade_leaves_trace);
+    set_bool(body, "helper_trigger", &b->helper_trigger);
+    sim_reply_json(reply, 200,
+                   json_pack("{s:b, s:b, s:b}", "convert_keeps_lead", b->convert_keeps_lead,
+                             "cascade_leaves_trace", b->cascade_leaves_trace, "helper_trigger",
+                             b->helper_trigger));
+}
+
+static void set_limits(struct sim *sim, const struct sim_request *r, json_t *body,
+                       struct sim_reply *reply)
+{
+    (void)r;
+    const json_t *used = json_object_get(body, "used"), *limit = json_object_get(body, "limit");
+    if (json_is_integer(used) && json_integer_value(used) >= 0)
+        stats_set_used(sim->stats, (uint64_t)json_integer_value(used));
+    if (json_is_integer(limit) && json_integer_value(limit) > 0)
+        sim->stats->limit = (uint64_t)json_integer_value(limit);
+    sim_reply_json(reply, 200,
+                   json_pack("{s:I, s:I}", "used",
+                             (json_int_t)stats_used(sim->stats, sim_clock_ms(&sim->clock)), "limit",
+                             (json_int_t)sim->stats->limit));
+}
+
+static void set_latency(struct sim *sim, const struct sim_request *r, json_t *body,
+                        struct sim_reply *reply)
+{
+    (void)r;
+    const json_t *ms = json_object_get(body, "ms");
+    if (!json_is_integer(ms) || json_integer_value(ms) < 0 || json_integer_value(ms) > 600000) {
+        control_fail(reply, "ms: a number from 0 to 600000");
+        return;
+    }
+    sim->latency_ms = (unsigned)json_integer_value(ms);
+    ok(reply);
+}
+
+/* ------------------------------------------------------------------ dispatch */
+
+static const struct control {
+    enum http_method method;
+    const char *path;
+    void (*run)(struct sim *, const struct sim_request *, json_t *, struct sim_reply *);
+} CONTROLS[] = {
+    {HTTP_POST, "records", control_create},
+    {HTTP_PATCH, "records", control_update},
+    {HTTP_DELETE, "records", control_delete},
+    {HTTP_GET, "records", control_list},
+    {HTTP_GET, "touchpoints", control_touchpoints},
+    {HTTP_POST, "convert", control_convert},
+    {HTTP_POST, "merge", control_merge},
+    {HTTP_POST, "load", control_load},
+    {HTTP_GET, "stats", show_stats},
+    {HTTP_POST, "stats/reset", reset_stats},
+    {HTTP_POST, "faults", add_fault},
+    {HTTP_GET, "faults", show_faults},
+    {HTTP_DELETE, "faults", remove_faults},
+    {HTTP_POST, "outbound", set_outbound},
+    {HTTP_GET, "outbound", show_outbound},
+    {HTTP_POST, "clock", set_clock},
+    {HTTP_POST, "tokens/revoke", revoke},
+    {HTTP_POST, "permissions", set_permissions},
+    {HTTP_POST, "user", set_user},
+    {HTTP_POST, "behaviour", set_behaviour},
+    {HTTP_POST, "limits", set_limits},
+    {HTTP_POST, "latency", set_latency},
+};
+
+/* Looks again every few milliseconds until the queue is empty or the time is over. */
+static void flush_step(struct exchange *x)
+{
+    bool empty = outbound_is_empty(x->sim->outbound);
+    if (!empty && time_boot_ms() < x->deadline_boot_ms) {
+        exchange_defer(x, 5, flush_step);
+        return;
+    }
+    sim_reply_json(&x->reply, 200,
+                   json_pack("{s:b, s:I}", "empty", empty, "pending",
+                             (json_int_t)outbound_pending(x->sim->outbound)));
+    exchange_send(x);
+}
+
+static json_t *body_of(const struct sim_request *r, struct sim_reply *reply)
+{
+    json_error_t why;
+    if (r->body_len == 0)
+        return json_object();
+    json_t *body = json_loadb(r->body, r->body_len, JSON_REJECT_DUPLICATES, &why);
+    if (json_is_object(body))
+        return body;
+    control_fail(reply, "the body is not a JSON object: %s", body == NULL ? why.text : "");
+    json_decref(body);
+    return NULL;
+}
+
+static void dispatch(struct exchange *x, const char *path, json_t *body)
+{
+    for (size_t i = 0; i < sizeof CONTROLS / sizeof CONTROLS[0]; i++) {
+        if (CONTROLS[i].method == x->request.method && strcmp(CONTROLS[i].path, path) == 0) {
+            CONTROLS[i].run(x->sim, &x->request, body, &x->reply);
+            return;
+        }
+    }
+    sim_reply_json(&x->reply, 404,
+                   json_pack("{s:s}", "error", "no such control route; see README.md"));
+}
+
+void control_handle(struct exchange *x)
+{
+    const struct sim_request *r = &x->request;
+    char path[80];
+    snprintf(path, sizeof path, "%s%s%s", r->segment_count > 1 ? r->segments[1] : "",
+             r->segment_count > 2 ? "/" : "", r->segment_count > 2 ? r->segments[2] : "");
+    json_t *body = body_of(r, &x->reply);
+    if (body != NULL && r->method == HTTP_POST && strcmp(path, "outbound/flush") == 0) {
+        const json_t *ms = json_object_get(body, "timeout_ms");
+        x->deadline_boot_ms =
+            time_boot_ms() + (json_is_integer(ms) ? json_integer_value(ms) : 10000);
+        json_decref(body);
+        flush_step(x);
+        return;
+    }
+    if (body != NULL)
+        dispatch(x, path, body);
+    json_decref(body);
+    exchange_send(x);
+}

@@ -1,0 +1,527 @@
+/*
+ * A write is: decode the JSON into a copy of the record, let the platform's rules look at it, check
+ * what is required and what it refers to, store it, announce it. Only columns that changed are
+ * written.
+ */
+#include "records.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cascade.h"
+#include "db.h"
+#include "faults.h"
+#include "ids.h"
+#include "locks.h"
+#include "mem.h"
+#include "outbound.h"
+#include "platform.h"
+#include "stats.h"
+
+void tx_begin(struct sim *sim)
+{
+    if (sim->tx_depth == TX_DEPTH_MAX)
+        abort(); /* the nesting is the program's own */
+    sim->tx_marks[sim->tx_depth++] = outbound_mark(sim->outbound);
+    sdb_begin(sim->db);
+}
+
+void tx_commit(struct sim *sim)
+{
+    sdb_commit(sim->db);
+    if (--sim->tx_depth == 0)
+        outbound_commit(sim->outbound);
+}
+
+void tx_rollback(struct sim *sim)
+{
+    sdb_rollback(sim->db);
+    outbound_undo(sim->outbound, sim->tx_marks[--sim->tx_depth]);
+}
+
+bool row_fail(struct row_result *r, const char *code, const char *field, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    row_result_release(r);
+    snprintf(r->code, sizeof r->code, "%s", code);
+    vsnprintf(r->message, sizeof r->message, fmt, ap);
+    va_end(ap);
+    if (field != NULL)
+        r->fields = json_pack("[s]", field);
+    r->success = false;
+    return false;
+}
+
+void row_result_release(struct row_result *r)
+{
+    json_decref(r->fields);
+    r->fields = NULL;
+}
+
+void record_release(struct record *rec)
+{
+    for (size_t i = 0; i < FIELDS_MAX; i++)
+        value_clear(&rec->v[i]);
+}
+
+/* ------------------------------------------------------------------ storage */
+
+enum record_state record_state(struct sim *sim, const struct object *o, const char *id)
+{
+    char sql[128];
+    snprintf(sql, sizeof sql, "SELECT IsDeleted FROM %s WHERE Id = ?", o->name);
+    int64_t deleted = sdb_int(sim->db, 2, sql, "t", id);
+    return deleted == 0 ? RECORD_LIVE : deleted == 1 ? RECORD_DELETED : RECORD_UNKNOWN;
+}
+
+bool record_load(struct sim *sim, const struct object *o, const char *id, struct record *rec)
+{
+    struct buf sql;
+    buf_init(&sql, 4096);
+    for (size_t i = 0; i < o->field_count; i++) {
+        buf_puts(&sql, i == 0 ? "SELECT " : ", ");
+        buf_puts(&sql, o->fields[i].expression == NULL ? o->fields[i].name : "NULL");
+    }
+    buf_printf(&sql, " FROM %s WHERE Id = ?", o->name);
+    sqlite3_stmt *st = sdb_prepare(sim->db, sql.data);
+    buf_release(&sql);
+    sdb_bind_text(st, 1, id);
+    *rec = (struct record){.object = o};
+    bool found = sdb_step(sim->db, st);
+    for (size_t i = 0; found && i < o->field_count; i++)
+        value_from_column(&rec->v[i], st, (int)i);
+    sdb_done(sim->db, st);
+    return found;
+}
+
+bool record_find(struct sim *sim, const struct object *o, const struct field *key,
+                 const char *value, char id[SFID_SIZE])
+{
+    char sql[192];
+    snprintf(sql, sizeof sql, "SELECT Id FROM %s WHERE %s = ? AND IsDeleted = 0", o->name,
+             key->name);
+    char *found = sdb_text(sim->db, sql, "t", value);
+    snprintf(id, SFID_SIZE, "%s", found == NULL ? "" : found);
+    free(found);
+    return id[0] != '\0';
+}
+
+static const char *user_of(const struct writer *w)
+{
+    return w->admin ? w->sim->admin_id : w->sim->user_id;
+}
+
+void record_announce(const struct writer *w, const struct object *o, const char *id)
+{
+    if (w->admin && !w->quiet)
+        outbound_note(w->sim->outbound, o, id);
+}
+
+void record_touch(const struct writer *w, const struct object *o, const char *id)
+{
+    char sql[192];
+    int64_t now = sim_clock_second_ms(&w->sim->clock);
+    snprintf(sql, sizeof sql,
+             "UPDATE %s SET LastModifiedDate = ?, LastModifiedById = ?, SystemModstamp = ? "
+             "WHERE Id = ?",
+             o->name);
+    sdb_exec(w->sim->db, sql, "itit", now, user_of(w), now, id);
+}
+
+static void stamp(const struct writer *w, struct record *rec, bool created)
+{
+    int64_t now = sim_clock_second_ms(&w->sim->clock);
+    if (created && rec->v[FIELD_CREATED_DATE].kind == VALUE_NULL)
+        value_set_int(&rec->v[FIELD_CREATED_DATE], now);
+    if (created)
+        value_set_text(&rec->v[FIELD_CREATED_BY], user_of(w));
+    value_set_int(&rec->v[FIELD_MODIFIED_DATE], now);
+    value_set_int(&rec->v[FIELD_MODSTAMP], now);
+    value_set_text(&rec->v[FIELD_MODIFIED_BY], user_of(w));
+}
+
+static void fill_defaults(const struct writer *w, struct record *rec, uint64_t sequence)
+{
+    const struct object *o = rec->object;
+    char name[40];
+    snprintf(name, sizeof name, "%s%06llu", o->auto_name == NULL ? "" : o->auto_name,
+             (unsigned long long)sequence);
+    for (size_t i = 0; i < o->field_count; i++) {
+        const struct field *f = &o->fields[i];
+        if (rec->v[i].kind != VALUE_NULL)
+            continue;
+        if (f->type == FIELD_BOOLEAN)
+            value_set_int(&rec->v[i], 0);
+        else if (f->flags & FIELD_AUTO)
+            value_set_text(&rec->v[i], name);
+        else if (f->initial != NULL)
+            value_set_text(&rec->v[i], f->initial);
+        else if (strcmp(f->name, "OwnerId") == 0)
+            value_set_text(&rec->v[i], user_of(w));
+    }
+}
+
+void record_insert(const struct writer *w, struct record *rec, char id[SFID_SIZE])
+{
+    const struct object *o = rec->object;
+    struct sim *sim = w->sim;
+    uint64_t sequence = ++sim->next_record[o->id];
+    sim_id_make(o->prefix, sequence, id);
+    value_set_text(&rec->v[FIELD_ID], id);
+    stamp(w, rec, true);
+    fill_defaults(w, rec, sequence);
+    struct buf sql;
+    buf_init(&sql, 4096);
+    buf_printf(&sql, "INSERT INTO %s VALUES (", o->name);
+    bool first = true;
+    for (size_t i = 0; i < o->field_count; i++) {
+        if (o->fields[i].expression == NULL) {
+            buf_puts(&sql, first ? "?" : ", ?");
+            first = false;
+        }
+    }
+    buf_putc(&sql, ')');
+    sqlite3_stmt *st = sdb_prepare(sim->db, sql.data);
+    buf_release(&sql);
+    int at = 1;
+    for (size_t i = 0; i < o->field_count; i++) {
+        if (o->fields[i].expression == NULL)
+            value_bind(st, at++, &rec->v[i]);
+    }
+    sdb_step(sim->db, st);
+    sdb_done(sim->db, st);
+    record_announce(w, o, id);
+}
+
+static void store_changes(const struct writer *w, const struct record *rec,
+                          const struct record *old)
+{
+    const struct object *o = rec->object;
+    struct buf sql;
+    buf_init(&sql, 4096);
+    buf_printf(&sql, "UPDATE %s SET ", o->name);
+    bool first = true;
+    for (size_t i = 0; i < o->field_count; i++) {
+        if (!value_equal(&rec->v[i], &old->v[i])) {
+            buf_printf(&sql, "%s%s = ?", first ? "" : ", ", o->fields[i].name);
+            first = false;
+        }
+    }
+    buf_puts(&sql, " WHERE Id = ?");
+    if (!first) {
+        sqlite3_stmt *st = sdb_prepare(w->sim->db, sql.data);
+        int at = 1;
+        for (size_t i = 0; i < o->field_count; i++) {
+            if (!value_equal(&rec->v[i], &old->v[i]))
+                value_bind(st, at++, &rec->v[i]);
+        }
+        value_bind(st, at, &rec->v[FIELD_ID]);
+        sdb_step(w->sim->db, st);
+        sdb_done(w->sim->db, st);
+    }
+    buf_release(&sql);
+}
+
+/* ------------------------------------------------------------------ checks */
+
+static bool may_set(const struct writer *w, const struct field *f, bool create)
+{
+    if (f->expression != NULL)
+        return false;
+    if (w->admin && (f->flags & FIELD_AUDIT))
+        return true;
+    return (f->flags & (create ? FIELD_CREATE : FIELD_UPDATE)) != 0;
+}
+
+static bool set_field(const struct writer *w, struct record *rec, const char *name,
+                      const json_t *json, bool create, struct row_result *r)
+{
+    const struct object *o = rec->object;
+    const struct field *f = object_field(o, name);
+    if (f == NULL || (!w->admin && w->sim->access.no_field[o->id][field_index(o, f)]))
+        return row_fail(r, "INVALID_FIELD", NULL, "No such column '%s' on sobject of type %s", name,
+                        o->name);
+    if (!may_set(w, f, create))
+        return row_fail(r, "INVALID_FIELD_FOR_INSERT_UPDATE", f->name,
+                        "Unable to create/update fields: %s. Please check the security settings "
+                        "of this field and verify that it is read/write for your profile or "
+                        "permission set.",
+                        f->name);
+    struct value v = {.kind = VALUE_NULL};
+    enum value_problem p = value_from_json(f, json, &v);
+    if (p != VALUE_FITS) {
+        char text[400];
+        value_problem_text(p, f, json, text, sizeof text);
+        return row_fail(r, value_problem_code(p), p == VALUE_WRONG_TYPE ? NULL : f->name, "%s",
+                        text);
+    }
+    struct value *slot = &rec->v[field_index(o, f)];
+    value_clear(slot);
+    *slot = v;
+    return true;
+}
+
+static bool set_fields(const struct writer *w, struct record *rec, const json_t *fields,
+                       bool create, const char *skip, struct row_result *r)
+{
+    const char *name;
+    json_t *json;
+    json_t *borrowed = json_incref((json_t *)(uintptr_t)fields); /* foreach wants it unqualified */
+    bool ok = true;
+    json_object_foreach(borrowed, name, json)
+    {
+        bool ignored = strcmp(name, "attributes") == 0 || strcasecmp(name, "Id") == 0 ||
+                       (skip != NULL && strcasecmp(name, skip) == 0);
+        if (ok && !ignored)
+            ok = set_field(w, rec, name, json, create, r);
+    }
+    json_decref(borrowed);
+    return ok;
+}
+
+static bool check_required(const struct record *rec, struct row_result *r)
+{
+    const struct object *o = rec->object;
+    for (size_t i = 0; i < o->field_count; i++) {
+        if ((o->fields[i].flags & FIELD_REQUIRED) && rec->v[i].kind == VALUE_NULL)
+            return row_fail(r, "REQUIRED_FIELD_MISSING", o->fields[i].name,
+                            "Required fields are missing: [%s]", o->fields[i].name);
+    }
+    return true;
+}
+
+static bool check_reference(struct sim *sim, const struct field *f, const char *id,
+                            struct row_result *r)
+{
+    const struct object *target = object_find(f->target);
+    if (strncmp(id, target->prefix, 3) != 0)
+        return row_fail(r, "FIELD_INTEGRITY_EXCEPTION", f->name,
+                        "%s: id value of incorrect type: %s", f->name, id);
+    switch (record_state(sim, target, id)) {
+    case RECORD_LIVE:
+        return true;
+    case RECORD_DELETED:
+        return row_fail(r, "ENTITY_IS_DELETED", NULL, "entity is deleted");
+    case RECORD_UNKNOWN:
+        break;
+    }
+    return row_fail(r, "INVALID_CROSS_REFERENCE_KEY", f->name, "invalid cross reference id");
+}
+
+static bool check_unique(struct sim *sim, const struct record *rec, const struct field *f,
+                         const char *value, struct row_result *r)
+{
+    char other[SFID_SIZE];
+    const struct value *id = &rec->v[FIELD_ID];
+    if (!record_find(sim, rec->object, f, value, other) ||
+        (id->kind == VALUE_TEXT && strcmp(id->s, other) == 0))
+        return true;
+    return row_fail(r, "DUPLICATE_VALUE", NULL,
+                    "duplicate value found: %s duplicates value on record with id: %s", f->name,
+                    other);
+}
+
+/* References and unique values that this write sets. */
+static bool check_values(struct sim *sim, const struct record *rec, const struct record *old,
+                         struct row_result *r)
+{
+    const struct object *o = rec->object;
+    for (size_t i = SYSTEM_FIELDS; i < o->field_count; i++) {
+        const struct field *f = &o->fields[i];
+        const struct value *v = &rec->v[i];
+        if (v->kind != VALUE_TEXT || (old != NULL && value_equal(v, &old->v[i])))
+            continue;
+        if (f->type == FIELD_REFERENCE && !check_reference(sim, f, v->s, r))
+            return false;
+        if ((f->flags & FIELD_EXTERNAL) && !check_unique(sim, rec, f, v->s, r))
+            return false;
+    }
+    return true;
+}
+
+/* What a fault demands for this row; true if it may go on. */
+static bool check_faults(const struct writer *w, const char *key, const char *id,
+                         struct row_result *r)
+{
+    if (w->admin)
+        return true;
+    struct fault_hit hit =
+        faults_pick_row(w->sim->faults, w->operation, w->target, key == NULL ? "" : key, id);
+    if (hit.kind == FAULT_NONE)
+        return true;
+    const char *code = json_string_value(json_object_get(hit.value, "statusCode"));
+    const char *message = json_string_value(json_object_get(hit.value, "message"));
+    json_t *fields = json_object_get(hit.value, "fields");
+    bool lock = hit.kind == FAULT_LOCK;
+    const char *code_default = lock ? "UNABLE_TO_LOCK_ROW" : "UNKNOWN_EXCEPTION";
+    row_fail(r, code != NULL ? code : code_default, NULL, "%s",
+             message != NULL ? message
+             : lock          ? "unable to obtain exclusive access to this record"
+                             : "An unexpected error occurred.");
+    r->fields = json_is_array(fields) ? json_deep_copy(fields) : NULL;
+    fault_hit_release(&hit);
+    return false;
+}
+
+static bool check_access(const struct writer *w, const struct object *o, bool create,
+                         struct row_result *r)
+{
+    const struct access *a = &w->sim->access;
+    if (o->read_only)
+        return row_fail(r, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", NULL,
+                        "entity type %s does not support %s", o->name,
+                        create ? "create" : "update");
+    if (w->admin)
+        return true;
+    if (a->read_only[o->id])
+        return row_fail(r, "INSUFFICIENT_ACCESS_OR_READONLY", NULL,
+                        "insufficient access rights on object id");
+    if (a->hide[o->id] && !create)
+        return row_fail(r, "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", NULL,
+                        "insufficient access rights on cross-reference id");
+    return true;
+}
+
+static bool take_lock(const struct writer *w, const struct record *rec, struct row_result *r)
+{
+    const char *campaign = w->admin ? NULL : platform_campaign_of(rec);
+    if (campaign == NULL || locks_take(w->sim->locks, campaign, w->request))
+        return true;
+    return row_fail(r, "UNABLE_TO_LOCK_ROW", NULL,
+                    "unable to obtain exclusive access to this record or 1 records: %s", campaign);
+}
+
+/* ------------------------------------------------------------------ the operations */
+
+static bool finish(const struct writer *w, bool ok)
+{
+    if (ok)
+        tx_commit(w->sim);
+    else
+        tx_rollback(w->sim);
+    return ok;
+}
+
+static bool create_checked(const struct writer *w, struct record *rec, const json_t *fields,
+                           struct row_result *r)
+{
+    if (!set_fields(w, rec, fields, true, NULL, r) || !platform_before(w, rec, NULL, r) ||
+        !check_required(rec, r) || !check_values(w->sim, rec, NULL, r) || !take_lock(w, rec, r))
+        return false;
+    record_insert(w, rec, r->id);
+    platform_after(w, rec, true);
+    r->success = r->created = true;
+    return true;
+}
+
+bool record_create(const struct writer *w, const struct object *o, const json_t *fields,
+                   struct row_result *r)
+{
+    *r = (struct row_result){.created = false};
+    if (!check_access(w, o, true, r) || !check_faults(w, NULL, "", r))
+        return false;
+    struct record rec = {.object = o};
+    tx_begin(w->sim);
+    bool ok = finish(w, create_checked(w, &rec, fields, r));
+    record_release(&rec);
+    return ok;
+}
+
+static bool update_checked(const struct writer *w, struct record *rec, const struct record *old,
+                           const json_t *fields, const char *skip, struct row_result *r)
+{
+    if (!set_fields(w, rec, fields, false, skip, r) || !platform_before(w, rec, old, r) ||
+        !check_required(rec, r) || !check_values(w->sim, rec, old, r) || !take_lock(w, old, r) ||
+        !take_lock(w, rec, r))
+        return false;
+    r->unchanged = true;
+    for (size_t i = SYSTEM_FIELDS; i < rec->object->field_count; i++)
+        r->unchanged &= value_equal(&rec->v[i], &old->v[i]);
+    stamp(w, rec, false);
+    store_changes(w, rec, old);
+    platform_after(w, rec, false);
+    record_announce(w, rec->object, r->id);
+    r->success = true;
+    return true;
+}
+
+static bool not_live(enum record_state state, struct row_result *r)
+{
+    if (state == RECORD_DELETED)
+        return row_fail(r, "ENTITY_IS_DELETED", NULL, "entity is deleted");
+    return row_fail(r, "INVALID_CROSS_REFERENCE_KEY", NULL, "invalid cross reference id");
+}
+
+static bool update_row(const struct writer *w, const struct object *o, const char *id,
+                       const char *key, const char *skip, const json_t *fields,
+                       struct row_result *r)
+{
+    *r = (struct row_result){.created = false};
+    snprintf(r->id, sizeof r->id, "%s", id);
+    enum record_state state = record_state(w->sim, o, id);
+    if (!check_access(w, o, false, r) || !check_faults(w, key, id, r))
+        return false;
+    if (state != RECORD_LIVE)
+        return not_live(state, r);
+    struct record rec, old;
+    record_load(w->sim, o, id, &rec);
+    record_load(w->sim, o, id, &old);
+    tx_begin(w->sim);
+    bool ok = finish(w, update_checked(w, &rec, &old, fields, skip, r));
+    record_release(&rec);
+    record_release(&old);
+    return ok;
+}
+
+bool record_update(const struct writer *w, const struct object *o, const char *id,
+                   const json_t *fields, struct row_result *r)
+{
+    return update_row(w, o, id, NULL, NULL, fields, r);
+}
+
+bool record_upsert(const struct writer *w, const struct object *o, const struct field *key,
+                   const char *value, const json_t *fields, bool update_only, struct row_result *r)
+{
+    char id[SFID_SIZE];
+    if (record_find(w->sim, o, key, value, id))
+        return update_row(w, o, id, value, key->name, fields, r);
+    *r = (struct row_result){.created = false};
+    if (update_only)
+        return row_fail(r, "NOT_FOUND", NULL, "The requested resource does not exist");
+    if (!check_access(w, o, true, r) || !check_faults(w, value, "", r))
+        return false;
+    json_t *with_key = json_copy((json_t *)(uintptr_t)fields); /* shallow; nothing is changed */
+    json_object_set_new(with_key, key->name, json_string(value));
+    struct record rec = {.object = o};
+    tx_begin(w->sim);
+    bool ok = finish(w, create_checked(w, &rec, with_key, r));
+    record_release(&rec);
+    json_decref(with_key);
+    return ok;
+}
+
+bool record_delete(const struct writer *w, const struct object *o, const char *id,
+                   struct row_result *r)
+{
+    *r = (struct row_result){.created = false};
+    snprintf(r->id, sizeof r->id, "%s", id);
+    enum record_state state = record_state(w->sim, o, id);
+    if (!check_access(w, o, false, r) || !check_faults(w, NULL, id, r))
+        return false;
+    if (state != RECORD_LIVE)
+        return not_live(state, r);
+    struct record rec;
+    record_load(w->sim, o, id, &rec);
+    bool locked = take_lock(w, &rec, r);
+    record_release(&rec);
+    if (!locked)
+        return false;
+    tx_begin(w->sim);
+    cascade_delete(w, o, id);
+    r->success = true;
+    return finish(w, true);
+}
