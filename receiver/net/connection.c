@@ -1,13 +1,10 @@
+#define _GNU_SOURCE
 /*
  * One connection's requests: bytes in, head admitted, body gathered, request handed over, reply
  * written, and on to the next one. Call-backs of the bufferevent are deferred, so none of them runs
  * inside another; while a request is being answered the bytes of the next stay in the input buffer,
  * which stops reading when it is full.
- *
- * Bodies grow by doubling and are counted by the memory that they take (limits.h). They may carry a
- * session id, so each copy is wiped, also the one in libevent's buffer.
  */
-#define _GNU_SOURCE
 #include "listener_int.h"
 
 #include <stdlib.h>
@@ -22,7 +19,7 @@
 #include "timeutil.h"
 #include "tls.h"
 
-enum { BODY_FIRST_MAX = 16384, DRAINING_IDLE_MS = 1000 };
+enum { DRAINING_IDLE_MS = 1000 };
 
 static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -47,50 +44,6 @@ static void enter_idle(struct connection *c)
         timeout_ms > DRAINING_IDLE_MS)
         timeout_ms = DRAINING_IDLE_MS;
     connection_enter(c, CONNECTION_IDLE, timeout_ms);
-}
-
-/* ------------------------------------------------------------------ the body */
-
-void connection_drop_body(struct connection *c)
-{
-    if (c->body == NULL)
-        return;
-    explicit_bzero(c->body, c->body_len);
-    free(c->body);
-    limits_let_go(c->loop->listener->limits, c->place, c->body_cap);
-    c->body = NULL;
-    c->body_len = c->body_cap = 0;
-}
-
-/* A new block instead of realloc, which could leave a copy behind. False past the bounds. */
-static bool grow_body(struct connection *c, size_t need)
-{
-    const struct http_head *h = http_reader_head(c->reader);
-    size_t first = h->has_length && h->content_length < BODY_FIRST_MAX ? (size_t)h->content_length
-                                                                       : BODY_FIRST_MAX;
-    size_t cap = c->body_cap == 0 ? first : c->body_cap;
-    while (cap < need)
-        cap *= 2;
-    if (!limits_hold(c->loop->listener->limits, c->place, cap - c->body_cap))
-        return false;
-    char *body = mem_alloc(cap);
-    if (c->body != NULL) {
-        memcpy(body, c->body, c->body_len);
-        explicit_bzero(c->body, c->body_len);
-        free(c->body);
-    }
-    c->body = body;
-    c->body_cap = cap;
-    return true;
-}
-
-static bool add_body(struct connection *c, struct http_span piece)
-{
-    if (c->body_len + piece.n > c->body_cap && !grow_body(c, c->body_len + piece.n))
-        return false;
-    memcpy(c->body + c->body_len, piece.p, piece.n);
-    c->body_len += piece.n;
-    return true;
 }
 
 /* ------------------------------------------------------------------ answers */
@@ -194,7 +147,7 @@ static bool step(struct connection *c)
     enum http_event event = http_parse(c->reader, v.iov_base, v.iov_len, &used, &piece);
     if (c->state == CONNECTION_IDLE && !http_reader_is_idle(c->reader))
         connection_enter(c, CONNECTION_READING, c->loop->listener->options.request_timeout_ms);
-    bool kept = event != HTTP_BODY || add_body(c, piece);
+    bool kept = event != HTTP_BODY || connection_add_body(c, piece);
     if (event == HTTP_BODY)
         explicit_bzero((char *)v.iov_base + (piece.p - (const char *)v.iov_base), piece.n);
     evbuffer_drain(input, used);

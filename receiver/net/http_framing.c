@@ -1,10 +1,10 @@
+#define _GNU_SOURCE
 /*
  * What the fields mean for the reader: where the body ends, whether the connection stays open, and
  * whether a client waits for "100 Continue". Everything that could let two parsers see two
  * different bodies is refused (RFC 9112 sections 6.3 and 11.2), also where the RFC would allow a
  * repair.
  */
-#define _GNU_SOURCE
 #include "http_int.h"
 
 #include <string.h>

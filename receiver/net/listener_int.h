@@ -1,7 +1,9 @@
 /*
  * listener_int - what the parts of the listener share: listener.c (start, drain, stop), socket.c
- * (listening sockets), loop.c (one thread: accept, tick, replies from other threads), connection.c
- * (one connection's requests), closing.c (its end), reply.c (the bytes of an answer)
+ * (listening sockets), loop.c (one thread: wake-ups, tick), accept.c (new connections), slots.c
+ * (places of connections, spare readers, replies from other threads), connection.c (one
+ * connection's requests), body.c (the body being read), closing.c (its end), reply.c (the bytes of
+ * an answer)
  *
  * Threads: a struct loop and its connections belong to the loop's thread, but for the fields that
  * say otherwise. A connection is only ever freed by connection_settle, at the end of a call-back,
@@ -144,12 +146,20 @@ void socket_peer_text(const struct sockaddr *peer, struct listener_peer *out);
 /* loop.c */
 void loop_init(struct loop *loop, struct listener *l, unsigned index, int fd); /* takes fd */
 MUST_USE enum err loop_start(struct loop *loop, struct error *e);
-void loop_wake(struct loop *loop);
 void loop_join(struct loop *loop);  /* the thread ends once is_stopping is set */
 void loop_close(struct loop *loop); /* after loop_join: connections, events, memory */
 bool loop_is_current(const struct loop *loop);
+
+/* accept.c */
+void loop_on_accept(evutil_socket_t fd, short what, void *arg);
+bool loop_accept_turn(struct loop *loop); /* true when a whole turn was used up */
+void loop_close_listening(struct loop *loop);
+
+/* slots.c */
+void loop_wake(struct loop *loop);
 void loop_push(struct loop *loop, const struct listener_token *t, const struct listener_answer *a);
 void loop_apply(struct loop *loop, const struct listener_token *t, const struct listener_answer *a);
+struct queued_reply *loop_take_replies(struct loop *loop);
 struct http_reader *loop_take_reader(struct loop *loop);
 void loop_give_reader(struct loop *loop, struct http_reader **r);
 uint32_t loop_take_slot(struct loop *loop, struct connection *c);
@@ -162,11 +172,14 @@ void connection_enter(struct connection *c, enum connection_state state, int64_t
 void connection_answer(struct connection *c, const struct listener_answer *a, bool last);
 void connection_refuse(struct connection *c, int status, const char *problem);
 void connection_advance(struct connection *c); /* as far as the bytes at hand allow */
-void connection_drop_body(struct connection *c);
 /* The last call of each call-back: frees it if it is closed, else arms its timer. */
 void connection_settle(struct connection *c);
 void connection_drain(struct connection *c);
 void connection_free(struct connection *c);
+
+/* body.c; false when it would pass a bound on memory */
+bool connection_add_body(struct connection *c, struct http_span piece);
+void connection_drop_body(struct connection *c);
 
 /* closing.c */
 /* The output is flushed: says so to the peer, then reads and drops what still comes. */

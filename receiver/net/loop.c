@@ -1,28 +1,23 @@
+#define _GNU_SOURCE
 /*
  * One thread: an event base that accepts from its own listening socket, ticks once a second, and is
- * woken through an eventfd by replies from other threads, by drain and by stop. The wake-up is
- * written only when the queue was empty, so a batch of replies costs one.
+ * woken through an eventfd by replies from other threads, by drain and by stop.
  */
-#define _GNU_SOURCE
 #include "listener_int.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 
 #include "log.h"
-#include "mem.h"
 #include "timeutil.h"
 
 enum {
-    ACCEPTS_PER_TURN = 64,      /* then the other connections have their turn */
     REPLY_BYTES_MAX = 64 << 20, /* of one reply */
     OUT_KEPT_MAX = 256 << 10,   /* memory kept for the next reply */
-    SLOTS_FIRST = 64,
 };
 
 static _Thread_local const struct loop *current;
@@ -32,186 +27,14 @@ bool loop_is_current(const struct loop *loop)
     return current == loop;
 }
 
-/* ------------------------------------------------------------------ slots and readers */
-
-uint32_t loop_take_slot(struct loop *loop, struct connection *c)
-{
-    if (loop->free_count == 0) {
-        uint32_t count = loop->slot_count == 0 ? SLOTS_FIRST : loop->slot_count * 2;
-        loop->slots = mem_resize(loop->slots, count, sizeof *loop->slots);
-        loop->free_slots = mem_resize(loop->free_slots, count, sizeof *loop->free_slots);
-        for (uint32_t i = count; i > loop->slot_count; i--) {
-            loop->slots[i - 1] = NULL;
-            loop->free_slots[loop->free_count++] = i - 1;
-        }
-        loop->slot_count = count;
-    }
-    uint32_t slot = loop->free_slots[--loop->free_count];
-    loop->slots[slot] = c;
-    return slot;
-}
-
-void loop_free_slot(struct loop *loop, uint32_t slot)
-{
-    loop->slots[slot] = NULL;
-    loop->free_slots[loop->free_count++] = slot;
-}
-
-struct http_reader *loop_take_reader(struct loop *loop)
-{
-    if (loop->spare_count > 0)
-        return loop->spare_readers[--loop->spare_count];
-    return http_reader_new(loop->listener->options.max_body_bytes);
-}
-
-void loop_give_reader(struct loop *loop, struct http_reader **r)
-{
-    if (*r == NULL)
-        return;
-    if (loop->spare_count < SPARE_READERS_MAX) {
-        http_reader_next(*r);
-        loop->spare_readers[loop->spare_count++] = *r;
-        *r = NULL;
-    } else {
-        http_reader_free(r);
-    }
-}
-
-/* ------------------------------------------------------------------ replies from other threads */
-
-void loop_wake(struct loop *loop)
-{
-    uint64_t one = 1;
-    ssize_t n = write(loop->wake_fd, &one, sizeof one);
-    (void)n; /* EAGAIN: the counter is full, so a wake-up is pending anyway */
-}
-
-void loop_push(struct loop *loop, const struct listener_token *t, const struct listener_answer *a)
-{
-    size_t copied = a->body_static ? 0 : a->body_len;
-    struct queued_reply *r = malloc(sizeof *r + copied);
-    if (r == NULL)
-        r = mem_alloc(sizeof *r + copied); /* says why and ends */
-    r->next = NULL;
-    r->token = *t;
-    r->answer = *a;
-    if (copied > 0)
-        memcpy(r->bytes, a->body, copied);
-    if (!a->body_static)
-        r->answer.body = r->bytes;
-
-    pthread_mutex_lock(&loop->lock);
-    bool was_empty = loop->replies == NULL;
-    *loop->replies_end = r;
-    loop->replies_end = &r->next;
-    pthread_mutex_unlock(&loop->lock);
-    if (was_empty)
-        loop_wake(loop);
-}
-
-/* Invariant (protocol rule 3): only the request that the token was made for is answered. */
-void loop_apply(struct loop *loop, const struct listener_token *t, const struct listener_answer *a)
-{
-    if (t->slot >= loop->slot_count)
-        return;
-    struct connection *c = loop->slots[t->slot];
-    if (c == NULL || c->generation != t->generation || c->request != t->request ||
-        c->state != CONNECTION_ANSWERING)
-        return;
-    connection_answer(c, a, false);
-    if (c->is_advancing)
-        return; /* answered from within `request`: the caller goes on */
-    connection_advance(c);
-    connection_settle(c);
-}
-
-static struct queued_reply *take_replies(struct loop *loop)
-{
-    pthread_mutex_lock(&loop->lock);
-    struct queued_reply *r = loop->replies;
-    loop->replies = NULL;
-    loop->replies_end = &loop->replies;
-    pthread_mutex_unlock(&loop->lock);
-    return r;
-}
-
-/* ------------------------------------------------------------------ accepting */
-
-static void close_listening(struct loop *loop)
-{
-    if (loop->accept_event != NULL)
-        event_free(loop->accept_event);
-    loop->accept_event = NULL;
-    if (loop->listen_fd >= 0)
-        close(loop->listen_fd);
-    loop->listen_fd = -1;
-    atomic_store(&loop->is_accepting, false);
-}
-
-static void admit(struct loop *loop, int fd, const struct sockaddr *peer)
-{
-    struct limits_place *place = NULL;
-    struct listener_peer text;
-    enum limits_verdict verdict = limits_enter(loop->listener->limits, peer, &place);
-    if (verdict != LIMITS_OK) {
-        loop->turned_away += verdict == LIMITS_FULL;
-        loop->turned_away_address += verdict == LIMITS_ADDRESS_FULL;
-        close(fd);
-        return;
-    }
-    socket_peer_text(peer, &text);
-    connection_open(loop, fd, place, &text);
-}
-
-/* Out of descriptors or memory: the socket would stay readable, so it is left alone for a second.
- */
-static void pause_accepting(struct loop *loop)
-{
-    log_error("cannot accept connections", "listener", loop->listener->options.name, "error",
-              strerrorname_np(errno), NULL);
-    loop->accept_paused = true;
-    if (loop->accept_event != NULL)
-        event_del(loop->accept_event);
-}
-
-/* True when a whole turn was used up. */
-static bool accept_turn(struct loop *loop)
-{
-    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-        struct sockaddr_storage peer = {0};
-        socklen_t len = sizeof peer;
-        int fd =
-            accept4(loop->listen_fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            admit(loop, fd, (struct sockaddr *)&peer);
-            continue;
-        }
-        if (errno == EAGAIN || errno == EWOULDBLOCK)
-            return false;
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            pause_accepting(loop);
-            return false;
-        }
-        /* the rest concerns the one connection that is gone already */
-    }
-    return true;
-}
-
-static void on_accept(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    (void)accept_turn(arg);
-}
-
 /* ------------------------------------------------------------------ wake-ups and the tick */
 
 /* Connections in the backlog would be reset with the socket, so they are taken first. */
 static void drain(struct loop *loop)
 {
-    while (loop->listen_fd >= 0 && !loop->accept_paused && accept_turn(loop)) {
+    while (loop->listen_fd >= 0 && !loop->accept_paused && loop_accept_turn(loop)) {
     }
-    close_listening(loop);
+    loop_close_listening(loop);
     for (uint32_t i = 0; i < loop->slot_count; i++) {
         if (loop->slots[i] != NULL)
             connection_drain(loop->slots[i]);
@@ -225,7 +48,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     (void)what;
     ssize_t n = read(fd, &count, sizeof count);
     (void)n;
-    for (struct queued_reply *r = take_replies(loop), *next; r != NULL; r = next) {
+    for (struct queued_reply *r = loop_take_replies(loop), *next; r != NULL; r = next) {
         next = r->next;
         loop_apply(loop, &r->token, &r->answer);
         free(r);
@@ -272,7 +95,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
  * run; nothing but they is left in it. */
 static void close_all(struct loop *loop)
 {
-    close_listening(loop);
+    loop_close_listening(loop);
     event_del(loop->wake_event);
     event_del(loop->tick_event);
     for (uint32_t i = 0; i < loop->slot_count; i++) {
@@ -312,7 +135,7 @@ static bool make_events(struct loop *loop)
     if (loop->base == NULL)
         return false;
     loop->accept_event =
-        event_new(loop->base, loop->listen_fd, EV_READ | EV_PERSIST, on_accept, loop);
+        event_new(loop->base, loop->listen_fd, EV_READ | EV_PERSIST, loop_on_accept, loop);
     loop->wake_event = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
     loop->tick_event = event_new(loop->base, -1, EV_PERSIST, on_tick, loop);
     return loop->accept_event != NULL && loop->wake_event != NULL && loop->tick_event != NULL &&
@@ -373,7 +196,7 @@ void loop_join(struct loop *loop)
 
 void loop_close(struct loop *loop)
 {
-    close_listening(loop);
+    loop_close_listening(loop);
     if (loop->wake_event != NULL)
         event_free(loop->wake_event);
     if (loop->tick_event != NULL)

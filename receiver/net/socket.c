@@ -1,9 +1,9 @@
+#define _GNU_SOURCE
 /*
  * Listening sockets. Each thread has its own with SO_REUSEPORT, so the kernel spreads connections;
  * TCP_NODELAY is set on it and inherited, since replies are small. SO_REUSEPORT would also let a
  * second daemon of the same user share the port unseen, so the port is first bound once without it.
  */
-#define _GNU_SOURCE
 #include "listener_int.h"
 
 #include <arpa/inet.h>

@@ -1,8 +1,8 @@
+#define _GNU_SOURCE
 /*
  * Blocking and simple: a test reads like a dialogue. Certificates are made with OpenSSL's API, so
  * that odd ones (expired, without names, chains that lack a link) cost no shell scripts.
  */
-#define _GNU_SOURCE
 #include "net_help.h"
 
 #include <arpa/inet.h>
