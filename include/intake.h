@@ -19,14 +19,22 @@
 struct intake;
 
 struct intake_options {
-    const struct config *config; /* path, orgs, limits, schema (name of the deletion helper) */
+    const struct config
+        *config; /* path, orgs, schema (name of the deletion record), public_health */
     struct store *store;
+    /* Where messages go; NULL: store_put. Tests put their own here. */
+    enum err (*put)(struct store *store, struct store_put *p, struct error *e);
+    /* With admin.public_health: the word for {"status":…}, "unavailable" with 503. ready false:
+     * /healthz; true: /readyz. Called on the loops, never waits. NULL: both paths are unknown. */
+    const char *(*health_status)(void *ctx, bool ready);
+    void *health_ctx;
 };
 
 MUST_USE enum err intake_new(struct intake **out, const struct intake_options *o, struct error *e);
 void intake_free(struct intake **i); /* after the listener has stopped and the store is closed */
 const struct listener_handler *intake_handler(void);
-/* Binds the listener to answer through; before the first request. */
+/* Binds the listener to answer through; until then messages are answered 503. The intake lets go of
+ * it by itself when its loops end, so the store may still call back afterwards. */
 void intake_set_listener(struct intake *i, struct listener *l);
 /* From now on every message is answered 503 (draining). */
 void intake_drain(struct intake *i);

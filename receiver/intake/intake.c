@@ -1,0 +1,121 @@
+/*
+ * The handler of the public listener: admit.c judges the head, message.c parses the body and hands
+ * it to the store, whose thread comes back through answer.c when all of the message is durable.
+ *
+ * Invariant 1: an Ack is only made in intake_stored, and only for ERR_NONE.
+ */
+#include "intake.h"
+#include "intake_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "mem.h"
+
+enum { ANSWER_MAX = 65536 };
+
+enum err intake_new(struct intake **out, const struct intake_options *o, struct error *e)
+{
+    const char *path = o->config->listen.path;
+    if (path == NULL || path[0] != '/')
+        return error_set(e, ERR_CONFIG, "listen.path must begin with a slash");
+    struct intake *i = mem_alloc(sizeof *i);
+    i->options = *o;
+    if (o->put == NULL)
+        i->options.put = store_put;
+    secret_set(&i->path, path, strlen(path));
+    pthread_mutex_init(&i->door, NULL);
+    labels_init(&i->unknown_orgs);
+    labels_init(&i->other_objects);
+    log_gate_init(&i->gate);
+    intake_orgs_init(i);
+    *out = i;
+    return ERR_NONE;
+}
+
+void intake_free(struct intake **i)
+{
+    struct intake *gone = *i;
+    if (gone == NULL)
+        return;
+    *i = NULL;
+    secret_release(&gone->path);
+    pthread_mutex_destroy(&gone->door);
+    labels_release(&gone->unknown_orgs);
+    labels_release(&gone->other_objects);
+    log_gate_release(&gone->gate);
+    free(gone->orgs);
+    free(gone);
+}
+
+void intake_set_listener(struct intake *i, struct listener *l)
+{
+    pthread_mutex_lock(&i->door);
+    atomic_store(&i->listener, l);
+    pthread_mutex_unlock(&i->door);
+}
+
+void intake_drain(struct intake *i)
+{
+    atomic_store(&i->is_draining, true);
+}
+
+size_t intake_in_flight(const struct intake *i)
+{
+    return atomic_load(&i->in_flight);
+}
+
+int64_t intake_clock_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* ------------------------------------------------------------------ the handler */
+
+static void *loop_new(void *ctx)
+{
+    struct intake_loop *loop = mem_alloc(sizeof *loop);
+    loop->intake = ctx;
+    loop->reader = soap_reader_new();
+    buf_init(&loop->body, ANSWER_MAX);
+    return loop;
+}
+
+/* A loop ends only when its listener stops, which is the last moment to let go of it. */
+static void loop_free(void *ctx, void *arg)
+{
+    struct intake_loop *loop = arg;
+    intake_set_listener(ctx, NULL);
+    soap_reader_free(&loop->reader);
+    buf_release(&loop->body);
+    free(loop);
+}
+
+static void on_request(void *ctx, void *arg, const struct http_head *h,
+                       const struct listener_peer *peer, const char *body, size_t n,
+                       struct listener_token token)
+{
+    struct intake *i = ctx;
+    struct intake_loop *loop = arg;
+    struct listener_answer answer = {0};
+    bool ready;
+    if (intake_is_health(i, h, &ready)) {
+        intake_answer_health(loop, ready, &answer);
+        intake_reply(i, token, &answer);
+        return;
+    }
+    intake_take_message(loop, peer, body, n, token);
+}
+
+const struct listener_handler *intake_handler(void)
+{
+    static const struct listener_handler handler = {.loop_new = loop_new,
+                                                    .loop_free = loop_free,
+                                                    .head = intake_admit,
+                                                    .request = on_request,
+                                                    .refused = intake_refused};
+    return &handler;
+}

@@ -1,0 +1,133 @@
+/*
+ * intake_int - what the parts of the intake share: intake.c (life, the handler), admit.c (the
+ * head), message.c (parse and store), object.c (what a notification asks for), answer.c (replies
+ * and refusals), count.c (metrics, the log of refusals)
+ *
+ * Threads: struct intake is shared; what changes in it says how. A struct intake_loop belongs to
+ * its loop, a struct intake_request to the loop until it is put, then to the store's thread.
+ */
+#ifndef TP_INTAKE_INT_H
+#define TP_INTAKE_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "intake.h"
+#include "buf.h"
+#include "metrics.h"
+#include "secret.h"
+#include "soap.h"
+
+enum {
+    OBJECTS_KNOWN = 6, /* rows of object.c's table */
+    LABELS_MAX = 64,
+};
+
+/* A bounded set of label values that peers choose: beyond it they count as "other". */
+struct labels {
+    pthread_mutex_t lock;
+    char *values[LABELS_MAX];
+    size_t count;
+};
+
+struct intake_org {
+    const struct config_org *config;
+    struct metric_series *accepted, *duplicates;
+    struct metric_series *objects[OBJECTS_KNOWN];
+};
+
+/* At most LOG_PER_SECOND refusals are logged, and how many were not. */
+struct log_gate {
+    pthread_mutex_t lock;
+    int64_t second;
+    unsigned logged, suppressed;
+};
+
+struct intake {
+    struct intake_options options;
+    struct secret path; /* may hold a secret part; compared in constant time */
+    struct intake_org *orgs;
+    size_t org_count;
+    struct metric_series *seconds;
+
+    pthread_mutex_t door;                /* held while the store's thread uses the listener */
+    _Atomic(struct listener *) listener; /* written under door; loops read it without */
+    atomic_bool is_draining;
+    atomic_size_t in_flight;
+
+    struct labels unknown_orgs, other_objects;
+    struct log_gate gate;
+};
+
+struct intake_loop {
+    struct intake *intake;
+    struct soap_reader *reader;
+    struct buf body; /* of the answer being made; valid until the next one on this loop */
+};
+
+/* One message on its way through the store; items and series follow in the same block. */
+struct intake_request {
+    struct store_put put;
+    struct intake *intake;
+    struct intake_org *org;
+    struct listener_token token;
+    int64_t read_at_ns;
+    struct metric_series **series; /* one an item */
+};
+
+int64_t intake_clock_ns(void);
+
+/* admit.c: refuse->status stays 0 if the body may come. */
+void intake_admit(void *ctx, void *loop, const struct http_head *h,
+                  const struct listener_peer *peer, struct listener_answer *refuse);
+bool intake_is_health(const struct intake *i, const struct http_head *h, bool *ready);
+
+/* message.c */
+void intake_take_message(struct intake_loop *loop, const struct listener_peer *peer,
+                         const char *body, size_t n, struct listener_token token);
+
+/* object.c: fills item; gives the row of the known objects, or OBJECTS_KNOWN. */
+size_t intake_map(struct store_item *item, const struct soap_notification *n,
+                  const struct schema *schema);
+/* The label of a known object in that org. */
+const char *intake_object_label(size_t row, const struct schema *schema);
+
+/* answer.c */
+enum intake_refusal {
+    REFUSE_DRAINING,
+    REFUSE_PATH,
+    REFUSE_METHOD,
+    REFUSE_TYPE,
+    REFUSE_ENCODING,
+    REFUSE_MESSAGE, /* text says what is wrong with it */
+    REFUSE_ORG,
+    REFUSE_STORE,
+};
+/* Makes the answer, counts and logs. text NULL: the refusal's own. org and result NULL: unknown
+ * org, the refusal's own result. */
+void intake_refuse(struct intake_loop *loop, enum intake_refusal why,
+                   const struct listener_peer *peer, const char *org, const char *result,
+                   const char *text, struct listener_answer *answer);
+/* The HTTP reader's or a deadline's refusal becomes a Fault. */
+void intake_refused(void *ctx, void *loop, const struct listener_peer *peer, int status,
+                    const char *problem, struct listener_answer *answer);
+void intake_answer_health(struct intake_loop *loop, bool ready, struct listener_answer *answer);
+void intake_reply(struct intake *i, struct listener_token token, const struct listener_answer *a);
+/* Called by the store's thread. */
+void intake_stored(struct store_put *p);
+
+/* count.c */
+void labels_init(struct labels *l);
+void labels_release(struct labels *l);
+/* value itself, or "other" once the set is full of others. */
+const char *labels_fold(struct labels *l, const char *value);
+void log_gate_init(struct log_gate *g);
+void log_gate_release(struct log_gate *g);
+void log_gate_refusal(struct log_gate *g, const struct listener_peer *peer, const char *org,
+                      int status, const char *result, const char *text);
+void intake_orgs_init(struct intake *i);
+struct intake_org *intake_org_by_id(const struct intake *i, const char *id);
+void intake_count_stored(struct intake_request *r);
+
+#endif
