@@ -219,7 +219,8 @@ const struct object OBJECTS[OBJECT_COUNT] = {
     {CAMPAIGN, "Campaign", "701", FIELDS(CAMPAIGN_FIELDS),
      .indexes = "CREATE INDEX campaign_parent ON Campaign (ParentId);"},
     {CAMPAIGN_MEMBER, "CampaignMember", "00v", FIELDS(MEMBER_FIELDS),
-     .indexes = "CREATE INDEX member_campaign ON CampaignMember (CampaignId) WHERE IsDeleted = 0;"
+     .indexes = "CREATE INDEX member_campaign ON CampaignMember (CampaignId, Id, IsDeleted)"
+                " WHERE IsDeleted = 0;"
                 "CREATE INDEX member_campaign_all ON CampaignMember (CampaignId)"
                 " WHERE IsDeleted = 1;"
                 "CREATE UNIQUE INDEX member_lead ON CampaignMember (LeadId, CampaignId)"

@@ -90,9 +90,11 @@ static void row_tables(const struct soql_plan *plan, sqlite3_stmt *st, const cha
 static void attach(const struct soql_plan *plan, json_t **tables, size_t join)
 {
     const struct soql_join *j = &plan->joins[join];
-    if (join == 0 || tables[j->parent] == NULL)
+    if (join == 0)
         return;
     attach(plan, tables, j->parent);
+    if (tables[j->parent] == NULL)
+        return; /* shown as null further up */
     const char *name = j->field->relationship;
     if (json_object_get(tables[j->parent], name) == NULL)
         json_object_set_new_nocheck(tables[j->parent], name,
@@ -119,10 +121,10 @@ static json_t *row_json(const struct soql_plan *plan, sqlite3_stmt *st, const ch
 
 /* ------------------------------------------------------------------ statements */
 
-static sqlite3_stmt *prepare(struct sim *sim, const struct soql_plan *plan, const char *columns,
-                             const char *tail)
+static sqlite3_stmt *prepare_from(struct sim *sim, const struct soql_plan *plan,
+                                  const char *columns, const char *from, const char *tail)
 {
-    char *sql = mem_printf("SELECT %s%s%s", columns, plan->from_sql.data, tail);
+    char *sql = mem_printf("SELECT %s%s%s", columns, from, tail);
     sqlite3_stmt *st = sdb_try_prepare(sim->db, sql);
     free(sql);
     for (size_t i = 0; st != NULL && i < plan->param_count; i++)
@@ -130,9 +132,15 @@ static sqlite3_stmt *prepare(struct sim *sim, const struct soql_plan *plan, cons
     return st;
 }
 
+static sqlite3_stmt *prepare(struct sim *sim, const struct soql_plan *plan, const char *columns,
+                             const char *tail)
+{
+    return prepare_from(sim, plan, columns, plan->from_sql.data, tail);
+}
+
 static int64_t count_rows(struct sim *sim, const struct soql_plan *plan)
 {
-    sqlite3_stmt *st = prepare(sim, plan, "count(*)", "");
+    sqlite3_stmt *st = prepare_from(sim, plan, "count(*)", plan->count_sql.data, "");
     int64_t n = st != NULL && sdb_step(sim->db, st) ? sqlite3_column_int64(st, 0) : 0;
     if (st != NULL)
         sdb_done(sim->db, st);

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 
 #include "locks.h"
+#include "log.h"
 #include "mem.h"
 #include "service.h"
 
@@ -218,8 +219,10 @@ static void reset_now(struct exchange *x)
     if (x->ev != NULL) {
         struct evhttp_connection *connection = evhttp_request_get_connection(x->ev);
         struct bufferevent *bev = evhttp_connection_get_bufferevent(connection);
-        struct linger hard = {.l_onoff = 1, .l_linger = 0};
-        setsockopt(bufferevent_getfd(bev), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+        /* Dissolving the association sends RST; closing would send FIN first. */
+        struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+        if (connect(bufferevent_getfd(bev), &nobody, sizeof nobody) != 0)
+            log_warn("cannot reset a connection", NULL);
         evhttp_connection_set_closecb(connection, NULL, NULL);
         evhttp_connection_free(connection);
     }

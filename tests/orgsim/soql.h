@@ -141,7 +141,8 @@ struct soql_join {
     const struct object *object;
     const struct field *field; /* of the parent join; NULL for table 0 */
     size_t parent;
-    bool shown; /* a selected field lies on it or behind it */
+    bool shown;    /* a selected field lies on it or behind it */
+    bool filtered; /* so does a field of WHERE */
 };
 
 struct soql_column {
@@ -158,6 +159,7 @@ struct soql_plan {
     size_t column_count;
     struct buf columns_sql; /* "t0.Id, t1.Id, …": Id of each shown table, then the columns */
     struct buf from_sql;    /* " FROM … WHERE …" */
+    struct buf count_sql;   /* the same with the joins of WHERE only: for counting */
     struct buf order_sql;   /* " ORDER BY …" or empty: by Id */
     struct value *params;   /* ?1 … */
     size_t param_count;

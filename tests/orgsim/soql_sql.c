@@ -53,7 +53,8 @@ static size_t join_to(struct planner *p, size_t from, const char *name)
     }
     if (plan->join_count == SOQL_JOINS_MAX)
         return SOQL_JOINS_MAX;
-    plan->joins[plan->join_count] = (struct soql_join){target, f, from, false};
+    plan->joins[plan->join_count] =
+        (struct soql_join){.object = target, .field = f, .parent = from};
     return plan->join_count++;
 }
 
@@ -302,6 +303,8 @@ static bool compare_sql(struct planner *p, const struct soql_expr *e, bool negat
     struct soql_column c;
     if (!resolve(p, &e->path, &c) || !check_operator(p, e, c.field))
         return false;
+    for (size_t j = c.join; !p->plan->joins[j].filtered; j = p->plan->joins[j].parent)
+        p->plan->joins[j].filtered = true;
     if (e->op == SOQL_IN || e->op == SOQL_NOT_IN)
         return list_sql(p, e, &c);
     struct value v = {.kind = VALUE_NULL};
@@ -370,25 +373,35 @@ static bool order_sql(struct planner *p)
     return true;
 }
 
-/* The joins are known only when all paths are resolved, so FROM is put together last. */
-static void from_sql(struct planner *p, bool with_deleted)
+static void source_sql(struct planner *p, struct buf *sql, const char *where, bool with_deleted,
+                       bool all_joins)
 {
     struct soql_plan *plan = p->plan;
-    struct buf where = plan->from_sql, *sql = &plan->from_sql;
-    buf_init(sql, where.max + 16384);
     buf_printf(sql, " FROM %s t0", plan->object->name);
     for (size_t i = 1; i < plan->join_count; i++) {
         const struct soql_join *j = &plan->joins[i];
         bool hidden = p->access != NULL && p->access->hide[j->object->id];
-        buf_printf(sql, " LEFT JOIN %s t%zu ON t%zu.Id = t%zu.%s%s", j->object->name, i, i,
-                   j->parent, j->field->name, hidden ? " AND 0" : "");
+        if (all_joins || j->filtered)
+            buf_printf(sql, " LEFT JOIN %s t%zu ON t%zu.Id = t%zu.%s%s", j->object->name, i, i,
+                       j->parent, j->field->name, hidden ? " AND 0" : "");
     }
     buf_puts(sql, " WHERE ");
     if (p->access != NULL && p->access->hide[plan->object->id])
         buf_puts(sql, "0 AND ");
     buf_puts(sql, with_deleted || plan->object->read_only ? "1" : "t0.IsDeleted = 0");
-    if (where.len > 0)
-        buf_printf(sql, " AND %s", where.data);
+    if (*where != '\0')
+        buf_printf(sql, " AND %s", where);
+}
+
+/* The joins are known only when all paths are resolved, so FROM is put together last. */
+static void from_sql(struct planner *p, bool with_deleted)
+{
+    struct soql_plan *plan = p->plan;
+    struct buf where = plan->from_sql;
+    buf_init(&plan->from_sql, where.max + 16384);
+    buf_init(&plan->count_sql, where.max + 16384);
+    source_sql(p, &plan->from_sql, where.data, with_deleted, true);
+    source_sql(p, &plan->count_sql, where.data, with_deleted, false);
     buf_release(&where);
 }
 
@@ -413,7 +426,7 @@ struct soql_plan *soql_plan(const struct soql_query *q, const struct access *acc
         soql_plan_free(&plan);
         return NULL;
     }
-    plan->joins[0] = (struct soql_join){plan->object, NULL, 0, true};
+    plan->joins[0] = (struct soql_join){.object = plan->object, .shown = true};
     plan->join_count = 1;
     if (!plan_select(&p) || (q->where != NULL && !expr_sql(&p, q->where, false)) ||
         !order_sql(&p)) {
@@ -435,6 +448,7 @@ void soql_plan_free(struct soql_plan **p)
     free((*p)->columns);
     buf_release(&(*p)->columns_sql);
     buf_release(&(*p)->from_sql);
+    buf_release(&(*p)->count_sql);
     buf_release(&(*p)->order_sql);
     free(*p);
     *p = NULL;
