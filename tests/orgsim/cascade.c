@@ -212,28 +212,43 @@ static void move_members(const struct writer *w, const char *lead, struct moved 
                           "tit", out->contact, now, lead);
 }
 
-bool convert_lead(const struct writer *w, const char *lead, const char *contact, struct moved *out,
-                  struct row_result *r)
+static bool may_convert(struct sim *sim, const char *lead, const char *contact,
+                        struct row_result *r)
 {
-    struct sim *sim = w->sim;
-    *r = (struct row_result){.created = false};
-    *out = (struct moved){0};
     if (record_state(sim, &OBJECTS[LEAD], lead) != RECORD_LIVE)
         return row_fail(r, "INVALID_CROSS_REFERENCE_KEY", NULL, "no such lead: %s", lead);
     if (sdb_int(sim->db, 0, "SELECT IsConverted FROM Lead WHERE Id = ?", "t", lead) == 1)
         return row_fail(r, "CANNOT_UPDATE_CONVERTED_LEAD", NULL, "the lead is converted already");
     if (contact != NULL && record_state(sim, &OBJECTS[CONTACT], contact) != RECORD_LIVE)
         return row_fail(r, "INVALID_CROSS_REFERENCE_KEY", NULL, "no such contact: %s", contact);
-    tx_begin(sim);
+    return true;
+}
+
+/* Where the lead's data go: a given contact and its account, or new ones. */
+static void choose_contact(const struct writer *w, const char *lead, const char *contact,
+                           struct moved *out)
+{
     if (contact == NULL) {
         make_contact(w, lead, out);
-    } else {
-        snprintf(out->contact, sizeof out->contact, "%s", contact);
-        char *account =
-            sdb_text(sim->db, "SELECT AccountId FROM Contact WHERE Id = ?", "t", contact);
-        snprintf(out->account, sizeof out->account, "%s", account == NULL ? "" : account);
-        free(account);
+        return;
     }
+    snprintf(out->contact, sizeof out->contact, "%s", contact);
+    char *account =
+        sdb_text(w->sim->db, "SELECT AccountId FROM Contact WHERE Id = ?", "t", contact);
+    snprintf(out->account, sizeof out->account, "%s", account == NULL ? "" : account);
+    free(account);
+}
+
+bool convert_lead(const struct writer *w, const char *lead, const char *contact, struct moved *out,
+                  struct row_result *r)
+{
+    struct sim *sim = w->sim;
+    *r = (struct row_result){.created = false};
+    *out = (struct moved){0};
+    if (!may_convert(sim, lead, contact, r))
+        return false;
+    tx_begin(sim);
+    choose_contact(w, lead, contact, out);
     move_members(w, lead, out);
     sdb_exec(sim->db,
              "UPDATE Lead SET IsConverted = 1, Status = 'Closed - Converted', "

@@ -9,17 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "cascade.h"
 #include "db.h"
-#include "faults.h"
 #include "ids.h"
-#include "locks.h"
 #include "mem.h"
 #include "outbound.h"
 #include "platform.h"
-#include "stats.h"
+#include "record_check.h"
 
 void tx_begin(struct sim *sim)
 {
@@ -226,175 +223,6 @@ static void store_changes(const struct writer *w, const struct record *rec,
     buf_release(&sql);
 }
 
-/* ------------------------------------------------------------------ checks */
-
-static bool may_set(const struct writer *w, const struct field *f, bool create)
-{
-    if (f->expression != NULL)
-        return false;
-    if (w->admin && (f->flags & FIELD_AUDIT))
-        return true;
-    return (f->flags & (create ? FIELD_CREATE : FIELD_UPDATE)) != 0;
-}
-
-static bool set_field(const struct writer *w, struct record *rec, const char *name,
-                      const json_t *json, bool create, struct row_result *r)
-{
-    const struct object *o = rec->object;
-    const struct field *f = object_field(o, name);
-    if (f == NULL || (!w->admin && w->sim->access.no_field[o->id][field_index(o, f)]))
-        return row_fail(r, "INVALID_FIELD", NULL, "No such column '%s' on sobject of type %s", name,
-                        o->name);
-    if (!may_set(w, f, create))
-        return row_fail(r, "INVALID_FIELD_FOR_INSERT_UPDATE", f->name,
-                        "Unable to create/update fields: %s. Please check the security settings "
-                        "of this field and verify that it is read/write for your profile or "
-                        "permission set.",
-                        f->name);
-    struct value v = {.kind = VALUE_NULL};
-    enum value_problem p = value_from_json(f, json, &v);
-    if (p != VALUE_FITS) {
-        char text[400];
-        value_problem_text(p, f, json, text, sizeof text);
-        return row_fail(r, value_problem_code(p), p == VALUE_WRONG_TYPE ? NULL : f->name, "%s",
-                        text);
-    }
-    struct value *slot = &rec->v[field_index(o, f)];
-    value_clear(slot);
-    *slot = v;
-    return true;
-}
-
-static bool set_fields(const struct writer *w, struct record *rec, const json_t *fields,
-                       bool create, const char *skip, struct row_result *r)
-{
-    const char *name;
-    json_t *json;
-    json_t *borrowed = json_incref((json_t *)(uintptr_t)fields); /* foreach wants it unqualified */
-    bool ok = true;
-    json_object_foreach(borrowed, name, json)
-    {
-        bool ignored = strcmp(name, "attributes") == 0 || strcasecmp(name, "Id") == 0 ||
-                       (skip != NULL && strcasecmp(name, skip) == 0);
-        if (ok && !ignored)
-            ok = set_field(w, rec, name, json, create, r);
-    }
-    json_decref(borrowed);
-    return ok;
-}
-
-static bool check_required(const struct record *rec, struct row_result *r)
-{
-    const struct object *o = rec->object;
-    for (size_t i = 0; i < o->field_count; i++) {
-        if ((o->fields[i].flags & FIELD_REQUIRED) && rec->v[i].kind == VALUE_NULL)
-            return row_fail(r, "REQUIRED_FIELD_MISSING", o->fields[i].name,
-                            "Required fields are missing: [%s]", o->fields[i].name);
-    }
-    return true;
-}
-
-static bool check_reference(struct sim *sim, const struct field *f, const char *id,
-                            struct row_result *r)
-{
-    const struct object *target = object_find(f->target);
-    if (strncmp(id, target->prefix, 3) != 0)
-        return row_fail(r, "FIELD_INTEGRITY_EXCEPTION", f->name,
-                        "%s: id value of incorrect type: %s", f->name, id);
-    switch (record_state(sim, target, id)) {
-    case RECORD_LIVE:
-        return true;
-    case RECORD_DELETED:
-        return row_fail(r, "ENTITY_IS_DELETED", NULL, "entity is deleted");
-    case RECORD_UNKNOWN:
-        break;
-    }
-    return row_fail(r, "INVALID_CROSS_REFERENCE_KEY", f->name, "invalid cross reference id");
-}
-
-static bool check_unique(struct sim *sim, const struct record *rec, const struct field *f,
-                         const char *value, struct row_result *r)
-{
-    char other[SFID_SIZE];
-    const struct value *id = &rec->v[FIELD_ID];
-    if (!record_find(sim, rec->object, f, value, other) ||
-        (id->kind == VALUE_TEXT && strcmp(id->s, other) == 0))
-        return true;
-    return row_fail(r, "DUPLICATE_VALUE", NULL,
-                    "duplicate value found: %s duplicates value on record with id: %s", f->name,
-                    other);
-}
-
-/* References and unique values that this write sets. */
-static bool check_values(struct sim *sim, const struct record *rec, const struct record *old,
-                         struct row_result *r)
-{
-    const struct object *o = rec->object;
-    for (size_t i = SYSTEM_FIELDS; i < o->field_count; i++) {
-        const struct field *f = &o->fields[i];
-        const struct value *v = &rec->v[i];
-        if (v->kind != VALUE_TEXT || (old != NULL && value_equal(v, &old->v[i])))
-            continue;
-        if (f->type == FIELD_REFERENCE && !check_reference(sim, f, v->s, r))
-            return false;
-        if ((f->flags & FIELD_EXTERNAL) && !check_unique(sim, rec, f, v->s, r))
-            return false;
-    }
-    return true;
-}
-
-/* What a fault demands for this row; true if it may go on. */
-static bool check_faults(const struct writer *w, const char *key, const char *id,
-                         struct row_result *r)
-{
-    if (w->admin)
-        return true;
-    struct fault_hit hit =
-        faults_pick_row(w->sim->faults, w->operation, w->target, key == NULL ? "" : key, id);
-    if (hit.kind == FAULT_NONE)
-        return true;
-    const char *code = json_string_value(json_object_get(hit.value, "statusCode"));
-    const char *message = json_string_value(json_object_get(hit.value, "message"));
-    json_t *fields = json_object_get(hit.value, "fields");
-    bool lock = hit.kind == FAULT_LOCK;
-    const char *code_default = lock ? "UNABLE_TO_LOCK_ROW" : "UNKNOWN_EXCEPTION";
-    row_fail(r, code != NULL ? code : code_default, NULL, "%s",
-             message != NULL ? message
-             : lock          ? "unable to obtain exclusive access to this record"
-                             : "An unexpected error occurred.");
-    r->fields = json_is_array(fields) ? json_deep_copy(fields) : NULL;
-    fault_hit_release(&hit);
-    return false;
-}
-
-static bool check_access(const struct writer *w, const struct object *o, bool create,
-                         struct row_result *r)
-{
-    const struct access *a = &w->sim->access;
-    if (o->read_only)
-        return row_fail(r, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", NULL,
-                        "entity type %s does not support %s", o->name,
-                        create ? "create" : "update");
-    if (w->admin)
-        return true;
-    if (a->read_only[o->id])
-        return row_fail(r, "INSUFFICIENT_ACCESS_OR_READONLY", NULL,
-                        "insufficient access rights on object id");
-    if (a->hide[o->id] && !create)
-        return row_fail(r, "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", NULL,
-                        "insufficient access rights on cross-reference id");
-    return true;
-}
-
-static bool take_lock(const struct writer *w, const struct record *rec, struct row_result *r)
-{
-    const char *campaign = w->admin ? NULL : platform_campaign_of(rec);
-    if (campaign == NULL || locks_take(w->sim->locks, campaign, w->request))
-        return true;
-    return row_fail(r, "UNABLE_TO_LOCK_ROW", NULL,
-                    "unable to obtain exclusive access to this record or 1 records: %s", campaign);
-}
-
 /* ------------------------------------------------------------------ the operations */
 
 static bool finish(const struct writer *w, bool ok)
@@ -409,8 +237,9 @@ static bool finish(const struct writer *w, bool ok)
 static bool create_checked(const struct writer *w, struct record *rec, const json_t *fields,
                            struct row_result *r)
 {
-    if (!set_fields(w, rec, fields, true, NULL, r) || !platform_before(w, rec, NULL, r) ||
-        !check_required(rec, r) || !check_values(w->sim, rec, NULL, r) || !take_lock(w, rec, r))
+    if (!record_set_fields(w, rec, fields, true, NULL, r) || !platform_before(w, rec, NULL, r) ||
+        !record_check_required(rec, r) || !record_check_values(w->sim, rec, NULL, r) ||
+        !record_take_lock(w, rec, r))
         return false;
     record_insert(w, rec, r->id);
     platform_after(w, rec, true);
@@ -422,7 +251,7 @@ bool record_create(const struct writer *w, const struct object *o, const json_t 
                    struct row_result *r)
 {
     *r = (struct row_result){.created = false};
-    if (!check_access(w, o, true, r) || !check_faults(w, NULL, "", r))
+    if (!record_check_access(w, o, true, r) || !record_check_faults(w, NULL, "", r))
         return false;
     struct record rec = {.object = o};
     tx_begin(w->sim);
@@ -434,9 +263,9 @@ bool record_create(const struct writer *w, const struct object *o, const json_t 
 static bool update_checked(const struct writer *w, struct record *rec, const struct record *old,
                            const json_t *fields, const char *skip, struct row_result *r)
 {
-    if (!set_fields(w, rec, fields, false, skip, r) || !platform_before(w, rec, old, r) ||
-        !check_required(rec, r) || !check_values(w->sim, rec, old, r) || !take_lock(w, old, r) ||
-        !take_lock(w, rec, r))
+    if (!record_set_fields(w, rec, fields, false, skip, r) || !platform_before(w, rec, old, r) ||
+        !record_check_required(rec, r) || !record_check_values(w->sim, rec, old, r) ||
+        !record_take_lock(w, old, r) || !record_take_lock(w, rec, r))
         return false;
     r->unchanged = true;
     for (size_t i = SYSTEM_FIELDS; i < rec->object->field_count; i++)
@@ -463,7 +292,7 @@ static bool update_row(const struct writer *w, const struct object *o, const cha
     *r = (struct row_result){.created = false};
     snprintf(r->id, sizeof r->id, "%s", id);
     enum record_state state = record_state(w->sim, o, id);
-    if (!check_access(w, o, false, r) || !check_faults(w, key, id, r))
+    if (!record_check_access(w, o, false, r) || !record_check_faults(w, key, id, r))
         return false;
     if (state != RECORD_LIVE)
         return not_live(state, r);
@@ -492,7 +321,7 @@ bool record_upsert(const struct writer *w, const struct object *o, const struct 
     *r = (struct row_result){.created = false};
     if (update_only)
         return row_fail(r, "NOT_FOUND", NULL, "The requested resource does not exist");
-    if (!check_access(w, o, true, r) || !check_faults(w, value, "", r))
+    if (!record_check_access(w, o, true, r) || !record_check_faults(w, value, "", r))
         return false;
     json_t *with_key = json_copy((json_t *)(uintptr_t)fields); /* shallow; nothing is changed */
     json_object_set_new(with_key, key->name, json_string(value));
@@ -510,13 +339,13 @@ bool record_delete(const struct writer *w, const struct object *o, const char *i
     *r = (struct row_result){.created = false};
     snprintf(r->id, sizeof r->id, "%s", id);
     enum record_state state = record_state(w->sim, o, id);
-    if (!check_access(w, o, false, r) || !check_faults(w, NULL, id, r))
+    if (!record_check_access(w, o, false, r) || !record_check_faults(w, NULL, id, r))
         return false;
     if (state != RECORD_LIVE)
         return not_live(state, r);
     struct record rec;
     record_load(w->sim, o, id, &rec);
-    bool locked = take_lock(w, &rec, r);
+    bool locked = record_take_lock(w, &rec, r);
     record_release(&rec);
     if (!locked)
         return false;
