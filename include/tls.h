@@ -37,6 +37,9 @@ int64_t tls_server_expires_at_ms(const struct tls_server *t, size_t i, const cha
 /* One connection's side of the handshake, for the listener, which knows nothing of OpenSSL. Gives;
  * NULL when memory or randomness is out. */
 struct ssl_st *tls_session_new(struct tls_server *t);
+/* Writes n ≤ 16384 bytes as one record. *sent is n, or 0 when the socket is full: then the same
+ * bytes must be written next. False when the connection is broken. */
+MUST_USE bool tls_session_write(struct ssl_st *s, const char *bytes, size_t n, size_t *sent);
 /* Sends close_notify, without which no client resumes the session; the socket must take it now,
  * what does not fit is lost. */
 void tls_session_close_notify(struct ssl_st *s);

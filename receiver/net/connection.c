@@ -2,11 +2,11 @@
 /*
  * One connection's requests: bytes in, head admitted, body gathered, request handed over, reply
  * written, and on to the next one. Call-backs of the bufferevent are deferred, so none of them runs
- * inside another; while a request is being answered the bytes of the next stay in the input buffer,
- * which stops reading when it is full.
+ * inside another; while a request is being answered the bytes of the next stay in the input buffer.
  */
 #include "listener_int.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,7 +19,7 @@
 #include "timeutil.h"
 #include "tls.h"
 
-enum { DRAINING_IDLE_MS = 1000 };
+enum { DRAINING_IDLE_MS = 1000, RECORD_MAX = 16384 };
 
 static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -48,6 +48,24 @@ static void enter_idle(struct connection *c)
 
 /* ------------------------------------------------------------------ answers */
 
+/* Straight to the socket when nothing waits before it: libevent would first ask the kernel whether
+ * it may write, two system calls a reply. What does not fit is left to libevent; of TLS that is all
+ * or nothing, hence one record at most. False when the connection is broken. */
+static bool send_bytes(struct connection *c, const char *bytes, size_t n)
+{
+    size_t sent = 0;
+    bool is_first = evbuffer_get_length(bufferevent_get_output(c->bev)) == 0;
+    if (is_first && c->tls == NULL) {
+        ssize_t got = send(c->fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+            return false;
+        sent = got < 0 ? 0 : (size_t)got;
+    } else if (is_first && n <= RECORD_MAX && !tls_session_write(c->tls, bytes, n, &sent)) {
+        return false;
+    }
+    return sent == n || bufferevent_write(c->bev, bytes + sent, n - sent) == 0;
+}
+
 void connection_answer(struct connection *c, const struct listener_answer *a, bool last)
 {
     struct loop *loop = c->loop;
@@ -59,9 +77,10 @@ void connection_answer(struct connection *c, const struct listener_answer *a, bo
     reply_format(&loop->out, a, loop->date, c->is_head, h->minor, keep);
     c->close_after = !keep;
     c->request++; /* from here on the request's token is void */
-    if (loop->out.overflow || bufferevent_write(c->bev, loop->out.data, loop->out.len) != 0) {
+    if (loop->out.overflow)
         log_error("a reply is too large to be sent", "listener", loop->listener->name, "bytes",
                   log_num((long long)a->body_len), NULL);
+    if (loop->out.overflow || !send_bytes(c, loop->out.data, loop->out.len)) {
         close_now(c);
         return;
     }
@@ -77,8 +96,9 @@ void connection_refuse(struct connection *c, int status, const char *problem)
                                 .body_len = strlen(problem)};
     if (l->handler->refused != NULL)
         l->handler->refused(l->context, c->loop->context, &c->peer, status, problem, &a);
+    connection_drop_body(
+        c); /* before the peer can know, so that its memory is free again by then */
     connection_answer(c, &a, true);
-    connection_drop_body(c);
 }
 
 /* True when a reply was being written and is out. */
@@ -113,7 +133,7 @@ static void take_head(struct connection *c)
     }
     bool wants_body = h->chunked || h->content_length > 0;
     if (h->expect_continue && wants_body && evbuffer_get_length(bufferevent_get_input(c->bev)) == 0)
-        bufferevent_write(c->bev, CONTINUE, sizeof CONTINUE - 1);
+        (void)send_bytes(c, CONTINUE, sizeof CONTINUE - 1); /* if it is broken, an event says so */
 }
 
 static void hand_over(struct connection *c)
@@ -165,6 +185,21 @@ static bool step(struct connection *c)
     return true;
 }
 
+/* Requests that wait behind one being answered stay in the socket once INPUT_MAX bytes of them are
+ * here. Not by libevent's watermark: that may stop inside a TLS record, and what OpenSSL has
+ * decrypted of it then waits for a socket event that never comes. */
+static void pause_or_resume(struct connection *c)
+{
+    bool is_full = evbuffer_get_length(bufferevent_get_input(c->bev)) > INPUT_MAX;
+    if (is_full == c->is_paused)
+        return;
+    c->is_paused = is_full;
+    if (is_full)
+        bufferevent_disable(c->bev, EV_READ);
+    else
+        bufferevent_enable(c->bev, EV_READ);
+}
+
 void connection_advance(struct connection *c)
 {
     c->is_advancing = true;
@@ -175,6 +210,8 @@ void connection_advance(struct connection *c)
             going = c->state == CONNECTION_WRITING && finish_reply(c);
     }
     c->is_advancing = false;
+    if (c->state != CONNECTION_CLOSED)
+        pause_or_resume(c);
     if (c->state != CONNECTION_IDLE && c->state != CONNECTION_READING)
         return;
     if (c->peer_closed)
@@ -310,7 +347,6 @@ static bool set_up(struct connection *c)
     if (c->timer == NULL || c->bev == NULL)
         return false;
     bufferevent_setcb(c->bev, on_data, on_data, on_event, c);
-    bufferevent_setwatermark(c->bev, EV_READ, 0, INPUT_MAX);
     return bufferevent_enable(c->bev, EV_READ | EV_WRITE) == 0;
 }
 

@@ -156,14 +156,17 @@ unsigned limits_open(struct limits *l)
     return open;
 }
 
-/* Adds n unless that passes max. */
+/* Adds n unless that passes max; never counts it even for a moment if so, which would turn others
+ * away. */
 static bool add_within(_Atomic uint64_t *held, uint64_t n, uint64_t max)
 {
-    uint64_t before = atomic_fetch_add_explicit(held, n, memory_order_relaxed);
-    if (before + n <= max)
-        return true;
-    atomic_fetch_sub_explicit(held, n, memory_order_relaxed);
-    return false;
+    uint64_t before = atomic_load_explicit(held, memory_order_relaxed);
+    do {
+        if (before > max || n > max - before)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(held, &before, before + n, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return true;
 }
 
 bool limits_hold(struct limits *l, struct limits_place *place, uint64_t n)

@@ -141,11 +141,11 @@ void listener_stop(struct listener **l)
     struct listener *gone = *l;
     if (gone == NULL)
         return;
-    *l = NULL;
     atomic_store(&gone->is_stopping, true);
     wake_all(gone);
     for (unsigned i = 0; i < gone->loop_count; i++)
         loop_join(&gone->loops[i]);
+    *l = NULL; /* not earlier: a handler may answer through the caller's own pointer */
     for (unsigned i = 0; i < gone->loop_count; i++)
         loop_close(&gone->loops[i]);
     struct listener_sockets rest = {.address = gone->address, .unix_path = gone->unix_path};

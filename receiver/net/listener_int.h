@@ -49,9 +49,7 @@ enum connection_state {
 };
 
 enum {
-    /* bytes read ahead of the HTTP reader, give or take one TLS record; more than one record, so
-     * that a full one does not suspend reading, and with libevent's own head just under 32 KiB */
-    INPUT_MAX = 32640,
+    INPUT_MAX = 16384,       /* bytes read ahead of the HTTP reader, give or take one TLS record */
     SPARE_READERS_MAX = 128, /* kept for the next requests; an idle connection has none */
 };
 
@@ -74,6 +72,7 @@ struct connection {
     bool is_head;      /* a HEAD request: the reply has no body */
     bool peer_closed;  /* they will send nothing more */
     bool close_after;  /* the reply that is being written is the last */
+    bool is_paused;    /* input is full, so nothing is read */
     bool is_advancing; /* connection_advance is on the stack */
     struct listener_peer peer;
 };

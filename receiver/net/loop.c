@@ -128,8 +128,10 @@ static bool make_events(struct loop *loop)
     struct event_config *config = event_config_new();
     if (config == NULL)
         return false;
-    /* one base a thread and shared with none; the environment does not choose the back end */
-    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
+    /* one base a thread and shared with none; no socket is ever duplicated, so changes of interest
+     * may be gathered: a reply that goes out at once then costs no epoll_ctl */
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV |
+                                      EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
     loop->base = event_base_new_with_config(config);
     event_config_free(config);
     if (loop->base == NULL)

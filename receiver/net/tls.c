@@ -151,6 +151,17 @@ struct ssl_st *tls_session_new(struct tls_server *t)
     return s;
 }
 
+bool tls_session_write(struct ssl_st *s, const char *bytes, size_t n, size_t *sent)
+{
+    *sent = 0;
+    ERR_clear_error();
+    if (SSL_write_ex(s, bytes, n, sent) == 1)
+        return true;
+    int why = SSL_get_error(s, 0);
+    ERR_clear_error();
+    return why == SSL_ERROR_WANT_WRITE || why == SSL_ERROR_WANT_READ;
+}
+
 void tls_session_close_notify(struct ssl_st *s)
 {
     ERR_clear_error();

@@ -4,6 +4,7 @@
  * deadlines. Clients are OpenSSL's library, and curl and openssl as programs. Hermetic.
  */
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -27,7 +28,11 @@
 
 /* ------------------------------------------------------------------ a server over TLS */
 
+/* /later waits for the test; all else is echoed at once. */
 struct server {
+    pthread_mutex_t lock;
+    bool has_token; /* guarded by lock, as the token is */
+    struct listener_token token;
     struct listener *listener;
     struct tls_server *tls;
     SSL_CTX *client; /* verifies against ca */
@@ -39,8 +44,14 @@ static void on_request(void *ctx, void *loop, const struct http_head *h,
 {
     struct server *s = ctx;
     (void)loop;
-    (void)h;
     (void)peer;
+    if (http_span_is(h->path, "/later")) {
+        pthread_mutex_lock(&s->lock);
+        s->token = token;
+        s->has_token = true;
+        pthread_mutex_unlock(&s->lock);
+        return;
+    }
     listener_reply(s->listener, token,
                    &(struct listener_answer){
                        .status = 200, .content_type = "text/plain", .body = body, .body_len = n});
@@ -53,7 +64,7 @@ static void server_start(struct server *s, int64_t handshake_timeout_ms)
     const char *certificates[] = {at("ec-chain.pem"), at("rsa-chain.pem")};
     const char *keys[] = {at("ec.key"), at("rsa.key")};
     struct error e = {0};
-    *s = (struct server){0};
+    *s = (struct server){.lock = PTHREAD_MUTEX_INITIALIZER};
     if (tls_server_new(
             &s->tls,
             &(struct tls_server_options){.certificates = certificates, .keys = keys, .count = 2},
@@ -344,6 +355,66 @@ static void the_curl_program_sends_and_is_refused_in_words(void **state)
     server_stop(&s);
 }
 
+static bool has_token(void *arg)
+{
+    struct server *s = arg;
+    pthread_mutex_lock(&s->lock);
+    bool has = s->has_token;
+    pthread_mutex_unlock(&s->lock);
+    return has;
+}
+
+static void full_records_behind_a_slow_answer_are_all_read_in_the_end(void **state)
+{
+    (void)state;
+    static const char later[] = "POST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+    static const char next[] = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+    enum { COUNT = 1500 }; /* some 80 KB, five full records; then the client only listens */
+    static char many[COUNT * (sizeof next - 1)];
+    for (size_t i = 0; i < COUNT; i++)
+        memcpy(many + i * (sizeof next - 1), next, sizeof next - 1);
+    struct server s;
+    server_start(&s, 20000);
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        s.has_token = false;
+        SSL_CTX_set_max_proto_version(s.client, version);
+        net_client_open(&client, listener_address(s.listener), s.client, NULL);
+        net_client_text(&client, later);
+        assert_true(net_wait(has_token, &s));
+        net_client_send(&client, many, sizeof many);
+        listener_reply(s.listener, s.token,
+                       &(struct listener_answer){.status = 200, .body = "first", .body_len = 5});
+        assert_true(net_client_response(&client, &response, false));
+        assert_string_equal(response.body, "first");
+        for (int i = 0; i < COUNT; i++) {
+            assert_true(net_client_response(&client, &response, false));
+            assert_string_equal(response.body, "abc");
+        }
+        net_client_close(&client);
+    }
+    server_stop(&s);
+}
+
+static void a_reply_of_many_records_arrives_whole(void **state)
+{
+    (void)state;
+    enum { SIZE = 65000 };
+    static char body[SIZE + 1];
+    for (size_t i = 0; i < SIZE; i++)
+        body[i] = (char)('a' + i % 25);
+    struct server s;
+    server_start(&s, 20000);
+    net_client_open(&client, listener_address(s.listener), s.client, NULL);
+    for (int round = 0; round < 3; round++) {
+        net_client_text(&client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 65000\r\n\r\n");
+        net_client_send(&client, body, SIZE);
+        assert_true(net_client_response(&client, &response, false));
+        assert_string_equal(response.body, body);
+    }
+    net_client_close(&client);
+    server_stop(&s);
+}
+
 /* ------------------------------------------------------------------ hostile handshakes */
 
 static void a_slow_handshake_is_cut_at_its_deadline(void **state)
@@ -428,6 +499,8 @@ int main(void)
         cmocka_unit_test(the_openssl_program_resumes_too),
         cmocka_unit_test(an_early_refusal_survives_over_tls),
         cmocka_unit_test(the_curl_program_sends_and_is_refused_in_words),
+        cmocka_unit_test(full_records_behind_a_slow_answer_are_all_read_in_the_end),
+        cmocka_unit_test(a_reply_of_many_records_arrives_whole),
         cmocka_unit_test(a_slow_handshake_is_cut_at_its_deadline),
         cmocka_unit_test(nonsense_instead_of_a_handshake_is_counted_and_dropped),
         cmocka_unit_test(many_handshakes_leave_no_descriptor_behind),

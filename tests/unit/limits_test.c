@@ -1,0 +1,143 @@
+/*
+ * limits: who counts as one address, and that what was counted in is counted out. No sockets.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "../../receiver/net/limits.h"
+
+static struct sockaddr_storage peer(const char *text)
+{
+    struct sockaddr_storage out = {0};
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    if (inet_pton(AF_INET, text, &in.sin_addr) == 1)
+        memcpy(&out, &in, sizeof in);
+    else if (inet_pton(AF_INET6, text, &in6.sin6_addr) == 1)
+        memcpy(&out, &in6, sizeof in6);
+    else
+        out.ss_family = AF_UNIX;
+    return out;
+}
+
+static enum limits_verdict enter(struct limits *l, const char *text, struct limits_place **place)
+{
+    struct sockaddr_storage p = peer(text);
+    return limits_enter(l, (struct sockaddr *)&p, place);
+}
+
+static struct limits *make(unsigned in_all, unsigned per_address)
+{
+    return limits_new(&(struct limits_options){.max_connections = in_all,
+                                               .max_connections_per_address = per_address,
+                                               .max_bytes = 1000,
+                                               .max_bytes_per_address = 600});
+}
+
+static void an_ipv6_network_of_64_bits_counts_as_one_address(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *first, *second;
+        bool same;
+    } rows[] = {
+        {"192.0.2.1", "192.0.2.1", true},
+        {"192.0.2.1", "192.0.2.2", false},
+        {"::ffff:192.0.2.1", "192.0.2.1", true},
+        {"::ffff:192.0.2.1", "::ffff:192.0.2.2", false},
+        {"2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", true},
+        {"2001:db8:1:2::1", "2001:db8:1:3::1", false},
+        {"::1", "::2", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct limits *l = make(10, 1);
+        struct limits_place *a = NULL, *b = NULL;
+        assert_int_equal(enter(l, rows[i].first, &a), LIMITS_OK);
+        enum limits_verdict got = enter(l, rows[i].second, &b);
+        if (got != (rows[i].same ? LIMITS_ADDRESS_FULL : LIMITS_OK))
+            fail_msg("%s and %s: %d", rows[i].first, rows[i].second, (int)got);
+        limits_leave(l, &a);
+        limits_leave(l, &b);
+        assert_int_equal(limits_open(l), 0);
+        limits_free(&l);
+    }
+}
+
+static void places_come_back_when_connections_leave(void **state)
+{
+    (void)state;
+    struct limits *l = make(3, 2);
+    struct limits_place *p[4] = {NULL};
+    assert_int_equal(enter(l, "192.0.2.1", &p[0]), LIMITS_OK);
+    assert_int_equal(enter(l, "192.0.2.1", &p[1]), LIMITS_OK);
+    assert_ptr_equal(p[0], p[1]);
+    assert_int_equal(enter(l, "192.0.2.1", &p[2]), LIMITS_ADDRESS_FULL);
+    assert_null(p[2]);
+    assert_int_equal(enter(l, "192.0.2.2", &p[2]), LIMITS_OK);
+    assert_int_equal(enter(l, "192.0.2.3", &p[3]), LIMITS_FULL);
+    assert_int_equal(limits_open(l), 3);
+    limits_leave(l, &p[0]);
+    assert_null(p[0]);
+    assert_int_equal(enter(l, "192.0.2.1", &p[0]), LIMITS_OK);
+    for (size_t i = 0; i < 4; i++)
+        limits_leave(l, &p[i]);
+    assert_int_equal(limits_open(l), 0);
+    limits_free(&l);
+    assert_null(l);
+}
+
+static void a_unix_socket_has_no_address_to_be_counted_by(void **state)
+{
+    (void)state;
+    struct limits *l = make(3, 1);
+    struct limits_place *p[4] = {NULL};
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(enter(l, "unix", &p[i]), LIMITS_OK);
+    assert_int_equal(enter(l, "unix", &p[3]), LIMITS_FULL);
+    assert_true(limits_hold(l, p[0], 1000));
+    assert_false(limits_hold(l, p[1], 1));
+    limits_let_go(l, p[0], 1000);
+    for (size_t i = 0; i < 3; i++)
+        limits_leave(l, &p[i]);
+    limits_free(&l);
+}
+
+static void bytes_are_bounded_per_address_and_in_all(void **state)
+{
+    (void)state;
+    struct limits *l = make(10, 10);
+    struct limits_place *a = NULL, *b = NULL;
+    assert_int_equal(enter(l, "192.0.2.1", &a), LIMITS_OK);
+    assert_int_equal(enter(l, "192.0.2.2", &b), LIMITS_OK);
+    assert_true(limits_hold(l, a, 600));
+    assert_false(limits_hold(l, a, 1));   /* of this address */
+    assert_false(limits_hold(l, b, 401)); /* in all */
+    assert_true(limits_hold(l, b, 400));  /* what was refused was not counted */
+    assert_false(limits_hold(l, b, 1));
+    limits_let_go(l, a, 600);
+    assert_true(limits_hold(l, b, 200));
+    assert_false(limits_hold(l, b, UINT64_MAX)); /* no wrap-around */
+    limits_let_go(l, b, 600);
+    limits_leave(l, &a);
+    limits_leave(l, &b);
+    limits_free(&l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_ipv6_network_of_64_bits_counts_as_one_address),
+        cmocka_unit_test(places_come_back_when_connections_leave),
+        cmocka_unit_test(a_unix_socket_has_no_address_to_be_counted_by),
+        cmocka_unit_test(bytes_are_bounded_per_address_and_in_all),
+    };
+    return cmocka_run_group_tests_name("limits", tests, NULL, NULL);
+}
