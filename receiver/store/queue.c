@@ -1,0 +1,146 @@
+/*
+ * The queue between the callers' threads and a committer: puts are handed over and forgotten,
+ * requests are waited for. Requests have their own list, so that a flood of puts never delays the
+ * workers; each caller waits for its own one, so that list is as long as there are threads.
+ */
+#include "store_int.h"
+
+#include <assert.h>
+#include <errno.h>
+
+void store_queue_init(struct store_queue *q, size_t put_max)
+{
+    pthread_mutex_init(&q->lock, NULL);
+    store_cond_init(&q->work);
+    pthread_cond_init(&q->answered, NULL);
+    q->put_first = NULL;
+    q->put_last = &q->put_first;
+    q->put_count = 0;
+    q->put_max = put_max;
+    q->request_first = NULL;
+    q->request_last = &q->request_first;
+    q->stopping = false;
+    q->refusal = (struct error){.kind = ERR_NONE};
+}
+
+void store_queue_release(struct store_queue *q)
+{
+    assert(q->put_first == NULL && q->request_first == NULL);
+    pthread_cond_destroy(&q->answered);
+    pthread_cond_destroy(&q->work);
+    pthread_mutex_destroy(&q->lock);
+}
+
+static enum err admit(const struct store_queue *q, struct error *e)
+{
+    if (q->stopping)
+        return error_set(e, ERR_STOPPED, "the store is closing");
+    if (q->refusal.kind != ERR_NONE)
+        return error_set(e, q->refusal.kind, "%s", q->refusal.text);
+    if (q->put_count >= q->put_max)
+        return error_set(e, ERR_BUSY, "%zu messages wait for the disk already", q->put_count);
+    return ERR_NONE;
+}
+
+enum err store_queue_put(struct store_queue *q, struct store_put *p, struct error *e)
+{
+    pthread_mutex_lock(&q->lock);
+    enum err err = admit(q, e);
+    if (err == ERR_NONE) {
+        p->next = NULL;
+        *q->put_last = p;
+        q->put_last = &p->next;
+        q->put_count++;
+        pthread_cond_signal(&q->work);
+    }
+    pthread_mutex_unlock(&q->lock);
+    return err;
+}
+
+void store_queue_call(struct store_queue *q, struct store_request *r)
+{
+    pthread_mutex_lock(&q->lock);
+    if (q->stopping) {
+        r->result = error_set(&r->error, ERR_STOPPED, "the store is closing");
+    } else {
+        r->answered = false;
+        r->next = NULL;
+        *q->request_last = r;
+        q->request_last = &r->next;
+        pthread_cond_signal(&q->work);
+        while (!r->answered)
+            pthread_cond_wait(&q->answered, &q->lock);
+    }
+    pthread_mutex_unlock(&q->lock);
+}
+
+void store_queue_refuse(struct store_queue *q, const struct error *why)
+{
+    pthread_mutex_lock(&q->lock);
+    q->refusal = why == NULL ? (struct error){.kind = ERR_NONE} : *why;
+    pthread_mutex_unlock(&q->lock);
+}
+
+void store_queue_refusal(struct store_queue *q, struct error *out)
+{
+    pthread_mutex_lock(&q->lock);
+    *out = q->refusal;
+    pthread_mutex_unlock(&q->lock);
+}
+
+void store_queue_stop(struct store_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    q->stopping = true;
+    pthread_cond_broadcast(&q->work);
+    pthread_mutex_unlock(&q->lock);
+}
+
+/* Cuts the puts off the queue's head: whole requests, up to the bound. Under the lock. */
+static void take_puts(struct store_queue *q, struct store_batch *out, size_t notifications_max)
+{
+    struct store_put **end = &q->put_first;
+    while (*end != NULL &&
+           (out->puts == NULL || out->notifications + (*end)->count <= notifications_max)) {
+        out->puts = q->put_first;
+        out->notifications += (*end)->count;
+        q->put_count--;
+        end = &(*end)->next;
+    }
+    struct store_put *rest = *end;
+    *end = NULL;
+    q->put_first = rest;
+    if (rest == NULL)
+        q->put_last = &q->put_first;
+}
+
+bool store_queue_take(struct store_queue *q, struct store_batch *out, size_t notifications_max,
+                      int64_t max_ms)
+{
+    struct timespec until = store_cond_time(max_ms);
+    *out = (struct store_batch){0};
+    pthread_mutex_lock(&q->lock);
+    int rc = 0;
+    while (q->put_first == NULL && q->request_first == NULL && !q->stopping && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&q->work, &q->lock, &until);
+    out->requests = q->request_first;
+    q->request_first = NULL;
+    q->request_last = &q->request_first;
+    take_puts(q, out, notifications_max);
+    bool going_on = !q->stopping || out->requests != NULL || out->puts != NULL;
+    pthread_mutex_unlock(&q->lock);
+    return going_on;
+}
+
+void store_queue_answer(struct store_queue *q, struct store_request *requests)
+{
+    if (requests == NULL)
+        return;
+    pthread_mutex_lock(&q->lock);
+    for (struct store_request *r = requests, *next; r != NULL; r = next) {
+        next = r->next;
+        r->answered = true;
+    }
+    pthread_cond_broadcast(&q->answered);
+    pthread_mutex_unlock(&q->lock);
+}

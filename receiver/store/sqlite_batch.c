@@ -1,0 +1,270 @@
+/*
+ * One batch, one transaction. The workers' requests go first, then the puts; each has a savepoint,
+ * so that one that fails by its data fails alone. What the operations keep in memory (leases,
+ * counts, memos) is undone with the savepoint or with the transaction that it belongs to.
+ *
+ * Invariant S1: a put's result is ERR_NONE only after COMMIT returned well.
+ */
+#include "sqlite_int.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+
+static const struct {
+    sqlite_op *run;
+    bool only_reads; /* on the reader, in the caller's thread */
+} OPS[STORE_OP_COUNT] = {
+    [STORE_OP_CLAIM] = {sqlite_claim, false},
+    [STORE_OP_RENEW] = {sqlite_renew, false},
+    [STORE_OP_WRITE_BEGIN] = {sqlite_write_begin, false},
+    [STORE_OP_WRITE_END] = {sqlite_write_end, false},
+    [STORE_OP_SETTLE] = {sqlite_settle, false},
+    [STORE_OP_FINGERPRINT] = {sqlite_fingerprint, true},
+    [STORE_OP_HOLD_PUT] = {sqlite_hold_put, false},
+    [STORE_OP_HOLD_GET] = {sqlite_hold_get, true},
+    [STORE_OP_HOLD_END] = {sqlite_hold_end, false},
+    [STORE_OP_HOLD_LIST] = {sqlite_hold_list, true},
+    [STORE_OP_HOLD_APPROVE] = {sqlite_hold_approve, false},
+    [STORE_OP_CURSOR_GET] = {sqlite_cursor_get, true},
+    [STORE_OP_CURSOR_SET] = {sqlite_cursor_set, false},
+    [STORE_OP_STATS] = {sqlite_stats, true},
+    [STORE_OP_RETAIN] = {sqlite_retain, false},
+};
+
+/* ------------------------------------------------------------------ transactions */
+
+static double seconds_now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* What was drawn stays drawn; what was reserved in a transaction that is undone was not. */
+static void forget_uncommitted(struct sqlite_store *s)
+{
+    s->seq.reserved = s->seq.value;
+    s->fence.reserved = s->fence.value;
+    s->tally = (struct sqlite_tally){0};
+    sqlite_lane_forget(s);
+}
+
+enum err sqlite_begin(struct sqlite_store *s, struct error *e)
+{
+    sqlite_copy_leases(&s->before_batch, &s->leases);
+    s->sync_count = 0;
+    s->ready_at_ms = INT64_MAX;
+    s->claimed_nothing = s->ready_after_that = false;
+    return sql_run(&s->db, e, SQL_BEGIN, "");
+}
+
+enum err sqlite_commit(struct sqlite_store *s, struct error *e)
+{
+    double start = seconds_now();
+    enum err err = sqlite_flush_tally(s, e);
+    bool wrote = sqlite3_txn_state(s->db.handle, NULL) == SQLITE_TXN_WRITE;
+    if (err == ERR_NONE)
+        err = sql_run(&s->db, e, SQL_COMMIT, "");
+    if (err != ERR_NONE)
+        sqlite_rollback(s);
+    else if (wrote)
+        metric_observe(s->base.commit_seconds, seconds_now() - start);
+    return err;
+}
+
+void sqlite_rollback(struct sqlite_store *s)
+{
+    if (s->db.handle != NULL && sqlite3_get_autocommit(s->db.handle) == 0) {
+        struct error e; /* the connection is closed next if this fails */
+        if (sql_run(&s->db, &e, SQL_ROLLBACK, "") != ERR_NONE)
+            s->db.broken = true;
+    }
+    sqlite_copy_leases(&s->leases, &s->before_batch);
+    forget_uncommitted(s);
+}
+
+enum err sqlite_recover(struct sqlite_store *s, struct error *e)
+{
+    enum err err = sqlite_begin(s, e);
+    if (err == ERR_NONE)
+        err = sqlite_recover_leases(s, e);
+    if (err == ERR_NONE)
+        return sqlite_commit(s, e);
+    sqlite_rollback(s);
+    return err;
+}
+
+/* ------------------------------------------------------------------ one operation */
+
+/* An answer that says no without anything having gone wrong: what was written before it stays. */
+static bool keeps_writes(enum err err)
+{
+    return err == ERR_NONE || err == ERR_STALE || err == ERR_NOT_FOUND;
+}
+
+static enum err close_savepoint(struct sqlite_store *s, enum err err, struct error *e)
+{
+    if (keeps_writes(err)) {
+        struct error own;
+        enum err ended = sqlite_flush_tally(s, &own);
+        if (ended == ERR_NONE)
+            ended = sql_run(&s->db, &own, SQL_RELEASE, "");
+        return ended == ERR_NONE ? err : error_set(e, ended, "%s", own.text);
+    }
+    forget_uncommitted(s);
+    if (s->db.broken)
+        return err;
+    struct error own;
+    if (sql_run(&s->db, &own, SQL_ROLLBACK_TO, "") != ERR_NONE ||
+        sql_run(&s->db, &own, SQL_RELEASE, "") != ERR_NONE)
+        s->db.broken = true;
+    return err;
+}
+
+static void drop_claim(struct store_request *r)
+{
+    if (r->op == STORE_OP_CLAIM)
+        store_claim_free(&r->u.claim.out);
+}
+
+static void run_request(struct sqlite_store *s, struct store_request *r)
+{
+    size_t sync_count = s->sync_count;
+    sqlite_copy_leases(&s->before_op, &s->leases);
+    r->result = sql_run(&s->db, &r->error, SQL_SAVEPOINT, "");
+    if (r->result == ERR_NONE) {
+        r->result = OPS[r->op].run(s, r, &r->error);
+        r->result = close_savepoint(s, r->result, &r->error);
+    }
+    if (!keeps_writes(r->result)) {
+        sqlite_copy_leases(&s->leases, &s->before_op);
+        s->sync_count = sync_count;
+        drop_claim(r);
+    }
+}
+
+static void run_put(struct sqlite_store *s, struct store_put *p, struct error *e)
+{
+    p->result = sql_run(&s->db, e, SQL_SAVEPOINT, "");
+    if (p->result == ERR_NONE) {
+        p->result = sqlite_put(s, p, e);
+        p->result = close_savepoint(s, p->result, e);
+    }
+    if (p->result == ERR_INVALID) /* its owner learns the kind only */
+        log_warn("a message was refused by the store", "org", p->org, "error", e->text, NULL);
+}
+
+/* ------------------------------------------------------------------ the batch */
+
+/* Both stop when the connection broke, which e then describes. */
+static void run_requests(struct sqlite_store *s, struct store_batch *b, struct error *e)
+{
+    for (struct store_request *r = b->requests; r != NULL && !s->db.broken; r = r->next) {
+        run_request(s, r);
+        if (s->db.broken)
+            *e = r->error;
+    }
+}
+
+static size_t run_puts(struct sqlite_store *s, struct store_batch *b, struct error *e)
+{
+    bool damaged = atomic_load(&s->damaged);
+    bool refuse = damaged || (b->puts != NULL && sqlite_space_low(s));
+    size_t notifications = 0;
+    for (struct store_put *p = b->puts; p != NULL && !s->db.broken; p = p->next) {
+        if (refuse)
+            p->result = damaged ? ERR_CORRUPT : ERR_FULL;
+        else
+            run_put(s, p, e);
+        if (p->result == ERR_NONE)
+            notifications += p->count;
+    }
+    return notifications;
+}
+
+static void tell_waiters(struct sqlite_store *s)
+{
+    struct store_waiters *w = &s->base.waiters;
+    int64_t ahead_ms = s->ready_at_ms - store_wall_ms(&s->base);
+    if (s->claimed_nothing && s->ready_after_that)
+        store_waiters_empty(w, s->next_boot_ms);
+    if (s->ready_at_ms != INT64_MAX && ahead_ms <= 0)
+        store_waiters_wake(w);
+    else if (s->ready_at_ms != INT64_MAX)
+        store_waiters_later(w, store_boot_ms(&s->base) + ahead_ms);
+    if (s->claimed_nothing && !s->ready_after_that)
+        store_waiters_empty(w, s->next_boot_ms);
+}
+
+enum err sqlite_run_batch(struct sqlite_store *s, struct store_batch *b, struct error *e)
+{
+    if (b->requests == NULL && b->puts == NULL)
+        return ERR_NONE;
+    enum err err = sqlite_begin(s, e);
+    if (err != ERR_NONE)
+        return err;
+    run_requests(s, b, e);
+    size_t notifications = s->db.broken ? 0 : run_puts(s, b, e);
+    if (s->db.broken) {
+        sqlite_rollback(s);
+        return e->kind;
+    }
+    err = sqlite_commit(s, e);
+    if (err != ERR_NONE)
+        return err;
+    if (notifications > 0)
+        metric_observe(s->base.batch_size, (double)notifications);
+    for (size_t i = 0; i < s->sync_count; i++)
+        metric_observe(s->base.sync_seconds, (double)s->sync_ms[i] / 1000);
+    tell_waiters(s);
+    return ERR_NONE;
+}
+
+void sqlite_fail_batch(struct store_batch *b, const struct error *why)
+{
+    for (struct store_request *r = b->requests; r != NULL; r = r->next) {
+        drop_claim(r);
+        r->result = why->kind;
+        r->error = *why;
+    }
+    for (struct store_put *p = b->puts; p != NULL; p = p->next) {
+        p->result = why->kind;
+        p->stored = p->duplicates = 0;
+    }
+}
+
+/* Everyone goes on; nothing of the batch may be touched afterwards. */
+void sqlite_answer_batch(struct sqlite_store *s, struct store_batch *b)
+{
+    store_queue_answer(&s->queue, b->requests);
+    for (struct store_put *p = b->puts, *next; p != NULL; p = next) {
+        next = p->next;
+        p->done(p);
+    }
+}
+
+/* ------------------------------------------------------------------ in the caller's thread */
+
+static void run_reader(struct sqlite_store *s, struct store_request *r)
+{
+    pthread_mutex_lock(&s->read_lock);
+    r->result = ERR_NONE;
+    if (s->reader.handle == NULL)
+        r->result = sqlite_open_reader(s, &s->reader, &r->error);
+    if (r->result == ERR_NONE)
+        r->result = OPS[r->op].run(s, r, &r->error);
+    if (s->reader.broken)
+        sql_close(&s->reader); /* opened again by the next one who looks */
+    pthread_mutex_unlock(&s->read_lock);
+}
+
+void sqlite_submit(struct store *store, struct store_request *r)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    if (OPS[r->op].only_reads)
+        run_reader(s, r);
+    else
+        store_queue_call(&s->queue, r);
+}

@@ -1,0 +1,92 @@
+/*
+ * Whether the database may be written: damage that an unclean stop left, and free space. The check
+ * for damage runs beside the work, on a connection of its own, so that a start with a long queue is
+ * quick; a bad result ends the taking of puts for good.
+ */
+#include "sqlite_int.h"
+
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "log.h"
+#include "timeutil.h"
+
+enum { LOOK_EVERY_MS = 200, STEPS_BETWEEN_LOOKS = 10000 };
+
+void sqlite_damaged(struct sqlite_store *s, const char *how)
+{
+    if (!atomic_exchange(&s->damaged, true))
+        log_error("the store's database is damaged; restore a copy of it or move it away", "file",
+                  s->path, "found", how, NULL);
+}
+
+static int wants_stop(void *store)
+{
+    struct sqlite_store *s = store;
+    return atomic_load(&s->checker_stop);
+}
+
+static void *check(void *store)
+{
+    struct sqlite_store *s = store;
+    char result[200];
+    struct error e;
+    int64_t start = time_boot_ms();
+    sqlite3_progress_handler(s->checked.handle, STEPS_BETWEEN_LOOKS, wants_stop, s);
+    enum err err = sql_value(&s->checked, "PRAGMA quick_check(1)", result, sizeof result, &e);
+    if (atomic_load(&s->checker_stop))
+        return NULL;
+    if (err == ERR_CORRUPT) {
+        sqlite_damaged(s, e.text);
+    } else if (err != ERR_NONE) {
+        log_warn("the store's database could not be checked", "error", e.text, NULL);
+    } else if (strcmp(result, "ok") != 0) {
+        sqlite_damaged(s, result);
+    } else {
+        atomic_store(&s->check_passed, true);
+        log_info("the store's database was checked after an unclean stop", "ms",
+                 log_num((long long)(time_boot_ms() - start)), NULL);
+    }
+    return NULL;
+}
+
+void sqlite_check_start(struct sqlite_store *s)
+{
+    struct error e;
+    if (sqlite_open_reader(s, &s->checked, &e) != ERR_NONE) {
+        log_warn("the store's database could not be checked", "error", e.text, NULL);
+        return;
+    }
+    s->checker_runs = pthread_create(&s->checker, NULL, check, s) == 0;
+    if (!s->checker_runs)
+        log_warn("the store's database could not be checked: no thread", NULL);
+}
+
+void sqlite_check_stop(struct sqlite_store *s)
+{
+    atomic_store(&s->checker_stop, true);
+    if (s->checker_runs) {
+        sqlite3_interrupt(s->checked.handle);
+        pthread_join(s->checker, NULL);
+    }
+    s->checker_runs = false;
+    sql_close(&s->checked);
+}
+
+/* ------------------------------------------------------------------ free space */
+
+bool sqlite_space_low(struct sqlite_store *s)
+{
+    int64_t now = time_boot_ms();
+    pthread_mutex_lock(&s->space_lock);
+    if (s->space_looked_boot_ms == 0 || now - s->space_looked_boot_ms >= LOOK_EVERY_MS) {
+        struct statvfs fs;
+        s->space_looked_boot_ms = now;
+        /* a file system that cannot say is taken to have room: the write itself will tell */
+        s->space_low = statvfs(s->path, &fs) == 0 &&
+                       (uint64_t)fs.f_bavail * fs.f_frsize < s->base.options.disk_reserve_bytes;
+    }
+    bool low = s->space_low;
+    pthread_mutex_unlock(&s->space_lock);
+    return low;
+}

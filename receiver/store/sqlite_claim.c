@@ -1,0 +1,252 @@
+/*
+ * A claim: of all campaigns with due rows and without a live lease, the one whose oldest row ranks
+ * first. Lanes lead to it: for each org and class (live, background) the front lanes are looked at,
+ * past those that are leased, of which there are no more than workers. A lane's due time is a lower
+ * bound; one that turns out to be too low is refreshed and the search begins again, so that each
+ * turn either claims or mends a lane.
+ */
+#include "sqlite_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+
+/* The best lane so far, and when to look again if there is none. */
+struct search {
+    bool found;
+    char org[SFID_SIZE], key[SFID_SIZE];
+    int64_t rank_ms;
+    int64_t next_due_ms;
+};
+
+static bool is_skipped(const struct store_claim_options *o, const char *org)
+{
+    for (size_t i = 0; i < o->skip_count; i++) {
+        if (strcmp(o->skip_orgs[i], org) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The first lane of that org and class that is not leased. */
+static enum err look_at_front(struct sqlite_store *s, const char *org, int background,
+                              int64_t now_ms, struct search *found, struct error *e)
+{
+    struct sql_query q = sql_query(&s->db, SQL_LANE_FRONT, "td", org, background);
+    while (sql_next(&q)) {
+        char key[SFID_SIZE];
+        int64_t due = sqlite3_column_int64(q.st, 1);
+        sql_text(&q, 0, key, sizeof key);
+        if (sqlite_lease_on(s, org, key) != NULL)
+            continue;
+        int64_t rank = due + (background ? STORE_BACKGROUND_MS : 0);
+        if (due > now_ms) {
+            found->next_due_ms = due < found->next_due_ms ? due : found->next_due_ms;
+        } else if (!found->found || rank < found->rank_ms) {
+            found->found = true;
+            found->rank_ms = rank;
+            (void)snprintf(found->org, sizeof found->org, "%s", org);
+            (void)snprintf(found->key, sizeof found->key, "%s", key);
+        }
+        break;
+    }
+    return sql_done(&q, e);
+}
+
+static enum err next_org(struct sqlite_store *s, char org[SFID_SIZE], bool *any, struct error *e)
+{
+    char after[SFID_SIZE];
+    memcpy(after, org, sizeof after);
+    struct sql_query q = sql_query(&s->db, SQL_LANE_ORG, "t", after);
+    *any = sql_next(&q);
+    if (*any)
+        sql_text(&q, 0, org, SFID_SIZE);
+    return sql_done(&q, e);
+}
+
+static enum err search(struct sqlite_store *s, const struct store_claim_options *o, int64_t now_ms,
+                       struct search *found, struct error *e)
+{
+    char org[SFID_SIZE] = "";
+    *found = (struct search){.next_due_ms = INT64_MAX};
+    for (;;) {
+        bool any;
+        enum err err = next_org(s, org, &any, e);
+        if (err != ERR_NONE || !any)
+            return err;
+        for (int background = 0; background <= 1 && err == ERR_NONE; background++) {
+            if (!is_skipped(o, org))
+                err = look_at_front(s, org, background, now_ms, found, e);
+        }
+        if (err != ERR_NONE)
+            return err;
+    }
+}
+
+/* ------------------------------------------------------------------ the rows of one campaign */
+
+struct picked {
+    struct store_hint *hints; /* STORE_SLICE_MAX */
+    size_t count;
+    bool has_echo, left_some;
+    struct sqlite_row *poison; /* STORE_SLICE_MAX */
+    size_t poison_count;
+};
+
+static void take(struct picked *p, const struct sql_query *q, const struct sqlite_row *row,
+                 const char *key)
+{
+    struct store_hint *h = &p->hints[p->count++];
+    *h = (struct store_hint){.row = row->id,
+                             .kind = row->kind,
+                             .tries = row->tries + 1,
+                             .received_at_ms = row->received_at_ms};
+    char identity[STORE_HINT_ID_SIZE];
+    sql_text(q, 8, identity, sizeof identity);
+    if (strchr(identity, ':') == NULL) /* else made by a worker or by the store */
+        (void)snprintf(h->notification_id, sizeof h->notification_id, "%.*s", SFID_LEN, identity);
+    sql_text(q, 9, h->record_id, sizeof h->record_id);
+    sql_text(q, 10, h->subject_id, sizeof h->subject_id);
+    if (strcmp(key, STORE_KEY_NONE) != 0)
+        (void)snprintf(h->campaign_id, sizeof h->campaign_id, "%s", key);
+    p->has_echo = p->has_echo || row->kind == STORE_ECHO;
+}
+
+/* Oldest first. A row that never settled comes alone; one that did not even so is poison. */
+static enum err pick(struct sqlite_store *s, const char *org, const char *key, int64_t now_ms,
+                     struct picked *p, struct error *e)
+{
+    struct sql_query q = sql_query(&s->db, SQL_CLAIM_ROWS, "ttidd", org, key, now_ms,
+                                   (int)STORE_SLICE_MAX + 1, (int)STORE_BACKGROUND_MS);
+    bool alone = false;
+    while (!alone && sql_next(&q)) {
+        struct sqlite_row row;
+        sqlite_read_row(&q, &row);
+        if (p->count == STORE_SLICE_MAX || p->poison_count == STORE_SLICE_MAX) {
+            p->left_some = true;
+            break;
+        }
+        if (row.unsettled >= 2 * STORE_ALONE_AFTER) {
+            p->poison[p->poison_count++] = row;
+        } else if (row.unsettled >= STORE_ALONE_AFTER && p->count > 0) {
+            p->left_some = true;
+        } else {
+            take(p, &q, &row, key);
+            alone = row.unsettled >= STORE_ALONE_AFTER;
+        }
+    }
+    return sql_done(&q, e);
+}
+
+static enum err fail_poison(struct sqlite_store *s, const char *org, const char *key,
+                            const struct sqlite_row *row, struct error *e)
+{
+    char why[STORE_MESSAGE_SIZE];
+    (void)snprintf(why, sizeof why,
+                   "%d passes with this notification ended without a result, the last %d of them "
+                   "with nothing else in them; look into the log for what stopped them, then "
+                   "replay it",
+                   row->unsettled, STORE_ALONE_AFTER);
+    return sqlite_row_end(s, org, key, row, STORE_READY, STORE_FAILED, "poison", why, e);
+}
+
+/* Moves what was picked and brings the campaign's lanes up to date. */
+static enum err move(struct sqlite_store *s, const char *org, const char *key, int64_t now_ms,
+                     struct picked *p, struct error *e)
+{
+    enum err err = ERR_NONE;
+    for (size_t i = 0; i < p->poison_count && err == ERR_NONE; i++)
+        err = fail_poison(s, org, key, &p->poison[i], e);
+    for (size_t i = 0; i < p->count && err == ERR_NONE; i++) {
+        err = sql_run(&s->db, e, SQL_TAKE, "i", p->hints[i].row);
+        if (err == ERR_NONE)
+            err = sqlite_count(s, org, STORE_READY, STORE_LEASED, e);
+    }
+    int64_t next_due = INT64_MAX;
+    if (err == ERR_NONE)
+        err = sqlite_lane_refresh(s, org, key, &next_due, e);
+    p->left_some = p->left_some || next_due <= now_ms;
+    return err;
+}
+
+static enum err lease(struct sqlite_store *s, const char *org, const char *key, int64_t now_ms,
+                      struct store_request *r, struct picked *p, struct error *e)
+{
+    struct sqlite_lease l = {.watermark = s->seq.value, .claimed_at_ms = now_ms};
+    enum err err = sqlite_draw(s, &s->fence, &l.fence, e);
+    if (err != ERR_NONE)
+        return err;
+    l.deadline_boot_ms = store_boot_ms(&s->base) + s->base.options.lease_ms;
+    (void)snprintf(l.org, sizeof l.org, "%s", org);
+    (void)snprintf(l.key, sizeof l.key, "%s", key);
+    err = sqlite_lease_add(s, &l, e);
+    if (err != ERR_NONE)
+        return err;
+    struct store_claim *c = mem_alloc(sizeof *c);
+    *c = (struct store_claim){.fence = l.fence,
+                              .watermark = l.watermark,
+                              .deadline_boot_ms = l.deadline_boot_ms,
+                              .has_echo = p->has_echo,
+                              .more = p->left_some,
+                              .count = p->count,
+                              .hints = p->hints};
+    memcpy(c->org, l.org, sizeof c->org);
+    memcpy(c->key, l.key, sizeof c->key);
+    p->hints = NULL; /* given */
+    r->u.claim.out = c;
+    return ERR_NONE;
+}
+
+/* ------------------------------------------------------------------ the operation */
+
+static enum err try_lane(struct sqlite_store *s, const struct search *at, int64_t now_ms,
+                         struct store_request *r, struct error *e)
+{
+    struct picked p = {.hints = mem_array(STORE_SLICE_MAX, sizeof *p.hints),
+                       .poison = mem_array(STORE_SLICE_MAX, sizeof *p.poison)};
+    enum err err = pick(s, at->org, at->key, now_ms, &p, e);
+    if (err == ERR_NONE)
+        err = move(s, at->org, at->key, now_ms, &p, e);
+    if (err == ERR_NONE && p.count > 0)
+        err = lease(s, at->org, at->key, now_ms, r, &p, e);
+    free(p.hints);
+    free(p.poison);
+    return err;
+}
+
+/* The boot time of the next event: a row becomes due, or a lease runs out. */
+static int64_t next_event(struct sqlite_store *s, int64_t next_due_ms, int64_t now_ms)
+{
+    int64_t boot = store_boot_ms(&s->base);
+    int64_t next = next_due_ms == INT64_MAX ? INT64_MAX : boot + (next_due_ms - now_ms);
+    for (size_t i = 0; i < s->leases.count; i++) {
+        if (s->leases.v[i].deadline_boot_ms < next)
+            next = s->leases.v[i].deadline_boot_ms;
+    }
+    return next;
+}
+
+enum err sqlite_claim(struct sqlite_store *s, struct store_request *r, struct error *e)
+{
+    r->u.claim.out = NULL;
+    enum err err = sqlite_expire_leases(s, e);
+    while (err == ERR_NONE) {
+        struct search at;
+        int64_t now = store_wall_ms(&s->base);
+        err = search(s, r->u.claim.options, now, &at, e);
+        if (err != ERR_NONE)
+            return err;
+        if (!at.found || s->leases.count == SQLITE_LEASES_MAX) {
+            s->claimed_nothing = true;
+            s->ready_after_that = false;
+            s->next_boot_ms = next_event(s, at.next_due_ms, now);
+            return ERR_NONE;
+        }
+        err = try_lane(s, &at, now, r, e);
+        if (err != ERR_NONE || r->u.claim.out != NULL)
+            return err;
+    }
+    return err;
+}

@@ -1,0 +1,133 @@
+/*
+ * The committer: the one thread that writes and checkpoints. Each turn takes all that waits and
+ * runs it as one transaction (sqlite_batch.c); group commit, so that the more load, the larger the
+ * batch. After a failure the connection is closed, opened again and tried with a write of its own;
+ * until that succeeds puts are refused with what went wrong (protocol rule 1).
+ */
+#include "sqlite_int.h"
+
+#include "log.h"
+
+enum {
+    IDLE_MS = 1000,
+    RETRY_MS = 200,
+    CHECKPOINT_IDLE_PAGES = 1024, /* 4 MiB of WAL, when nothing else is to do */
+    CHECKPOINT_PAGES = 4096,      /* 16 MiB, in any case */
+    CHECKPOINT_STEP_PAGES = 256,  /* new since the last one, which a reader may have held up */
+};
+
+void sqlite_checkpoint(struct sqlite_store *s, bool idle)
+{
+    if (s->db.handle == NULL || s->db.broken)
+        return;
+    if (s->wal_pages < s->wal_pages_checkpointed)
+        s->wal_pages_checkpointed = 0; /* the WAL began anew */
+    if (s->wal_pages < (idle ? CHECKPOINT_IDLE_PAGES : CHECKPOINT_PAGES) ||
+        s->wal_pages - s->wal_pages_checkpointed < CHECKPOINT_STEP_PAGES)
+        return;
+    int rc = sqlite3_wal_checkpoint_v2(s->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    s->wal_pages_checkpointed = s->wal_pages;
+    if (rc != SQLITE_OK && rc != SQLITE_BUSY) {
+        struct error e;
+        (void)sql_error(&s->db, rc, &e);
+        log_warn("a checkpoint of the store failed", "error", e.text, NULL);
+    }
+}
+
+/* ------------------------------------------------------------------ after a failure */
+
+static enum err try_write(struct sqlite_store *s, struct error *e)
+{
+    enum err err = sqlite_begin(s, e);
+    if (err == ERR_NONE)
+        err = sql_run(&s->db, e, SQL_META_ADD, "t", "probe");
+    if (err == ERR_NONE)
+        return sqlite_commit(s, e);
+    sqlite_rollback(s);
+    return err;
+}
+
+static enum err open_again(struct sqlite_store *s, struct error *e)
+{
+    sql_close(&s->db);
+    enum err err = sqlite_open_writer(s, e);
+    if (err == ERR_NONE)
+        err = sqlite_recover(s, e);
+    if (err == ERR_NONE)
+        err = try_write(s, e);
+    if (err != ERR_NONE)
+        s->db.broken = true;
+    return err;
+}
+
+/* Tells store_put what to say from now on. */
+static void refuse_or_accept(struct sqlite_store *s, const struct error *failure)
+{
+    struct error why = {.kind = ERR_NONE};
+    if (atomic_load(&s->damaged))
+        (void)error_set(&why, ERR_CORRUPT, "%s is damaged; restore a copy or move it away",
+                        s->path);
+    else if (failure != NULL)
+        why = *failure;
+    else if (sqlite_space_low(s))
+        (void)error_set(&why, ERR_FULL, "less than the reserve of %llu bytes is free under %s",
+                        (unsigned long long)s->base.options.disk_reserve_bytes, s->path);
+    s->refusing = why.kind != ERR_NONE;
+    store_queue_refuse(&s->queue, s->refusing ? &why : NULL);
+}
+
+/* True when the database may be used. */
+static bool mend(struct sqlite_store *s, struct error *e)
+{
+    if (!s->db.broken) {
+        refuse_or_accept(s, NULL);
+        return true;
+    }
+    if (store_boot_ms(&s->base) < s->retry_at_boot_ms) {
+        store_queue_refusal(&s->queue, e);
+        return false;
+    }
+    if (open_again(s, e) == ERR_NONE) {
+        s->retry_at_boot_ms = 0;
+        refuse_or_accept(s, NULL);
+        log_info("the store's database was opened again", "file", s->path, NULL);
+        return true;
+    }
+    if (e->kind == ERR_CORRUPT)
+        sqlite_damaged(s, e->text);
+    if (s->retry_at_boot_ms == 0)
+        log_error("the store's database failed; it is tried again until it works", "file", s->path,
+                  "error", e->text, NULL);
+    s->retry_at_boot_ms = store_boot_ms(&s->base) + RETRY_MS;
+    refuse_or_accept(s, e);
+    return false;
+}
+
+/* ------------------------------------------------------------------ the thread */
+
+static void run(struct sqlite_store *s, struct store_batch *b)
+{
+    struct error e = {.kind = ERR_NONE};
+    enum err err = mend(s, &e) ? ERR_NONE : e.kind;
+    if (err == ERR_NONE)
+        err = sqlite_watch_clock(s, &e);
+    if (err == ERR_NONE)
+        err = sqlite_run_batch(s, b, &e);
+    if (err != ERR_NONE)
+        sqlite_fail_batch(b, &e);
+    if (s->db.broken && s->retry_at_boot_ms == 0)
+        (void)mend(s, &e); /* at once: the next put meets a store that works, or a refusal */
+    sqlite_answer_batch(s, b);
+}
+
+void *sqlite_committer(void *store)
+{
+    struct sqlite_store *s = store;
+    struct store_batch b;
+    refuse_or_accept(s, NULL);
+    while (store_queue_take(&s->queue, &b, SQLITE_BATCH_MAX, s->refusing ? RETRY_MS : IDLE_MS)) {
+        run(s, &b);
+        sqlite_checkpoint(s, b.requests == NULL && b.puts == NULL);
+    }
+    return NULL;
+}

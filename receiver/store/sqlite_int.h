@@ -1,0 +1,209 @@
+/*
+ * sqlite_int - what the files of the SQLite backend share
+ *
+ *     sqlite_open.c    open, lock, migrate, recover, check, close     sqlite_claim.c   claims
+ *     sqlite_commit.c  the committer: batches, failures, checkpoints  sqlite_settle.c  outcomes
+ *     sqlite_put.c     entering: notifications and hints              sqlite_hold.c    delete guard
+ *     sqlite_row.c     the moves between states, lanes, tallies       sqlite_read.c    looking on
+ *     sqlite_lease.c   leases and write marks                         sqlite_retain.c  upkeep
+ *     sqlite_check.c   damage and free space                          sqlite_batch.c   one
+ * transaction sqlite_check.c   damage, free space
+ *
+ * One connection writes and checkpoints, in one thread, the committer: SQLite before 3.51.3 can
+ * lose commits when a checkpoint of one connection races with a commit of another. All other
+ * connections only read.
+ */
+#ifndef TP_SQLITE_INT_H
+#define TP_SQLITE_INT_H
+
+#include "sqlite_sql.h"
+#include "store_int.h"
+
+enum {
+    SQLITE_BATCH_MAX = 4000,      /* notifications in one transaction */
+    SQLITE_LEASES_MAX = 1024,     /* live leases; more claims find nothing */
+    SQLITE_LANE_CACHE_SIZE = 256, /* power of two */
+    SQLITE_COUNTER_BLOCK = 4096,  /* numbers reserved at once */
+};
+
+/* A number that only grows: its reserved bound is durable, so that a crash skips some and repeats
+ * none. */
+struct sqlite_counter {
+    const char *name; /* in meta */
+    int64_t value, reserved;
+};
+
+/* The deadline lives here only; fence and mark are durable too. */
+struct sqlite_lease {
+    char org[SFID_SIZE], key[SFID_SIZE];
+    int64_t fence, watermark;
+    int64_t claimed_at_ms; /* what was due then is what a whole pass may settle */
+    int64_t deadline_boot_ms;
+    bool in_flight;  /* the write mark */
+    bool progressed; /* a write ended well: `unsettled` of its rows was cleared */
+};
+struct sqlite_leases {
+    size_t count;
+    struct sqlite_lease v[SQLITE_LEASES_MAX];
+};
+
+/* Lanes known to be due at least as early as that: saves looking them up for each row. */
+struct sqlite_lane_memo {
+    char org[SFID_SIZE], key[SFID_SIZE];
+    int background;
+    int64_t due_at_ms;
+};
+
+enum { SQLITE_STATES = 4 };
+struct sqlite_tally {
+    char org[SFID_SIZE];
+    int64_t change[SQLITE_STATES];
+};
+
+/* A row of `notification` as its moves need it. */
+struct sqlite_row {
+    int64_t id;
+    enum store_kind kind;
+    int background;
+    int64_t due_at_ms, rerun_at_ms, received_at_ms;
+    int tries, unsettled;
+};
+
+struct sqlite_store {
+    struct store base;
+    char *path;
+    int lock_fd;
+    struct store_queue queue;
+    pthread_t committer;
+    bool committer_runs, unclean;
+
+    /* The committer's own (sqlite_open before and after its life). */
+    struct sql_db db;
+    struct sqlite_counter seq, fence;
+    struct sqlite_leases leases;
+    struct sqlite_leases before_op, before_batch; /* to go back to */
+    struct sqlite_lane_memo lane_memo[SQLITE_LANE_CACHE_SIZE];
+    struct sqlite_tally tally; /* changes not yet written, of one org */
+    int64_t *sync_ms;          /* received to applied, of this batch */
+    size_t sync_count, sync_room;
+    int64_t ready_at_ms;   /* earliest due time of what this batch made READY; INT64_MAX: none */
+    bool claimed_nothing;  /* the batch's last claim; next_boot_ms is when to look again */
+    bool ready_after_that; /* something became READY after it */
+    int64_t next_boot_ms;
+    int64_t clock_base_ms; /* wall - boot at the last look */
+    int64_t leapt_at_boot_ms;
+    int wal_pages, wal_pages_checkpointed;
+    bool refusing;            /* puts are refused */
+    int64_t retry_at_boot_ms; /* when to open a broken database again */
+
+    /* Under read_lock. */
+    pthread_mutex_t read_lock;
+    struct sql_db reader;
+
+    /* Under space_lock. */
+    pthread_mutex_t space_lock;
+    int64_t space_looked_boot_ms;
+    bool space_low;
+
+    pthread_t checker; /* looks the database through after an unclean stop */
+    bool checker_runs;
+    struct sql_db checked;
+    atomic_bool damaged, checker_stop, check_passed;
+};
+
+/* ------------------------------------------------------------------ sqlite_open.c */
+MUST_USE enum err sqlite_open_writer(struct sqlite_store *s, struct error *e);
+MUST_USE enum err sqlite_open_reader(struct sqlite_store *s, struct sql_db *db, struct error *e);
+MUST_USE enum err sqlite_migrate(struct sqlite_store *s, struct error *e);
+
+/* ------------------------------------------------------------------ sqlite_check.c */
+void sqlite_check_start(struct sqlite_store *s);
+void sqlite_check_stop(struct sqlite_store *s); /* gives up a check that is under way */
+/* The database is damaged: logged once, final. */
+void sqlite_damaged(struct sqlite_store *s, const char *how);
+
+/* ------------------------------------------------------------------ sqlite_commit.c */
+void *sqlite_committer(void *store);
+void sqlite_checkpoint(struct sqlite_store *s, bool idle);
+
+/* ------------------------------------------------------------------ sqlite_batch.c */
+void sqlite_submit(struct store *s, struct store_request *r);
+/* On failure the connection is broken or closed, and sqlite_fail_batch gives everyone the error. */
+MUST_USE enum err sqlite_run_batch(struct sqlite_store *s, struct store_batch *b, struct error *e);
+void sqlite_fail_batch(struct store_batch *b, const struct error *why);
+void sqlite_answer_batch(struct sqlite_store *s, struct store_batch *b);
+MUST_USE enum err sqlite_begin(struct sqlite_store *s, struct error *e);
+/* Ends the transaction; on failure nothing of it holds and the connection is to be opened again. */
+MUST_USE enum err sqlite_commit(struct sqlite_store *s, struct error *e);
+/* Undoes the transaction, in memory too. */
+void sqlite_rollback(struct sqlite_store *s);
+/* Begins, ends leases that are nobody's, commits. */
+MUST_USE enum err sqlite_recover(struct sqlite_store *s, struct error *e);
+
+/* ------------------------------------------------------------------ sqlite_check.c, space */
+/* True when free space is below the reserve; looks at most each 200 ms. */
+bool sqlite_space_low(struct sqlite_store *s);
+
+/* ------------------------------------------------------------------ operations
+ * Run by the committer, each inside a savepoint of its own; on failure it is rolled back. */
+MUST_USE enum err sqlite_put(struct sqlite_store *s, struct store_put *p, struct error *e);
+typedef enum err sqlite_op(struct sqlite_store *s, struct store_request *r, struct error *e);
+sqlite_op sqlite_claim, sqlite_renew, sqlite_write_begin, sqlite_write_end, sqlite_settle;
+sqlite_op sqlite_hold_put, sqlite_hold_end, sqlite_hold_approve, sqlite_cursor_set, sqlite_retain;
+/* Run by the caller's thread on the reader, under read_lock. */
+sqlite_op sqlite_fingerprint, sqlite_hold_get, sqlite_hold_list, sqlite_cursor_get, sqlite_stats;
+
+/* ------------------------------------------------------------------ sqlite_put.c */
+MUST_USE enum err sqlite_add_hint(struct sqlite_store *s, const char *org,
+                                  const struct store_new_hint *h, struct error *e);
+/* protocol rule 12: a whole pass, after the longest time that a request may still be carried out */
+MUST_USE enum err sqlite_add_echo(struct sqlite_store *s, const char *org, const char *key,
+                                  struct error *e);
+
+/* ------------------------------------------------------------------ sqlite_row.c */
+MUST_USE enum err sqlite_draw(struct sqlite_store *s, struct sqlite_counter *c, int64_t *out,
+                              struct error *e);
+void sqlite_read_row(const struct sql_query *q, struct sqlite_row *out); /* SQL_ROW */
+/* A row moved; -1: from or to nowhere. */
+MUST_USE enum err sqlite_count(struct sqlite_store *s, const char *org, int from, int to,
+                               struct error *e);
+MUST_USE enum err sqlite_flush_tally(struct sqlite_store *s, struct error *e);
+/* Something of that campaign is READY with that due time. */
+MUST_USE enum err sqlite_lane_lower(struct sqlite_store *s, const char *org, const char *key,
+                                    int background, int64_t due_at_ms, struct error *e);
+/* Sets both lanes of a campaign to what its READY rows say. *due_at_ms: the earliest, or INT64_MAX.
+ */
+MUST_USE enum err sqlite_lane_refresh(struct sqlite_store *s, const char *org, const char *key,
+                                      int64_t *due_at_ms, struct error *e);
+void sqlite_lane_forget(struct sqlite_store *s); /* after a rollback */
+/* Moves: from LEASED to READY with row's due time, tries and unsettled … */
+MUST_USE enum err sqlite_row_ready(struct sqlite_store *s, const char *org, const char *key,
+                                   const struct sqlite_row *row, const char *code,
+                                   const char *message, struct error *e);
+/* … or from `from` to DONE or FAILED; a row marked to run again becomes READY instead (rule 2). */
+MUST_USE enum err sqlite_row_end(struct sqlite_store *s, const char *org, const char *key,
+                                 const struct sqlite_row *row, enum store_state from,
+                                 enum store_state to, const char *code, const char *message,
+                                 struct error *e);
+
+/* ------------------------------------------------------------------ sqlite_lease.c */
+struct sqlite_lease *sqlite_lease_on(struct sqlite_store *s, const char *org, const char *key);
+/* The lease of a claim, if its fence still holds. */
+struct sqlite_lease *sqlite_lease_of(struct sqlite_store *s, const struct store_claim *c);
+enum err sqlite_stale(const struct store_claim *c, struct error *e);
+MUST_USE enum err sqlite_lease_add(struct sqlite_store *s, const struct sqlite_lease *lease,
+                                   struct error *e);
+/* Ends it: rows still LEASED become READY, a mark becomes an echo. */
+MUST_USE enum err sqlite_lease_end(struct sqlite_store *s, const struct sqlite_lease *lease,
+                                   struct error *e);
+MUST_USE enum err sqlite_expire_leases(struct sqlite_store *s, struct error *e);
+/* After opening: ends each durable lease that this process does not know, forgets those that are
+ * not durable. */
+MUST_USE enum err sqlite_recover_leases(struct sqlite_store *s, struct error *e);
+void sqlite_copy_leases(struct sqlite_leases *to, const struct sqlite_leases *from);
+
+/* ------------------------------------------------------------------ sqlite_retain.c */
+/* Notices a leap of the wall clock: moves the echoes along with it. Its own transaction. */
+MUST_USE enum err sqlite_watch_clock(struct sqlite_store *s, struct error *e);
+
+#endif

@@ -1,0 +1,301 @@
+/*
+ * Opening: the file and its lock, the two connections, the schema, what a former process left
+ * behind; and closing. One daemon a file: flock on FILE.lock, never on the database itself, since
+ * closing any descriptor of that would drop SQLite's own locks.
+ */
+#define _GNU_SOURCE
+#include "sqlite_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "mem.h"
+
+enum { APPLICATION_ID = 0x54505131, VALUE_SIZE = 32 }; /* "TPQ1" */
+
+/* ------------------------------------------------------------------ files */
+
+/* Makes the file if it is missing; others may not read it. SQLite gives its side files the mode of
+ * the database. */
+static enum err make_private(const char *path, int *keep_fd, struct error *e)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_errno(e, "%s", path);
+    struct stat st;
+    if (fstat(fd, &st) != 0 || ((st.st_mode & 077) != 0 && fchmod(fd, 0600) != 0)) {
+        enum err err = error_errno(e, "%s: cannot be made private", path);
+        close(fd);
+        return err;
+    }
+    if (keep_fd != NULL)
+        *keep_fd = fd;
+    else
+        close(fd);
+    return ERR_NONE;
+}
+
+static enum err lock_file(struct sqlite_store *s, struct error *e)
+{
+    char *path = mem_printf("%s.lock", s->path);
+    enum err err = make_private(path, &s->lock_fd, e);
+    if (err == ERR_NONE && flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        err = errno == EWOULDBLOCK
+                  ? error_set(e, ERR_BUSY, "%s: another daemon uses this store", s->path)
+                  : error_errno(e, "%s", path);
+        close(s->lock_fd);
+        s->lock_fd = -1;
+    }
+    free(path);
+    return err;
+}
+
+/* ------------------------------------------------------------------ connections */
+
+static int note_wal_size(void *store, sqlite3 *handle, const char *name, int pages)
+{
+    struct sqlite_store *s = store;
+    (void)handle;
+    (void)name;
+    s->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+enum err sqlite_open_writer(struct sqlite_store *s, struct error *e)
+{
+    char mode[VALUE_SIZE];
+    enum err err = sql_open(&s->db, s->path, SQLITE_OPEN_READWRITE, e);
+    if (err == ERR_NONE)
+        err = sql_value(&s->db, "PRAGMA journal_mode = WAL", mode, sizeof mode, e);
+    if (err == ERR_NONE && strcmp(mode, "wal") != 0)
+        err =
+            error_set(e, ERR_CONFIG, "%s: the file system does not support SQLite's WAL", s->path);
+    if (err == ERR_NONE)
+        err = sql_exec(&s->db,
+                       "PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; "
+                       "PRAGMA journal_size_limit = 67108864;",
+                       e);
+    if (err == ERR_NONE)
+        sqlite3_wal_hook(s->db.handle, note_wal_size, s);
+    s->wal_pages = s->wal_pages_checkpointed = 0;
+    return err;
+}
+
+enum err sqlite_open_reader(struct sqlite_store *s, struct sql_db *db, struct error *e)
+{
+    enum err err = sql_open(db, s->path, SQLITE_OPEN_READONLY, e);
+    if (err == ERR_NONE)
+        err = sql_exec(db, "PRAGMA query_only = ON; PRAGMA cache_size = -2048;", e);
+    if (err != ERR_NONE)
+        sql_close(db);
+    return err;
+}
+
+/* ------------------------------------------------------------------ schema */
+
+static enum err read_number(struct sqlite_store *s, const char *text, int64_t *out, struct error *e)
+{
+    char value[VALUE_SIZE];
+    enum err err = sql_value(&s->db, text, value, sizeof value, e);
+    if (err == ERR_NONE)
+        *out = strtoll(value, NULL, 10);
+    return err;
+}
+
+static enum err migrate_one(struct sqlite_store *s, const struct store_migration *m,
+                            struct error *e)
+{
+    char version[80];
+    (void)snprintf(version, sizeof version, "PRAGMA user_version = %d; PRAGMA application_id = %d;",
+                   m->number, APPLICATION_ID);
+    enum err err = sqlite_begin(s, e);
+    if (err == ERR_NONE)
+        err = sql_exec(&s->db, m->sql, e);
+    if (err == ERR_NONE)
+        err = sql_exec(&s->db, version, e);
+    if (err == ERR_NONE)
+        return sqlite_commit(s, e);
+    sqlite_rollback(s);
+    return error_wrap(e, "%s: migration %s", s->path, m->name);
+}
+
+enum err sqlite_migrate(struct sqlite_store *s, struct error *e)
+{
+    int64_t version = 0, id = 0, tables = 0;
+    enum err err = read_number(s, "PRAGMA user_version", &version, e);
+    if (err == ERR_NONE)
+        err = read_number(s, "PRAGMA application_id", &id, e);
+    if (err == ERR_NONE)
+        err = read_number(s, "SELECT count(*) FROM sqlite_schema", &tables, e);
+    if (err != ERR_NONE)
+        return err;
+    if (tables > 0 && id != APPLICATION_ID)
+        return error_set(e, ERR_CONFIG, "%s: the database of another program; name another file",
+                         s->path);
+    if (version > store_sqlite_migration_count)
+        return error_set(e, ERR_CONFIG,
+                         "%s: written by a newer version of this program (schema %lld, known is "
+                         "%d); use that version",
+                         s->path, (long long)version, store_sqlite_migration_count);
+    for (int64_t i = version; i < store_sqlite_migration_count && err == ERR_NONE; i++)
+        err = migrate_one(s, &store_sqlite_migrations[i], e);
+    return err;
+}
+
+static enum err read_meta(struct sqlite_store *s, const char *name, int64_t *out, struct error *e)
+{
+    struct sql_query q = sql_query(&s->db, SQL_META_GET, "t", name);
+    bool found = sql_next(&q);
+    if (found)
+        *out = sqlite3_column_int64(q.st, 0);
+    enum err err = sql_done(&q, e);
+    if (err == ERR_NONE && !found)
+        return error_set(e, ERR_CORRUPT, "%s: meta has no row '%s'", s->path, name);
+    return err;
+}
+
+static enum err set_clean(struct sqlite_store *s, int64_t clean, struct error *e)
+{
+    enum err err = sqlite_begin(s, e);
+    if (err == ERR_NONE)
+        err = sql_run(&s->db, e, SQL_META_SET, "ti", "clean", clean);
+    if (err == ERR_NONE)
+        return sqlite_commit(s, e);
+    sqlite_rollback(s);
+    return err;
+}
+
+/* ------------------------------------------------------------------ open */
+
+static enum err read_state(struct sqlite_store *s, struct error *e)
+{
+    int64_t clean = 0;
+    s->seq.name = "seq";
+    s->fence.name = "fence";
+    enum err err = read_meta(s, s->seq.name, &s->seq.value, e);
+    if (err == ERR_NONE)
+        err = read_meta(s, s->fence.name, &s->fence.value, e);
+    if (err == ERR_NONE)
+        err = read_meta(s, "clean", &clean, e);
+    s->seq.reserved = s->seq.value;
+    s->fence.reserved = s->fence.value;
+    s->unclean = clean == 0;
+    return err;
+}
+
+static enum err open_all(struct sqlite_store *s, struct error *e)
+{
+    enum err err = make_private(s->path, NULL, e);
+    if (err == ERR_NONE)
+        err = lock_file(s, e);
+    if (err == ERR_NONE)
+        err = sqlite_open_writer(s, e);
+    if (err == ERR_NONE)
+        err = sqlite_migrate(s, e);
+    if (err == ERR_NONE)
+        err = read_state(s, e);
+    if (err == ERR_NONE)
+        err = sqlite_recover(s, e);
+    if (err == ERR_NONE)
+        err = set_clean(s, 0, e);
+    if (err == ERR_NONE)
+        err = sqlite_open_reader(s, &s->reader, e);
+    if (err == ERR_NONE && s->unclean)
+        sqlite_check_start(s);
+    return err;
+}
+
+static void release(struct sqlite_store *s)
+{
+    sqlite_check_stop(s);
+    sql_close(&s->reader);
+    sql_close(&s->db);
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
+    store_queue_release(&s->queue);
+    pthread_mutex_destroy(&s->read_lock);
+    pthread_mutex_destroy(&s->space_lock);
+    store_release(&s->base);
+    free(s->sync_ms);
+    free(s->path);
+    free(s);
+}
+
+static enum err open_store(struct store **out, const struct store_options *o, struct error *e)
+{
+    const char *path = o->url + strlen(store_sqlite.scheme);
+    if (path[0] != '/')
+        return error_set(e, ERR_CONFIG, "store.url: sqlite: needs an absolute path");
+    struct sqlite_store *s = mem_alloc(sizeof *s);
+    store_init(&s->base, &store_sqlite, o);
+    s->path = mem_strdup(path);
+    s->base.options.url = NULL; /* the caller's */
+    s->lock_fd = -1;
+    s->clock_base_ms = store_wall_ms(&s->base) - store_boot_ms(&s->base);
+    store_queue_init(&s->queue, o->put_queue_max);
+    pthread_mutex_init(&s->read_lock, NULL);
+    pthread_mutex_init(&s->space_lock, NULL);
+    enum err err = open_all(s, e);
+    if (err == ERR_NONE && pthread_create(&s->committer, NULL, sqlite_committer, s) != 0)
+        err = error_set(e, ERR_INTERNAL, "the store's thread cannot be started");
+    if (err != ERR_NONE) {
+        release(s);
+        return err;
+    }
+    *out = &s->base;
+    return ERR_NONE;
+}
+
+/* ------------------------------------------------------------------ close */
+
+static void close_store(struct store *store)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    struct error e;
+    store_queue_stop(&s->queue);
+    store_waiters_close(&store->waiters);
+    pthread_join(s->committer, NULL);
+    sqlite_check_stop(s);
+    sql_close(&s->reader);
+    bool sound = !atomic_load(&s->damaged) && (!s->unclean || atomic_load(&s->check_passed));
+    if (s->db.handle != NULL && sound) {
+        if (set_clean(s, 1, &e) != ERR_NONE)
+            log_warn("the store will be checked at the next start", "error", e.text, NULL);
+        (void)sqlite3_wal_checkpoint_v2(s->db.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    }
+    release(s);
+}
+
+static enum err put(struct store *store, struct store_put *p, struct error *e)
+{
+    return store_queue_put(&((struct sqlite_store *)store)->queue, p, e);
+}
+
+static enum err probe(struct store *store, struct error *e)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    struct error refusal;
+    if (atomic_load(&s->damaged))
+        return error_set(e, ERR_CORRUPT, "%s is damaged; restore a copy or move it away", s->path);
+    if (sqlite_space_low(s))
+        return error_set(e, ERR_FULL, "less than the reserve of %llu bytes is free under %s",
+                         (unsigned long long)s->base.options.disk_reserve_bytes, s->path);
+    store_queue_refusal(&s->queue, &refusal);
+    return refusal.kind == ERR_NONE ? ERR_NONE : error_set(e, refusal.kind, "%s", refusal.text);
+}
+
+const struct store_backend store_sqlite = {
+    .scheme = "sqlite:",
+    .open = open_store,
+    .close = close_store,
+    .put = put,
+    .submit = sqlite_submit,
+    .probe = probe,
+};

@@ -1,0 +1,195 @@
+/*
+ * The moves of a row between states, and what must follow each of them: the lane that leads a claim
+ * to it, the tally of its org, the wake-up of workers. Invariant S2 (a row is in exactly one state)
+ * rests on these moves being the only ones.
+ */
+#include "sqlite_int.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "timeutil.h"
+
+enum err sqlite_draw(struct sqlite_store *s, struct sqlite_counter *c, int64_t *out,
+                     struct error *e)
+{
+    if (c->value >= c->reserved) {
+        int64_t bound = c->value + SQLITE_COUNTER_BLOCK;
+        enum err err = sql_run(&s->db, e, SQL_META_SET, "ti", c->name, bound);
+        if (err != ERR_NONE)
+            return err;
+        c->reserved = bound;
+    }
+    *out = ++c->value;
+    return ERR_NONE;
+}
+
+void sqlite_read_row(const struct sql_query *q, struct sqlite_row *out)
+{
+    out->id = sqlite3_column_int64(q->st, 0);
+    out->kind = (enum store_kind)sqlite3_column_int(q->st, 1);
+    out->background = sqlite3_column_int(q->st, 2);
+    out->due_at_ms = sqlite3_column_int64(q->st, 3);
+    out->rerun_at_ms = sqlite3_column_int64(q->st, 4);
+    out->received_at_ms = sqlite3_column_int64(q->st, 5);
+    out->tries = sqlite3_column_int(q->st, 6);
+    out->unsettled = sqlite3_column_int(q->st, 7);
+}
+
+/* ------------------------------------------------------------------ tallies */
+
+enum err sqlite_flush_tally(struct sqlite_store *s, struct error *e)
+{
+    const struct sqlite_tally t = s->tally;
+    s->tally = (struct sqlite_tally){0};
+    bool changed = false;
+    for (size_t i = 0; i < SQLITE_STATES; i++)
+        changed = changed || t.change[i] != 0;
+    if (!changed)
+        return ERR_NONE;
+    return sql_run(&s->db, e, SQL_TALLY, "tiiii", t.org, t.change[STORE_READY],
+                   t.change[STORE_LEASED], t.change[STORE_DONE], t.change[STORE_FAILED]);
+}
+
+enum err sqlite_count(struct sqlite_store *s, const char *org, int from, int to, struct error *e)
+{
+    if (strcmp(s->tally.org, org) != 0) {
+        enum err err = sqlite_flush_tally(s, e);
+        if (err != ERR_NONE)
+            return err;
+        (void)snprintf(s->tally.org, sizeof s->tally.org, "%s", org);
+    }
+    if (from >= 0)
+        s->tally.change[from]--;
+    if (to >= 0)
+        s->tally.change[to]++;
+    return ERR_NONE;
+}
+
+/* ------------------------------------------------------------------ lanes */
+
+static struct sqlite_lane_memo *memo_of(struct sqlite_store *s, const char *org, const char *key,
+                                        int background)
+{
+    uint32_t h = 2166136261u ^ (uint32_t)background;
+    for (const char *p = org; *p != '\0'; p++)
+        h = (h ^ (unsigned char)*p) * 16777619u;
+    for (const char *p = key; *p != '\0'; p++)
+        h = (h ^ (unsigned char)*p) * 16777619u;
+    return &s->lane_memo[(h ^ h >> 16) % SQLITE_LANE_CACHE_SIZE];
+}
+
+static bool memo_is(const struct sqlite_lane_memo *m, const char *org, const char *key,
+                    int background)
+{
+    return strcmp(m->key, key) == 0 && strcmp(m->org, org) == 0 && m->background == background;
+}
+
+void sqlite_lane_forget(struct sqlite_store *s)
+{
+    memset(s->lane_memo, 0, sizeof s->lane_memo);
+}
+
+enum err sqlite_lane_lower(struct sqlite_store *s, const char *org, const char *key, int background,
+                           int64_t due_at_ms, struct error *e)
+{
+    struct sqlite_lane_memo *m = memo_of(s, org, key, background);
+    if (due_at_ms < s->ready_at_ms)
+        s->ready_at_ms = due_at_ms;
+    s->ready_after_that = true;
+    if (memo_is(m, org, key, background) && m->due_at_ms <= due_at_ms)
+        return ERR_NONE;
+    enum err err = sql_run(&s->db, e, SQL_LANE_LOWER, "ttdi", org, key, background, due_at_ms);
+    if (err == ERR_NONE) {
+        *m = (struct sqlite_lane_memo){.background = background, .due_at_ms = due_at_ms};
+        (void)snprintf(m->org, sizeof m->org, "%s", org);
+        (void)snprintf(m->key, sizeof m->key, "%s", key);
+    }
+    return err;
+}
+
+enum err sqlite_lane_refresh(struct sqlite_store *s, const char *org, const char *key,
+                             int64_t *due_at_ms, struct error *e)
+{
+    *due_at_ms = INT64_MAX;
+    for (int background = 0; background <= 1; background++) {
+        int64_t due = INT64_MAX;
+        struct sql_query q = sql_query(&s->db, SQL_LANE_FIRST_DUE, "ttd", org, key, background);
+        if (sql_next(&q))
+            due = sqlite3_column_int64(q.st, 0);
+        enum err err = sql_done(&q, e);
+        if (err != ERR_NONE)
+            return err;
+        struct sqlite_lane_memo *m = memo_of(s, org, key, background);
+        if (memo_is(m, org, key, background))
+            *m = (struct sqlite_lane_memo){0};
+        if (due == INT64_MAX)
+            err = sql_run(&s->db, e, SQL_LANE_DROP, "ttd", org, key, background);
+        else
+            err = sql_run(&s->db, e, SQL_LANE_SET, "ttdi", org, key, background, due);
+        if (err != ERR_NONE)
+            return err;
+        if (due < *due_at_ms)
+            *due_at_ms = due;
+    }
+    return ERR_NONE;
+}
+
+/* ------------------------------------------------------------------ moves */
+
+/* Room for text cut to what the contract promises. */
+struct cut_texts {
+    char code[STORE_CODE_SIZE], message[STORE_MESSAGE_SIZE];
+};
+
+static const char *cut(const char *text, char *room, size_t size)
+{
+    if (text == NULL || strlen(text) < size)
+        return text;
+    size_t n = store_cut(text, size);
+    memcpy(room, text, n);
+    room[n] = '\0';
+    return room;
+}
+
+enum err sqlite_row_ready(struct sqlite_store *s, const char *org, const char *key,
+                          const struct sqlite_row *row, const char *code, const char *message,
+                          struct error *e)
+{
+    int64_t seq;
+    struct cut_texts t;
+    enum err err = sqlite_draw(s, &s->seq, &seq, e);
+    if (err == ERR_NONE)
+        err = sql_run(&s->db, e, SQL_READY, "iiiddtt", row->id, seq, row->due_at_ms, row->tries,
+                      row->unsettled, cut(code, t.code, sizeof t.code),
+                      cut(message, t.message, sizeof t.message));
+    if (err == ERR_NONE)
+        err = sqlite_count(s, org, STORE_LEASED, STORE_READY, e);
+    if (err == ERR_NONE)
+        err = sqlite_lane_lower(s, org, key, row->background, row->due_at_ms, e);
+    return err;
+}
+
+/* protocol rule 2: its id came again while it was leased, so it runs again, as if it had come after
+ * the end. */
+static enum err run_again(struct sqlite_store *s, const char *org, const char *key,
+                          const struct sqlite_row *row, struct error *e)
+{
+    struct sqlite_row again = *row;
+    again.due_at_ms = row->rerun_at_ms;
+    again.tries = again.unsettled = 0;
+    return sqlite_row_ready(s, org, key, &again, NULL, NULL, e);
+}
+
+enum err sqlite_row_end(struct sqlite_store *s, const char *org, const char *key,
+                        const struct sqlite_row *row, enum store_state from, enum store_state to,
+                        const char *code, const char *message, struct error *e)
+{
+    if (from == STORE_LEASED && row->rerun_at_ms != 0)
+        return run_again(s, org, key, row, e);
+    struct cut_texts t;
+    enum err err =
+        sql_run(&s->db, e, SQL_END, "iditt", row->id, (int)to, store_wall_ms(&s->base),
+                cut(code, t.code, sizeof t.code), cut(message, t.message, sizeof t.message));
+    return err != ERR_NONE ? err : sqlite_count(s, org, (int)from, (int)to, e);
+}

@@ -1,0 +1,136 @@
+/*
+ * The end of a pass, in one transaction under the fence: what became of each claimed row, the hints
+ * that it made, the slice of rows that a whole-campaign pass stands for, and the lease itself.
+ *
+ * protocol rule 6: a whole pass settles what was due at its claim and drew its sequence number no
+ * later than the watermark; all else stays READY, for its change may be younger than the read.
+ */
+#include "sqlite_int.h"
+
+#include <stdlib.h>
+
+#include "mem.h"
+
+/* Observed after the commit. */
+static void note_sync(struct sqlite_store *s, const struct sqlite_row *row)
+{
+    if (s->sync_count == s->sync_room) {
+        s->sync_room = s->sync_room == 0 ? 256 : s->sync_room * 2;
+        s->sync_ms = mem_resize(s->sync_ms, s->sync_room, sizeof *s->sync_ms);
+    }
+    int64_t took = store_wall_ms(&s->base) - row->received_at_ms;
+    s->sync_ms[s->sync_count++] = took > 0 ? took : 0;
+}
+
+static enum err apply(struct sqlite_store *s, const struct sqlite_lease *l,
+                      const struct sqlite_row *row, enum store_state from, const char *code,
+                      const char *message, struct error *e)
+{
+    note_sync(s, row);
+    return sqlite_row_end(s, l->org, l->key, row, from, STORE_DONE, code, message, e);
+}
+
+static enum err retry(struct sqlite_store *s, const struct sqlite_lease *l,
+                      const struct sqlite_row *row, const struct store_outcome *o, struct error *e)
+{
+    struct sqlite_row again = *row;
+    again.due_at_ms = o->due_at_ms;
+    if (row->kind == STORE_ECHO && row->rerun_at_ms > o->due_at_ms)
+        again.due_at_ms = row->rerun_at_ms;
+    if (o->uncounted && again.tries > 0)
+        again.tries--;
+    again.unsettled = 0;
+    return sqlite_row_ready(s, l->org, l->key, &again, o->code, o->message, e);
+}
+
+/* A row that is not leased under this key was settled before: settling twice changes nothing. */
+static enum err settle_one(struct sqlite_store *s, const struct sqlite_lease *l,
+                           const struct store_outcome *o, struct error *e)
+{
+    struct sqlite_row row;
+    struct sql_query q = sql_query(&s->db, SQL_OUTCOME, "tti", l->org, l->key, o->row);
+    bool found = sql_next(&q);
+    if (found)
+        sqlite_read_row(&q, &row);
+    enum err err = sql_done(&q, e);
+    if (err != ERR_NONE || !found)
+        return err;
+    switch (o->verdict) {
+    case STORE_APPLIED:
+        return apply(s, l, &row, STORE_LEASED, o->code, o->message, e);
+    case STORE_RETRY:
+        return retry(s, l, &row, o, e);
+    case STORE_FAIL:
+    default:
+        return sqlite_row_end(s, l->org, l->key, &row, STORE_LEASED, STORE_FAILED, o->code,
+                              o->message, e);
+    }
+}
+
+/* ------------------------------------------------------------------ the whole campaign */
+
+/* Reads up to `room` more rows of one kind; adds to *n. */
+static enum err read_rows(struct sql_query q, struct sqlite_row *rows, size_t *n, struct error *e)
+{
+    while (sql_next(&q))
+        sqlite_read_row(&q, &rows[(*n)++]);
+    return sql_done(&q, e);
+}
+
+static enum err settle_slice(struct sqlite_store *s, const struct sqlite_lease *l, bool *more,
+                             struct error *e)
+{
+    struct sqlite_row *rows = mem_array(STORE_SLICE_MAX, sizeof *rows);
+    size_t n = 0;
+    enum err err =
+        read_rows(sql_query(&s->db, SQL_LEASED_ROWS, "ttd", l->org, l->key, (int)STORE_SLICE_MAX),
+                  rows, &n, e);
+    size_t leased = n;
+    for (int background = 0; background <= 1 && err == ERR_NONE; background++)
+        err = read_rows(sql_query(&s->db, SQL_WHOLE_ROWS, "ttdiid", l->org, l->key, background,
+                                  l->claimed_at_ms, l->watermark, STORE_SLICE_MAX - (int)n),
+                        rows, &n, e);
+    for (size_t i = 0; i < n && err == ERR_NONE; i++)
+        err = apply(s, l, &rows[i], i < leased ? STORE_LEASED : STORE_READY, NULL, NULL, e);
+    *more = n == STORE_SLICE_MAX;
+    free(rows);
+    return err;
+}
+
+static enum err finish(struct sqlite_store *s, struct sqlite_lease *l, const struct store_settle *x,
+                       struct error *e)
+{
+    enum err err = ERR_NONE;
+    int64_t due;
+    if (x->fingerprint != NULL)
+        err = sql_run(&s->db, e, SQL_PASS_PUT, "ttti", l->org, l->key, x->fingerprint,
+                      store_wall_ms(&s->base));
+    if (err == ERR_NONE && x->whole)
+        err = sqlite_lane_refresh(s, l->org, l->key, &due, e);
+    if (err == ERR_NONE && x->release)
+        err = sqlite_lease_end(s, l, e);
+    return err;
+}
+
+enum err sqlite_settle(struct sqlite_store *s, struct store_request *r, struct error *e)
+{
+    const struct store_settle *x = r->u.settle.what;
+    struct sqlite_lease *l = sqlite_lease_of(s, r->lease);
+    if (l == NULL)
+        return sqlite_stale(r->lease, e);
+    enum err err = ERR_NONE;
+    for (size_t i = 0; i < x->count && err == ERR_NONE; i++)
+        err = settle_one(s, l, &x->outcomes[i], e);
+    for (size_t i = 0; i < x->hint_count && err == ERR_NONE; i++)
+        err = sqlite_add_hint(s, l->org, &x->hints[i], e);
+    r->u.settle.more = false;
+    if (err == ERR_NONE && x->whole)
+        err = settle_slice(s, l, &r->u.settle.more, e);
+    if (err != ERR_NONE)
+        return err;
+    if (!r->u.settle.more)
+        return finish(s, l, x, e);
+    l->deadline_boot_ms = store_boot_ms(&s->base) + s->base.options.lease_ms;
+    r->deadline_boot_ms = l->deadline_boot_ms;
+    return ERR_NONE;
+}

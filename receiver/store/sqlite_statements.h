@@ -1,0 +1,152 @@
+/*
+ * sqlite_statements - every statement that the SQLite backend prepares: id, text
+ *
+ * "AND state < 2" stands beside "state = 0" so that SQLite sees that the partial index
+ * notification_open applies.
+ */
+#ifndef TP_SQLITE_STATEMENTS_H
+#define TP_SQLITE_STATEMENTS_H
+
+#define SQL_ROW         "id, kind, background, due_at, rerun_at, received_at, tries, unsettled"
+#define SQL_OPEN(state) "org = ?1 AND key = ?2 AND state = " state " AND state < 2"
+#define SQL_CLAIM                                                                                  \
+    "id, kind, background, due_at, rerun_at, received_at, tries, unsettled, notification_id, "     \
+    "record_id, subject_id, "
+
+#define SQL_STATEMENTS(X)                                                                          \
+    X(SQL_BEGIN, "BEGIN IMMEDIATE")                                                                \
+    X(SQL_COMMIT, "COMMIT")                                                                        \
+    X(SQL_ROLLBACK, "ROLLBACK")                                                                    \
+    X(SQL_SAVEPOINT, "SAVEPOINT one")                                                              \
+    X(SQL_RELEASE, "RELEASE one")                                                                  \
+    X(SQL_ROLLBACK_TO, "ROLLBACK TO one")                                                          \
+    X(SQL_META_GET, "SELECT value FROM meta WHERE name = ?1")                                      \
+    X(SQL_META_SET, "UPDATE meta SET value = ?2 WHERE name = ?1")                                  \
+    X(SQL_META_ADD, "UPDATE meta SET value = value + 1 WHERE name = ?1")                           \
+    /* entering */                                                                                 \
+    X(SQL_INSERT,                                                                                  \
+      "INSERT INTO notification (org, notification_id, record_id, subject_id, key, kind, object, " \
+      "state, background, seq, due_at, received_at, settled_at, code, message) VALUES (?1, ?2, "   \
+      "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) "                                 \
+      "ON CONFLICT (org, notification_id, record_id) DO NOTHING")                                  \
+    X(SQL_FIND, "SELECT " SQL_ROW ", state, key FROM notification "                                \
+                "WHERE org = ?1 AND notification_id = ?2 AND record_id = ?3")                      \
+    X(SQL_STAY, "UPDATE notification SET seq = coalesce(?2, seq), due_at = ?3, background = ?4, "  \
+                "received_at = ?5, code = coalesce(?6, code), message = coalesce(?7, message) "    \
+                "WHERE id = ?1")                                                                   \
+    X(SQL_RERUN, "UPDATE notification SET rerun_at = ?2 WHERE id = ?1")                            \
+    X(SQL_AGAIN,                                                                                   \
+      "UPDATE notification SET subject_id = ?2, key = ?3, kind = ?4, object = ?5, state = 0, "     \
+      "background = ?6, seq = ?7, due_at = ?8, tries = 0, unsettled = 0, rerun_at = 0, "           \
+      "received_at = ?9, settled_at = NULL, code = ?10, message = ?11 WHERE id = ?1")              \
+    /* lanes and tallies */                                                                        \
+    X(SQL_LANE_LOWER, "INSERT INTO lane (org, key, background, due_at) VALUES (?1, ?2, ?3, ?4) "   \
+                      "ON CONFLICT (org, key, background) DO UPDATE SET due_at = excluded.due_at " \
+                      "WHERE excluded.due_at < lane.due_at")                                       \
+    X(SQL_LANE_SET, "INSERT INTO lane (org, key, background, due_at) VALUES (?1, ?2, ?3, ?4) "     \
+                    "ON CONFLICT (org, key, background) DO UPDATE SET due_at = excluded.due_at "   \
+                    "WHERE excluded.due_at <> lane.due_at")                                        \
+    X(SQL_LANE_DROP, "DELETE FROM lane WHERE org = ?1 AND key = ?2 AND background = ?3")           \
+    X(SQL_LANE_FIRST_DUE,                                                                          \
+      "SELECT due_at FROM notification WHERE " SQL_OPEN("0") " AND background = ?3 "               \
+                                                             "ORDER BY due_at LIMIT 1")            \
+    X(SQL_LANE_ORG, "SELECT org FROM lane WHERE org > ?1 ORDER BY org LIMIT 1")                    \
+    X(SQL_LANE_FRONT,                                                                              \
+      "SELECT key, due_at FROM lane WHERE org = ?1 AND background = ?2 ORDER BY due_at")           \
+    X(SQL_LANE_FAR, "SELECT key FROM lane WHERE org = ?1 AND background = ?2 AND due_at > ?3 "     \
+                    "ORDER BY due_at LIMIT ?4")                                                    \
+    X(SQL_TALLY,                                                                                   \
+      "INSERT INTO tally (org, ready, leased, done, failed) VALUES (?1, ?2, ?3, ?4, ?5) "          \
+      "ON CONFLICT (org) DO UPDATE SET ready = ready + excluded.ready, "                           \
+      "leased = leased + excluded.leased, done = done + excluded.done, "                           \
+      "failed = failed + excluded.failed")                                                         \
+    /* claiming */                                                                                 \
+    X(SQL_CLAIM_ROWS,                                                                              \
+      "SELECT " SQL_CLAIM "due_at AS rank FROM notification WHERE " SQL_OPEN(                      \
+          "0") " AND background = 0 AND due_at <= ?3 UNION ALL "                                   \
+               "SELECT " SQL_CLAIM "due_at + ?5 AS rank FROM notification WHERE " SQL_OPEN(        \
+                   "0") " AND background = 1 AND due_at <= ?3 ORDER BY rank LIMIT ?4")             \
+    X(SQL_TAKE, "UPDATE notification SET state = 1, tries = tries + 1, unsettled = unsettled + 1 " \
+                "WHERE id = ?1")                                                                   \
+    /* leases */                                                                                   \
+    X(SQL_LEASE_PUT, "INSERT INTO lease (org, key, fence, in_flight) VALUES (?1, ?2, ?3, 0)")      \
+    X(SQL_LEASE_MARK, "UPDATE lease SET in_flight = ?3 WHERE org = ?1 AND key = ?2")               \
+    X(SQL_LEASE_DROP, "DELETE FROM lease WHERE org = ?1 AND key = ?2")                             \
+    X(SQL_LEASE_ALL, "SELECT org, key, fence, in_flight FROM lease ORDER BY fence")                \
+    X(SQL_LEASED_ROWS, "SELECT " SQL_ROW " FROM notification WHERE " SQL_OPEN("1") " LIMIT ?3")    \
+    X(SQL_PROGRESS,                                                                                \
+      "UPDATE notification SET unsettled = 0 WHERE " SQL_OPEN("1") " AND unsettled > 0")           \
+    X(SQL_LEDGER,                                                                                  \
+      "INSERT INTO ledger (org, campaign_id, member_id, action, touchpoint_id, before_json, "      \
+      "after_json, cause, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                        \
+    /* settling */                                                                                 \
+    X(SQL_OUTCOME, "SELECT " SQL_ROW " FROM notification WHERE org = ?1 AND key = ?2 AND id = ?3 " \
+                   "AND state = 1")                                                                \
+    X(SQL_WHOLE_ROWS,                                                                              \
+      "SELECT " SQL_ROW                                                                            \
+      " FROM notification WHERE " SQL_OPEN("0") " AND background = ?3 "                            \
+                                                "AND due_at <= ?4 AND seq <= ?5 LIMIT ?6")         \
+    X(SQL_READY,                                                                                   \
+      "UPDATE notification SET state = 0, seq = ?2, due_at = ?3, tries = ?4, unsettled = ?5, "     \
+      "rerun_at = 0, code = coalesce(?6, code), message = coalesce(?7, message) WHERE id = ?1")    \
+    X(SQL_END,                                                                                     \
+      "UPDATE notification SET state = ?2, settled_at = ?3, rerun_at = 0, unsettled = 0, "         \
+      "code = ?4, message = ?5 WHERE id = ?1")                                                     \
+    X(SQL_PASS_PUT,                                                                                \
+      "INSERT INTO pass (org, campaign_id, fingerprint, at) VALUES (?1, ?2, ?3, ?4) "              \
+      "ON CONFLICT (org, campaign_id) DO UPDATE SET fingerprint = excluded.fingerprint, "          \
+      "at = excluded.at")                                                                          \
+    /* holds and cursors */                                                                        \
+    X(SQL_HOLD_PUT,                                                                                \
+      "INSERT INTO job (kind, org, campaign_id, would_delete, existing, at) "                      \
+      "VALUES ('held', ?1, ?2, ?3, ?4, ?5) ON CONFLICT (kind, org, campaign_id) DO UPDATE SET "    \
+      "approved = approved AND excluded.would_delete <= would_delete, "                            \
+      "would_delete = excluded.would_delete, existing = excluded.existing")                        \
+    X(SQL_HOLD_END, "DELETE FROM job WHERE kind = 'held' AND org = ?1 AND campaign_id = ?2")       \
+    X(SQL_HOLD_APPROVE, "UPDATE job SET approved = 1 WHERE kind = 'held' AND id = ?1 "             \
+                        "RETURNING org, campaign_id")                                              \
+    X(SQL_CURSOR_SET, "INSERT INTO org_cursor (org, name, value) VALUES (?1, ?2, ?3) "             \
+                      "ON CONFLICT (org, name) DO UPDATE SET value = excluded.value")              \
+    /* reading */                                                                                  \
+    X(SQL_PASS_GET, "SELECT fingerprint FROM pass WHERE org = ?1 AND campaign_id = ?2")            \
+    X(SQL_HOLD_GET, "SELECT id, org, campaign_id, would_delete, existing, at, approved FROM job "  \
+                    "WHERE kind = 'held' AND org = ?1 AND campaign_id = ?2")                       \
+    X(SQL_HOLD_LIST, "SELECT id, org, campaign_id, would_delete, existing, at, approved FROM job " \
+                     "WHERE kind = 'held' ORDER BY id LIMIT ?1")                                   \
+    X(SQL_CURSOR_GET, "SELECT value FROM org_cursor WHERE org = ?1 AND name = ?2")                 \
+    X(SQL_TALLIES, "SELECT org, ready, leased, done, failed FROM tally ORDER BY org LIMIT ?1")     \
+    X(SQL_OLDEST_DUE,                                                                              \
+      "SELECT n.received_at FROM lane l JOIN notification n ON n.org = l.org AND n.key = l.key "   \
+      "AND n.state = 0 AND n.state < 2 AND n.background = l.background AND n.due_at <= ?3 "        \
+      "WHERE l.org = ?1 AND l.background = ?2 AND l.due_at <= ?3 "                                 \
+      "ORDER BY l.due_at, n.due_at LIMIT 1")                                                       \
+    X(SQL_OLDEST_LEASED,                                                                           \
+      "SELECT min(n.received_at) FROM lease l JOIN notification n ON n.org = l.org "               \
+      "AND n.key = l.key AND n.state = 1 AND n.state < 2 WHERE l.org = ?1")                        \
+    /* upkeep */                                                                                   \
+    X(SQL_ENDED_OLD,                                                                               \
+      "SELECT id, org FROM notification WHERE state = ?1 AND state >= 2 AND settled_at < ?2 "      \
+      "ORDER BY settled_at LIMIT ?3")                                                              \
+    X(SQL_REMOVE, "DELETE FROM notification WHERE id = ?1")                                        \
+    X(SQL_LEDGER_TRIM,                                                                             \
+      "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger ORDER BY id LIMIT ?2) "               \
+      "AND at < ?1")                                                                               \
+    X(SQL_CLAMP,                                                                                   \
+      "UPDATE notification SET due_at = ?4 WHERE id IN (SELECT id FROM notification "              \
+      "WHERE " SQL_OPEN("0") " AND background = ?3 AND due_at > ?4 AND kind <> ?5 LIMIT ?6)")      \
+    X(SQL_ECHO_SHIFT, "UPDATE notification SET due_at = due_at + ?2 WHERE org = ?1 AND state = 0 " \
+                      "AND notification_id >= 'hint:echo:' AND notification_id < 'hint:echo;'")    \
+    X(SQL_ECHO_LANES,                                                                              \
+      "INSERT INTO lane (org, key, background, due_at) SELECT org, key, background, due_at "       \
+      "FROM notification WHERE org = ?1 AND state = 0 AND notification_id >= 'hint:echo:' "        \
+      "AND notification_id < 'hint:echo;' ON CONFLICT (org, key, background) DO UPDATE SET "       \
+      "due_at = excluded.due_at WHERE excluded.due_at < lane.due_at")
+
+enum sql {
+#define X(id, text) id,
+    SQL_STATEMENTS(X)
+#undef X
+        SQL_COUNT
+};
+
+#endif

@@ -1,0 +1,225 @@
+/*
+ * store_int - what the wrappers (store.c), the queue in front of a committer (queue.c), the waiting
+ * for work (waiters.c) and the backends share
+ *
+ *     store_put ──▶ backend->put ─────▶ queue ─▶ committer: one transaction ─▶ done()
+ *     others ─────▶ backend->submit(request)                                └▶ the caller goes on
+ *
+ * A request is data: an operation, what it is given, and room for the answer. A backend runs it in
+ * whatever thread and on whatever connection it likes. A second backend needs a struct
+ * store_backend and a row in store.c's table.
+ */
+#ifndef TP_STORE_INT_H
+#define TP_STORE_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "metrics.h"
+#include "store.h"
+
+enum {
+    STORE_BACKOFF_MAX_MS = 2 * 3600 * 1000, /* the longest retry wait (protocol rule 17) */
+    STORE_BACKGROUND_MS = 5 * 60 * 1000,    /* background hints rank as if due this much later */
+    STORE_LEAP_MS = 5 * 60 * 1000,          /* the wall clock leapt; retention pauses */
+    STORE_LEAP_PAUSE_MS = 3600 * 1000,
+    STORE_CURSOR_MAX = 1024, /* bytes of a cursor's text */
+};
+#define STORE_KEY_NONE "*" /* the key of hints without a campaign */
+
+/* ------------------------------------------------------------------ requests */
+
+enum store_op {
+    STORE_OP_CLAIM,
+    STORE_OP_RENEW,
+    STORE_OP_WRITE_BEGIN,
+    STORE_OP_WRITE_END,
+    STORE_OP_SETTLE,
+    STORE_OP_FINGERPRINT,
+    STORE_OP_HOLD_PUT,
+    STORE_OP_HOLD_GET,
+    STORE_OP_HOLD_END,
+    STORE_OP_HOLD_LIST,
+    STORE_OP_HOLD_APPROVE,
+    STORE_OP_CURSOR_GET,
+    STORE_OP_CURSOR_SET,
+    STORE_OP_STATS,
+    STORE_OP_RETAIN,
+    STORE_OP_COUNT
+};
+
+/* Everything in `u` is the caller's, who waits for the answer. What an operation that failed left
+ * in the out fields is not looked at, but for claim.out, which it must leave NULL. */
+struct store_request {
+    enum store_op op;
+    const struct store_claim *lease; /* the lease that the request stands under, or NULL */
+    union {
+        struct {
+            const struct store_claim_options *options;
+            struct store_claim *out;
+        } claim;
+        struct {
+            const struct store_ledger_row *rows;
+            size_t count;
+        } write_end;
+        struct {
+            const struct store_settle *what;
+            bool more;
+        } settle;
+        struct {
+            const char *org, *campaign;
+            char *out; /* STORE_FINGERPRINT_SIZE */
+        } fingerprint;
+        struct {
+            int64_t would_delete, existing;
+        } hold_put;
+        struct {
+            const char *org, *campaign;
+            struct store_hold out;
+            bool found;
+        } hold_get;
+        struct {
+            struct store_hold *out;
+            size_t max, count;
+        } hold_list;
+        struct {
+            int64_t id;
+        } hold_approve;
+        struct {
+            const char *org, *name, *value; /* value: set */
+            char *out;                      /* get */
+            size_t size;
+        } cursor;
+        struct {
+            struct store_org_stats *out;
+            size_t max, count;
+        } stats;
+        struct {
+            bool more;
+        } retain;
+    } u;
+
+    int64_t deadline_boot_ms; /* answer: the lease was renewed until then; 0: it was not */
+    enum err result;
+    struct error error;
+
+    bool answered; /* the queue's, under its lock */
+    struct store_request *next;
+};
+
+/* ------------------------------------------------------------------ waiting for work */
+
+/* Who waits for claimable work. `generation` moves when something may have become claimable; a
+ * claim that found nothing remembers the generation that it saw, so that a commit between that
+ * claim and the wait is not missed. All under `lock`. */
+struct store_waiters {
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    uint64_t generation, empty_generation;
+    int64_t next_boot_ms; /* something becomes due or a lease runs out; INT64_MAX: nothing */
+    bool closed;
+};
+
+/* Condition variables on the monotonic clock, and the moment in ms from now. */
+void store_cond_init(pthread_cond_t *c);
+struct timespec store_cond_time(int64_t ms);
+
+void store_waiters_init(struct store_waiters *w);
+void store_waiters_release(struct store_waiters *w);
+/* Something became claimable now. */
+void store_waiters_wake(struct store_waiters *w);
+/* Something becomes claimable at that boot time. */
+void store_waiters_later(struct store_waiters *w, int64_t at_boot_ms);
+/* A claim found nothing, having seen all that was woken for; next is when to look again. */
+void store_waiters_empty(struct store_waiters *w, int64_t next_boot_ms);
+void store_waiters_close(struct store_waiters *w);
+
+/* ------------------------------------------------------------------ the queue before a committer
+ */
+
+struct store_batch {
+    struct store_request *requests;
+    struct store_put *puts;
+    size_t notifications;
+};
+
+/* All under `lock`. */
+struct store_queue {
+    pthread_mutex_t lock;
+    pthread_cond_t work, answered;
+    struct store_put *put_first, **put_last;
+    size_t put_count, put_max;
+    struct store_request *request_first, **request_last;
+    bool stopping;
+    struct error refusal; /* kind ERR_NONE: puts are taken */
+};
+
+void store_queue_init(struct store_queue *q, size_t put_max);
+void store_queue_release(struct store_queue *q);
+MUST_USE enum err store_queue_put(struct store_queue *q, struct store_put *p, struct error *e);
+/* Waits for the answer, which is r->result and r->error. */
+void store_queue_call(struct store_queue *q, struct store_request *r);
+/* Puts are refused with that error from now on, or taken again (NULL). */
+void store_queue_refuse(struct store_queue *q, const struct error *why);
+void store_queue_refusal(struct store_queue *q, struct error *out);
+void store_queue_stop(struct store_queue *q);
+
+/* The committer's side. All waiting requests, and puts up to the bound (at least one). Waits at
+ * most max_ms for any. False when there is nothing left and the queue was stopped. */
+bool store_queue_take(struct store_queue *q, struct store_batch *out, size_t notifications_max,
+                      int64_t max_ms);
+/* Wakes the callers of a batch's requests; they are gone afterwards. */
+void store_queue_answer(struct store_queue *q, struct store_request *requests);
+
+/* ------------------------------------------------------------------ backends */
+
+/* The head of every backend's own struct. */
+struct store {
+    const struct store_backend *backend;
+    struct store_options options; /* url is the backend's copy */
+    struct store_waiters waiters;
+    _Atomic int64_t wall_shift_ms, boot_shift_ms; /* 0 but in tests */
+    struct metric_series *commit_seconds, *batch_size, *sync_seconds;
+};
+
+/* Called by store.c only, which has checked what the callers promise. All members are required. */
+struct store_backend {
+    const char *scheme; /* "sqlite:" */
+    enum err (*open)(struct store **out, const struct store_options *o, struct error *e);
+    void (*close)(struct store *s); /* frees s */
+    enum err (*put)(struct store *s, struct store_put *p, struct error *e);
+    void (*submit)(struct store *s, struct store_request *r); /* fills the answer */
+    enum err (*probe)(struct store *s, struct error *e);
+};
+
+extern const struct store_backend store_sqlite;
+
+/* For backends: the common head. */
+void store_init(struct store *s, const struct store_backend *b, const struct store_options *o);
+void store_release(struct store *s);
+int64_t store_wall_ms(const struct store *s);
+int64_t store_boot_ms(const struct store *s);
+/* Tests move the store's clocks; everyone who waits looks again. */
+void store_shift_clock(struct store *s, int64_t wall_ms, int64_t boot_ms);
+
+/* The identity of a hint that a worker or the store made: "hint:KIND:CAMPAIGN", which no Salesforce
+ * id equals, followed by ":SUBJECT" where there is no record id. */
+enum { STORE_HINT_ID_SIZE = 96 };
+void store_hint_identity(const struct store_new_hint *h, char out[STORE_HINT_ID_SIZE]);
+/* Bytes of text that fit into size - 1 without cutting a UTF-8 character. */
+size_t store_cut(const char *text, size_t size);
+
+/* ------------------------------------------------------------------ schema (made by embed.sh) */
+
+struct store_migration {
+    int number;
+    const char *name, *sql;
+};
+extern const struct store_migration store_sqlite_migrations[];
+extern const int store_sqlite_migration_count;
+
+#endif
