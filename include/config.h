@@ -22,7 +22,7 @@ enum config_auth { CONFIG_AUTH_JWT, CONFIG_AUTH_CLIENT_CREDENTIALS };
 
 struct config_org {
     char id[SFID_SIZE];
-    const char *name;
+    const char *name;      /* the id where the file gives none */
     const char *login_url; /* https://…, no trailing slash; http only to loopback */
     const char *audience;
     const char *api_version; /* "64.0" */
@@ -42,8 +42,8 @@ struct config_list {
     size_t count;
 };
 
-/* One condition, rule and channel as written; rules' own structs are made from them by the worker's
- * policy builder (main). */
+/* One condition, rule and channel as written; policy.h makes the rules' own structs from them and
+ * checks them. */
 struct config_condition {
     const char *field, *op, *value;
 };
@@ -57,7 +57,7 @@ struct config_rule {
     unsigned any_count;
     const char **dates;
     unsigned dates_count;
-    unsigned line; /* of the rule's first key, for messages */
+    unsigned line; /* of its first key, for messages */
 };
 struct config_channel {
     const char *type, *status, *channel, *subchannel; /* status, subchannel may be NULL */

@@ -1,0 +1,23 @@
+/*
+ * apply - from the raw file to struct config, in three parts: the settings table, the orgs, and
+ * what concerns several keys at once
+ */
+#ifndef TP_APPLY_H
+#define TP_APPLY_H
+
+#include "config.h"
+#include "convert.h"
+#include "raw.h"
+
+MUST_USE enum err apply_settings(struct loading *l, const struct raw_config *raw, struct config *c,
+                                 struct error *e);
+MUST_USE enum err apply_orgs(struct loading *l, const struct raw_config *raw, struct config *c,
+                             struct error *e);
+
+/* The org's settings from the table; path: "orgs[0]". */
+MUST_USE enum err apply_org_settings(struct loading *l, const struct raw_org *raw, const char *path,
+                                     struct config_org *org, struct error *e);
+/* A list whose feature is not there yet must be empty. */
+MUST_USE enum err apply_empty_list(struct loading *l, const char *path, unsigned count,
+                                   struct error *e);
+#endif
