@@ -1,0 +1,237 @@
+"""Measures touchpointd's intake against nginx and a gSOAP peer that run beside it: see README.md.
+
+Called by bench.sh, which has built what is needed. Prints a table, writes build/bench.json. Exit 0 when everything
+measured was right, whatever the figures; 1 when it was not (an answer that is no Ack, a server that does not start,
+an acknowledged notification that is not in the database).
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import report
+from servers import ORG, PATH, Broken, GsoapPeer, Nginx, Touchpointd, make_certificates
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+TOOLS = BUILD / "bench"
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
+QUEUED = int(os.environ.get("BENCH_QUEUED", "1000000"))
+SYNCS = 500
+OPEN_CONNECTIONS = 4096
+TOP_UP_SECONDS_MAX = 60
+
+# case: what the load generator is told, and who is measured
+CASES = {
+    "single": ({"connections": 64, "notifications": 1}, ("nginx", "gsoap", "touchpointd")),
+    "full": ({"connections": 8, "notifications": 100}, ("gsoap", "touchpointd")),
+    "handshake": ({"connections": 64, "notifications": 1, "reconnect": True}, ("nginx", "touchpointd")),
+}
+
+# The record's digits are those of the notification.
+COUNT = """
+SELECT count(DISTINCT notification_id) FROM notification WHERE org = ? AND notification_id BETWEEN ? AND ?
+AND substr(record_id, 1, 15) = '00v' || substr(notification_id, 4, 12)
+"""
+
+
+def tool(name, *arguments):
+    """Runs one of our programs that prints a line of JSON."""
+    done = subprocess.run([TOOLS / name, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        raise Broken(f"{name} ended with {done.returncode}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
+def id_text(number):
+    """The first 15 characters of a notification id, as message.c makes it; ids sort as their numbers do."""
+    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    text = ""
+    for _ in range(12):
+        number, digit = divmod(number, 62)
+        text = digits[digit] + text
+    return "04l" + text
+
+
+class Load:
+    """One run of the load generator: connected when the constructor returns, sending in finish()."""
+
+    def __init__(self, server, first, connections, notifications, seconds=SECONDS, rate=0.0, reconnect=False):
+        self.server, self.seconds, self.notifications = server, seconds, notifications
+        command = [TOOLS / "load", "--port", server.port, "--org", ORG, "--path", PATH, "--first", first]
+        command += ["--connections", connections, "--notifications", notifications, "--seconds", seconds]
+        command += ["--rate", rate] + (["--reconnect"] if reconnect else [])
+        command = [str(word) for word in command]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if self.process.stdout.readline() != "ready\n":
+            self.end()
+            raise Broken(f"the load generator did not start against {server.name}")
+
+    def finish(self):
+        """Sends for the time given; the result with the server's CPU time a message."""
+        try:
+            before = self.server.cpu_seconds()
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+            used = self.server.cpu_seconds() - before
+            result = json.loads(line) if line else None
+            if result is None or self.process.wait(60) != 0:
+                raise Broken(f"the load generator failed against {self.server.name}")
+        finally:
+            self.end()
+        if self.seconds > 0:
+            result["rate"] = result["in_time"] / self.seconds
+            result["cpu_us"] = used * 1e6 / max(result["messages"], 1)
+        return result
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+class Bench:
+    """The servers, the numbers given out so far, and what was measured."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.servers = {cls.name: cls(BUILD, folder) for cls in (Nginx, GsoapPeer, Touchpointd)}
+        self.ours = self.servers["touchpointd"]
+        self.next_number = 0
+        self.acknowledged = {name: [] for name in self.servers}  # ranges of notification numbers
+        self.samples = {}  # (case, server) -> results in the order of the rounds
+        self.problems = []
+
+    def load(self, server, **options):
+        result = Load(server, self.next_number, **options).finish()
+        self.next_number += result["sent"] * options["notifications"]
+        ranges = result.pop("acknowledged")
+        self.acknowledged[server.name] += ranges
+        if result["refused"] or result["failed"]:
+            self.problems.append(f"{server.name}: {result['refused']} answers were no Ack, {result['failed']} requests"
+                                 f" failed; first: {result['problem']}")
+        return result
+
+    def sample(self, case, server, result):
+        self.samples.setdefault((case, server), []).append(result)
+
+    def median(self, case, server, figure):
+        return statistics.median(figure(sample) for sample in self.samples[case, server])
+
+    def one_round(self, number):
+        """Each case once with each server; who comes first changes from round to round."""
+        self.sample("fdatasync", "disk", tool("fdatasync", self.folder / "sync", SYNCS))
+        for case, (options, names) in CASES.items():
+            turn = number % len(names)
+            for name in names[turn:] + names[:turn]:
+                self.sample(case, name, self.load(self.servers[name], **options))
+        rate = self.median("single", "touchpointd", lambda sample: sample["rate"]) / 2
+        result = self.load(self.ours, connections=64, notifications=1, rate=rate)
+        self.sample("half", "touchpointd", {**result, "wanted_rate": rate})
+
+    def measure_connections(self):
+        """Resident memory while many TLS connections are open."""
+        load = Load(self.ours, self.next_number, OPEN_CONNECTIONS, 1, seconds=0)
+        resident = self.ours.resident_bytes()
+        result = load.finish()
+        if result["open"] != OPEN_CONNECTIONS:
+            self.problems.append(f"only {result['open']} of {OPEN_CONNECTIONS} connections: {result['problem']}")
+        return resident
+
+    def queued(self):
+        return sum(last - first + 1 for first, last in self.acknowledged["touchpointd"])
+
+    def fill(self):
+        """Tops the queue up; ends early on a machine that is too slow for it."""
+        end = time.monotonic() + TOP_UP_SECONDS_MAX
+        while self.queued() < QUEUED and time.monotonic() < end and not self.problems:
+            self.load(self.ours, connections=8, notifications=100, seconds=1)
+
+    def check_rows(self, server):
+        """Every acknowledged notification must be there, with its record."""
+        missing = 0
+        with contextlib.closing(sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)) as db:
+            for first, last in self.acknowledged[server.name]:
+                (found,) = db.execute(COUNT, (ORG, id_text(first), id_text(last) + "z")).fetchone()
+                missing += last - first + 1 - found
+        if missing:
+            self.problems.append(f"{server.name}: {missing} acknowledged notifications are not in the database")
+
+    def run(self):
+        make_certificates(self.folder)
+        for server in self.servers.values():
+            server.start()
+        memory = {"idle": self.ours.resident_bytes()}
+        parse = {count: tool("parse", count, 0.5) for count in (1, 100)}
+        for number in range(ROUNDS):
+            say(f"round {number + 1} of {ROUNDS}")
+            self.one_round(number)
+        memory["after_load"] = self.ours.resident_bytes()
+        for name in ("nginx", "gsoap"):
+            self.servers[name].stop()
+        say(f"{OPEN_CONNECTIONS} connections, then {QUEUED} notifications queued")
+        memory["connections"] = self.measure_connections()
+        self.fill()
+        memory["queued"] = self.ours.resident_bytes()
+        self.ours.stop()
+        restart = time.monotonic()
+        self.ours.start()
+        restart = time.monotonic() - restart
+        self.ours.stop()
+        say("looking up what was acknowledged")
+        for name in ("gsoap", "touchpointd"):
+            self.check_rows(self.servers[name])
+        return {"memory": memory, "parse": parse, "restart_seconds": restart, "queued": self.queued()}
+
+    def stop(self):
+        """Ends what is still running after a failure, whose own text matters more than these."""
+        for server in self.servers.values():
+            try:
+                server.stop()
+            except Broken as e:
+                say(str(e))
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def interrupted(number, _frame):
+    raise Broken(f"ended by {signal.Signals(number).name}")
+
+
+def main():
+    signal.signal(signal.SIGTERM, interrupted)
+    signal.signal(signal.SIGINT, interrupted)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="run-", dir=TOOLS))  # the file system that build/ is on
+    bench = Bench(folder)
+    try:
+        figures = bench.run()
+        rows = report.rows(bench, figures)
+        report.write_json(BUILD / "bench.json", bench, figures, rows, ROUNDS, SECONDS)
+        print(report.table(rows))
+    except Broken as e:
+        bench.problems.append(str(e))
+    finally:
+        bench.stop()
+        shutil.rmtree(folder)
+    for problem in bench.problems:
+        say(f"bench: {problem}")
+    return 1 if bench.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
