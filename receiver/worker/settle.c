@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* getrandom */
 /*
  * How each claimed hint ended, in transactions of at most STORE_SLICE_MAX rows under the fence; the
  * last one gives the lease up.
@@ -7,7 +8,6 @@
  * again, the try given back (rule 17) anything else          ready again later, or FAILED after
  * max_tries the lease was lost     nothing: the rows are another's business
  */
-#define _GNU_SOURCE
 #include "worker_int.h"
 
 #include <stdlib.h>

@@ -73,11 +73,25 @@ static const char *pattern(const json_t *match, const char *name)
     return s == NULL || strcmp(s, "*") == 0 ? NULL : s;
 }
 
+/* A status that HTTP has; true for kinds without one. */
+static bool status_is_usable(enum fault_kind kind, const json_t *value)
+{
+    if (kind != FAULT_STATUS && kind != FAULT_HTML)
+        return true;
+    const json_t *status = json_is_object(value) ? json_object_get(value, "status") : value;
+    return status == NULL || (json_is_integer(status) && json_integer_value(status) >= 200 &&
+                              json_integer_value(status) <= 599);
+}
+
 int64_t faults_add(struct faults *f, const json_t *spec, char *why, size_t why_size)
 {
     enum fault_kind kind = kind_of(json_string_value(json_object_get(spec, "kind")));
     if (kind == FAULT_NONE) {
         snprintf(why, why_size, "kind is missing or unknown; see README.md for the list");
+        return 0;
+    }
+    if (!status_is_usable(kind, json_object_get(spec, "value"))) {
+        snprintf(why, why_size, "value: a status from 200 to 599");
         return 0;
     }
     json_t *copy = json_deep_copy(spec);

@@ -450,6 +450,7 @@ static void control_routes_do_what_the_readme_says(void **state)
         {"/sim/records", "{\"object\":\"Nope\",\"records\":[]}", 400},
         {"/sim/records", "{\"object\":\"Lead\",\"records\":[{}]}", 400},
         {"/sim/records", "[", 400},
+        {"/sim/faults", "{\"kind\":\"status\",\"value\":5}", 400},
         {"/sim/nope", "{}", 404},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)

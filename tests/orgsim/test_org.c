@@ -120,7 +120,7 @@ static struct writer admin(struct test_org *org)
     return (struct writer){.sim = org->sim, .admin = true, .operation = "", .target = ""};
 }
 
-static json_t *formatted(const char *fmt, va_list ap)
+__attribute__((format(printf, 1, 0))) static json_t *formatted(const char *fmt, va_list ap)
 {
     char text[4096];
     vsnprintf(text, sizeof text, fmt, ap);
