@@ -15,6 +15,7 @@
 #include "worker_int.h"
 
 enum { IDLE_WAIT_MS = 1000, STORE_PAUSE_MS = 500, SYNC_TYPES_MAX = 32, SYNC_TYPE_SIZE = 64 };
+static const int64_t NS_PER_MS = 1000000, NS_PER_S = 1000000000;
 
 struct worker_org { /* one org as one thread sees it */
     struct org_conn *conn;
@@ -35,6 +36,7 @@ struct worker_pool {
     atomic_bool stopping;
     atomic_uint running;  /* threads that have not ended */
     pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t freed; /* a pass ended, or the pool stops */
     unsigned *active;     /* passes under way, by org */
     char seen_types[SYNC_TYPES_MAX][SYNC_TYPE_SIZE];
     size_t seen_type_count;
@@ -182,33 +184,67 @@ static void run_pass(struct worker *w, size_t org)
 
 /* ------------------------------------------------------------------ the claim */
 
-static bool org_may_work(const struct worker_pool *pool, size_t i)
+static bool is_at_limit(const struct worker_pool *pool, size_t i)
 {
-    struct org_state state;
-    org_state_get(pool->options.orgs[i], &state);
-    if (state.held_until_boot_ms > time_boot_ms())
-        return false;
     unsigned most = org_config(pool->options.orgs[i])->max_concurrent;
     if (pool->options.org_count > 1 && most >= pool->options.threads && pool->options.threads > 1)
         most = pool->options.threads - 1;
-    return pool->active[i] < most;
+    return pool->active[i] >= most;
 }
 
-/* Claims under the pool's lock, so that two threads never pass an org's limit together. */
-static enum err claim_one(struct worker *w, size_t *org, struct error *e)
+/* Milliseconds until the org's hold ends; 0: it is not held. */
+static int64_t hold_left_ms(const struct worker_pool *pool, size_t i)
+{
+    struct org_state state;
+    org_state_get(pool->options.orgs[i], &state);
+    int64_t left = state.held_until_boot_ms - time_boot_ms();
+    return left > 0 ? left : 0;
+}
+
+/* Fills skip with the orgs that may not work now; returns when to look again at the latest. */
+static int64_t skip_orgs(const struct worker_pool *pool, char (*skip)[SFID_SIZE], size_t *count)
+{
+    int64_t wait_ms = IDLE_WAIT_MS;
+    for (size_t i = 0; i < pool->options.org_count; i++) {
+        int64_t held_ms = hold_left_ms(pool, i);
+        if (held_ms == 0 && !is_at_limit(pool, i))
+            continue;
+        memcpy(skip[(*count)++], org_config(pool->options.orgs[i])->id, SFID_SIZE);
+        if (held_ms > 0 && held_ms < wait_ms)
+            wait_ms = held_ms;
+    }
+    return wait_ms;
+}
+
+/* Until an org may work again. store_wait would not do: what waits in the queue for a held org
+ * would end it at once, again and again. Under the pool's lock. */
+static void wait_for_org(struct worker_pool *pool, int64_t wait_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + wait_ms * NS_PER_MS;
+    until.tv_sec += (time_t)(ns / NS_PER_S);
+    until.tv_nsec = (long)(ns % NS_PER_S);
+    if (!atomic_load(&pool->stopping))
+        (void)pthread_cond_timedwait(&pool->freed, &pool->lock, &until);
+}
+
+/* Claims under the pool's lock, so that two threads never pass an org's limit together. *asked is
+ * false when no org may work: then it has waited for one. */
+static enum err claim_one(struct worker *w, size_t *org, bool *asked, struct error *e)
 {
     struct worker_pool *pool = w->pool;
     char(*skip)[SFID_SIZE] = mem_array(pool->options.org_count, sizeof *skip);
     struct store_claim_options o = {.skip_orgs = (const char(*)[SFID_SIZE])skip};
+    enum err err = ERR_NONE;
 
     pthread_mutex_lock(&pool->lock);
-    for (size_t i = 0; i < pool->options.org_count; i++) {
-        if (!org_may_work(pool, i))
-            memcpy(skip[o.skip_count++], org_config(pool->options.orgs[i])->id, SFID_SIZE);
-    }
-    enum err err = ERR_NONE;
-    if (o.skip_count < pool->options.org_count)
+    int64_t wait_ms = skip_orgs(pool, skip, &o.skip_count);
+    *asked = o.skip_count < pool->options.org_count;
+    if (*asked)
         err = store_claim(pool->options.store, &o, &w->claim, e);
+    else
+        wait_for_org(pool, wait_ms);
     if (err == ERR_NONE && w->claim != NULL) {
         *org = org_index(pool, w->claim->org);
         if (*org < pool->options.org_count)
@@ -224,6 +260,7 @@ static void claim_ended(struct worker *w, size_t org)
     pthread_mutex_lock(&w->pool->lock);
     if (org < w->pool->options.org_count)
         w->pool->active[org]--;
+    pthread_cond_broadcast(&w->pool->freed);
     pthread_mutex_unlock(&w->pool->lock);
     store_claim_free(&w->claim);
 }
@@ -235,16 +272,17 @@ static void *worker_main(void *arg)
     while (!atomic_load(&w->pool->stopping)) {
         struct error e = {0};
         size_t org = 0;
+        bool asked;
         sign_of_life(w);
-        enum err err = claim_one(w, &org, &e);
+        enum err err = claim_one(w, &org, &asked, &e);
         if (err != ERR_NONE) {
             log_error("the store gives no work; trying again", "error", e.text, NULL);
             store_wait(store, STORE_PAUSE_MS);
-        } else if (w->claim == NULL) {
-            store_wait(store, IDLE_WAIT_MS);
-        } else {
+        } else if (w->claim != NULL) {
             run_pass(w, org);
             claim_ended(w, org);
+        } else if (asked) {
+            store_wait(store, IDLE_WAIT_MS);
         }
     }
     atomic_fetch_sub(&w->pool->running, 1);
@@ -252,6 +290,15 @@ static void *worker_main(void *arg)
 }
 
 /* ------------------------------------------------------------------ start and stop */
+
+static void init_cond(pthread_cond_t *c)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* a clock that is set does not matter */
+    pthread_cond_init(c, &attr);
+    pthread_condattr_destroy(&attr);
+}
 
 static void pool_free(struct worker_pool *pool)
 {
@@ -262,6 +309,7 @@ static void pool_free(struct worker_pool *pool)
         }
         free(pool->workers[i].orgs);
     }
+    pthread_cond_destroy(&pool->freed);
     pthread_mutex_destroy(&pool->lock);
     free(pool->active);
     free(pool->workers);
@@ -275,6 +323,7 @@ enum err worker_start(struct worker_pool **out, const struct worker_options *o, 
     pool->active = mem_array(o->org_count, sizeof *pool->active);
     pool->workers = mem_array(o->threads, sizeof *pool->workers);
     pthread_mutex_init(&pool->lock, NULL);
+    init_cond(&pool->freed);
     for (unsigned i = 0; i < o->threads; i++) {
         struct worker *w = &pool->workers[i];
         w->pool = pool;
@@ -321,7 +370,10 @@ void worker_stop(struct worker_pool **p, int64_t grace_ms)
     if (pool == NULL)
         return;
     *p = NULL;
+    pthread_mutex_lock(&pool->lock);
     atomic_store(&pool->stopping, true);
+    pthread_cond_broadcast(&pool->freed);
+    pthread_mutex_unlock(&pool->lock);
     int64_t until = time_boot_ms() + grace_ms;
     while (atomic_load(&pool->running) > 0 && time_boot_ms() < until) {
         store_wake(pool->options.store);
