@@ -68,9 +68,9 @@ all: ## build build/touchpointd
 	@$(MAKE) --no-print-directory daemon orgsim FLAVOUR=release
 
 daemon: $(OUT)/touchpointd
-	@if [ "$(FLAVOUR)" = release ]; then cp $< $(BUILD)/touchpointd; fi
+	@if [ "$(FLAVOUR)" = release ]; then cp -f $< $(BUILD)/touchpointd; fi
 orgsim: $(OUT)/orgsim
-	@if [ "$(FLAVOUR)" = release ]; then cp $< $(BUILD)/orgsim; fi
+	@if [ "$(FLAVOUR)" = release ]; then cp -f $< $(BUILD)/orgsim; fi
 
 test: ## run all tests under ASan and UBSan (and TSan where there are threads); last line: N passed, N failed
 	@tests/deps.sh test

@@ -219,8 +219,8 @@ class World:
         base = {
             "listen": {"address": f"127.0.0.1:{self.port}", "path": PATH},
             "tls": {
-                "certificate": ["certs/server-ecdsa.pem", "certs/server-rsa.pem"],
-                "key": ["certs/server-ecdsa.key", "certs/server-rsa.key"],
+                "certificate": ["certs/server.pem", "certs/server-rsa.pem"],
+                "key": ["certs/server.key", "certs/server-rsa.key"],
             },
             "store": {"url": "sqlite:queue.db"},
             "admin": {"address": f"127.0.0.1:{self.admin_port}", "token_file": "admin.token"},
