@@ -33,7 +33,6 @@ struct admin_options {
 MUST_USE enum err admin_new(struct admin **out, const struct admin_options *o, struct error *e);
 void admin_free(struct admin **a);
 const struct listener_handler *admin_handler(void);
-void admin_set_listener(struct admin *a, struct listener *l);
 /* "ok", "degraded" or "unavailable"; ctx is the struct admin. For public_health. */
 const char *admin_status(void *ctx);
 

@@ -32,10 +32,9 @@ struct intake_options {
 
 MUST_USE enum err intake_new(struct intake **out, const struct intake_options *o, struct error *e);
 void intake_free(struct intake **i); /* after the listener has stopped and the store is closed */
+/* For one listener. When its loops end, answers that are still to come are dropped, so the store
+ * may call back afterwards. */
 const struct listener_handler *intake_handler(void);
-/* Binds the listener to answer through; until then messages are answered 503. The intake lets go of
- * it by itself when its loops end, so the store may still call back afterwards. */
-void intake_set_listener(struct intake *i, struct listener *l);
 /* From now on every message is answered 503 (draining). */
 void intake_drain(struct intake *i);
 size_t intake_in_flight(const struct intake *i); /* requests that wait for the store */

@@ -27,6 +27,7 @@ struct tls_server; /* tls.h */
 struct listener;
 
 struct listener_token {
+    struct listener *listener; /* lives until listener_stop returns */
     uint32_t loop, slot;
     uint64_t generation; /* of the slot: one connection */
     uint64_t request;    /* number of the request on that connection */
@@ -87,7 +88,7 @@ MUST_USE enum err listener_start(struct listener **out, const struct listener_op
                                  const struct listener_handler *h, void *ctx, struct error *e);
 /* "127.0.0.1:43117": the address with the port that the system chose. */
 const char *listener_address(const struct listener *l);
-void listener_reply(struct listener *l, struct listener_token t, const struct listener_answer *a);
+void listener_reply(struct listener_token t, const struct listener_answer *a);
 unsigned listener_connections(const struct listener *l); /* open now */
 /* Stops accepting; kept-alive connections are closed after their reply in flight. Returns at once.
  */

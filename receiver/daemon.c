@@ -1,6 +1,6 @@
 /*
  * Builds the parts bottom-up: configuration, policy, certificates, org clients, store, workers,
- * admin door and, when all stand, the intake. Takes them down in reverse: stop accepting, let the
+ * the intake, and the admin's door. Takes them down in reverse: stop accepting, let the
  * replies in flight go out, let each worker end its current call, close the store last.
  */
 #include "daemon.h"
@@ -102,7 +102,7 @@ static const char *public_health(void *ctx, bool ready)
     const struct daemon *d = ctx;
     if (!ready)
         return "ok";
-    return d->admin == NULL ? "unavailable" : admin_status(d->admin);
+    return atomic_load(&d->admin_is_up) ? admin_status(d->admin) : "unavailable";
 }
 
 /* The intake's listener is made before the admin's handler, which shows it; it accepts when all
@@ -129,8 +129,6 @@ static enum err start_intake(struct daemon *d, struct error *e)
     enum err err = intake_new(&d->intake, &io, e);
     if (err == ERR_NONE)
         err = listener_start(&d->intake_listener, &lo, intake_handler(), d->intake, e);
-    if (err == ERR_NONE)
-        intake_set_listener(d->intake, d->intake_listener);
     return err;
 }
 
@@ -162,8 +160,7 @@ static enum err start_admin(struct daemon *d, struct error *e)
     enum err err = admin_new(&d->admin, &ao, e);
     if (err == ERR_NONE)
         err = listener_start(&d->admin_listener, &lo, admin_handler(), d->admin, e);
-    if (err == ERR_NONE)
-        admin_set_listener(d->admin, d->admin_listener);
+    atomic_store(&d->admin_is_up, err == ERR_NONE);
     return err;
 }
 

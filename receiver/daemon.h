@@ -6,6 +6,8 @@
 #ifndef TP_DAEMON_H
 #define TP_DAEMON_H
 
+#include <stdatomic.h>
+
 #include "admin.h"
 #include "config.h"
 #include "intake.h"
@@ -27,6 +29,7 @@ struct daemon {
     struct store *store;
     struct intake *intake;
     struct admin *admin;
+    atomic_bool admin_is_up; /* health on the public port may ask it */
     struct listener *intake_listener, *admin_listener;
     struct worker_pool *workers;
     struct prober *prober;
@@ -35,7 +38,7 @@ struct daemon {
 /* Everything that can be checked without touching disk state or the network: configuration, policy,
  * certificates, keys. */
 MUST_USE enum err daemon_load(struct daemon *d, const char *config_file, struct error *e);
-/* Opens the store, starts workers, admin and, last, the intake. */
+/* Opens the store, starts workers, the intake, the admin's door and the probe. */
 MUST_USE enum err daemon_start(struct daemon *d, struct error *e);
 /* Stops accepting, lets replies and current calls end within the configured time, stops all
  * threads. hurry() is asked often: true ends the waiting. */

@@ -135,7 +135,7 @@ static void admin_request(void *ctx, void *loop, const struct http_head *h,
         .body = out.text,
         .body_len = strlen(out.text),
     };
-    listener_reply(a->listener, token, &reply);
+    listener_reply(token, &reply);
     free(out.text);
 }
 
@@ -190,11 +190,6 @@ void admin_free(struct admin **a)
     secret_release(&(*a)->secret_token);
     free(*a);
     *a = NULL;
-}
-
-void admin_set_listener(struct admin *a, struct listener *l)
-{
-    a->listener = l;
 }
 
 const char *admin_status(void *ctx)

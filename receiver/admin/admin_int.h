@@ -12,7 +12,6 @@
 struct admin {
     struct admin_options options; /* borrowed parts; read-only */
     struct secret secret_token;   /* empty: no API but health and metrics */
-    struct listener *listener;    /* set once before the first request */
 };
 
 /* What a route answers; body is a JSON value (the reference is taken) or, for text routes, a

@@ -91,19 +91,13 @@ static bool is_get(const struct http_head *h)
     return http_span_is(h->method, "GET") || http_span_is(h->method, "HEAD");
 }
 
-static bool is_closed(const struct intake *i)
-{
-    return atomic_load_explicit(&i->is_draining, memory_order_relaxed) ||
-           atomic_load_explicit(&i->listener, memory_order_acquire) == NULL;
-}
-
 void intake_admit(void *ctx, void *arg, const struct http_head *h, const struct listener_peer *peer,
                   struct listener_answer *refuse)
 {
     const struct intake *i = ctx;
     struct intake_loop *loop = arg;
     bool ready;
-    if (intake_is_health(i, h, &ready) && is_get(h) && atomic_load(&i->listener) != NULL)
+    if (intake_is_health(i, h, &ready) && is_get(h))
         return;
     if (!secret_equal(&i->path, h->path.p, h->path.n))
         intake_refuse(loop, REFUSE_PATH, peer, NULL, NULL, NULL, refuse);
@@ -113,6 +107,6 @@ void intake_admit(void *ctx, void *arg, const struct http_head *h, const struct 
         intake_refuse(loop, REFUSE_TYPE, peer, NULL, NULL, NULL, refuse);
     else if (!encoding_is_identity(h))
         intake_refuse(loop, REFUSE_ENCODING, peer, NULL, NULL, NULL, refuse);
-    else if (is_closed(i))
+    else if (atomic_load_explicit(&i->is_draining, memory_order_relaxed))
         intake_refuse(loop, REFUSE_DRAINING, peer, NULL, NULL, NULL, refuse);
 }

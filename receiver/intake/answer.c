@@ -20,9 +20,9 @@ struct refusal {
 };
 
 static const struct refusal REFUSALS[] = {
-    [REFUSE_DRAINING] = {503, "Server", "draining", RETRY,
-                         "the receiver is starting or stopping; the message will be taken when it "
-                         "is sent again"},
+    [REFUSE_DRAINING] =
+        {503, "Server", "draining", RETRY,
+         "the receiver is stopping; the message will be taken when it is sent again"},
     [REFUSE_PATH] = {404, NULL, "not_found", NULL, "not found\n"},
     [REFUSE_METHOD] = {405, "Client", "method", "Allow: POST\r\n",
                        "outbound messages are sent with POST"},
@@ -109,20 +109,13 @@ void intake_answer_health(struct intake_loop *loop, bool ready, struct listener_
                                        .body_len = loop->body.len};
 }
 
-/* On a loop: its listener lives as long as the loop does. */
-void intake_reply(struct intake *i, struct listener_token token, const struct listener_answer *a)
-{
-    struct listener *l = atomic_load_explicit(&i->listener, memory_order_acquire);
-    if (l != NULL)
-        listener_reply(l, token, a);
-}
-
 /* On the store's thread: the listener may be on its way out, so the door is held meanwhile. */
 static void reply_from_outside(struct intake *i, struct listener_token token,
                                const struct listener_answer *a)
 {
     pthread_mutex_lock(&i->door);
-    intake_reply(i, token, a);
+    if (!i->is_shut)
+        listener_reply(token, a);
     pthread_mutex_unlock(&i->door);
 }
 

@@ -49,13 +49,6 @@ void intake_free(struct intake **i)
     free(gone);
 }
 
-void intake_set_listener(struct intake *i, struct listener *l)
-{
-    pthread_mutex_lock(&i->door);
-    atomic_store(&i->listener, l);
-    pthread_mutex_unlock(&i->door);
-}
-
 void intake_drain(struct intake *i)
 {
     atomic_store(&i->is_draining, true);
@@ -87,8 +80,11 @@ static void *loop_new(void *ctx)
 /* A loop ends only when its listener stops, which is the last moment to let go of it. */
 static void loop_free(void *ctx, void *arg)
 {
+    struct intake *i = ctx;
     struct intake_loop *loop = arg;
-    intake_set_listener(ctx, NULL);
+    pthread_mutex_lock(&i->door);
+    i->is_shut = true;
+    pthread_mutex_unlock(&i->door);
     soap_reader_free(&loop->reader);
     buf_release(&loop->body);
     free(loop);
@@ -104,7 +100,7 @@ static void on_request(void *ctx, void *arg, const struct http_head *h,
     bool ready;
     if (intake_is_health(i, h, &ready)) {
         intake_answer_health(loop, ready, &answer);
-        intake_reply(i, token, &answer);
+        listener_reply(token, &answer);
         return;
     }
     intake_take_message(loop, peer, body, n, token);

@@ -51,8 +51,8 @@ struct intake {
     size_t org_count;
     struct metric_series *seconds;
 
-    pthread_mutex_t door;                /* held while the store's thread uses the listener */
-    _Atomic(struct listener *) listener; /* written under door; loops read it without */
+    pthread_mutex_t door; /* held while the store's thread uses the listener */
+    bool is_shut;         /* under door: the listener is ending or gone */
     atomic_bool is_draining;
     atomic_size_t in_flight;
 
@@ -113,7 +113,6 @@ void intake_refuse(struct intake_loop *loop, enum intake_refusal why,
 void intake_refused(void *ctx, void *loop, const struct listener_peer *peer, int status,
                     const char *problem, struct listener_answer *answer);
 void intake_answer_health(struct intake_loop *loop, bool ready, struct listener_answer *answer);
-void intake_reply(struct intake *i, struct listener_token token, const struct listener_answer *a);
 /* Called by the store's thread. */
 void intake_stored(struct store_put *p);
 

@@ -27,7 +27,7 @@ static void refuse_message(struct intake_loop *loop, const struct listener_peer 
         (void)snprintf(text, sizeof text, "%s (%s)", soap_problem_text(problem),
                        soap_problem_code(problem));
     intake_refuse(loop, REFUSE_MESSAGE, peer, NULL, soap_problem_code(problem), text, &answer);
-    intake_reply(loop->intake, token, &answer);
+    listener_reply(token, &answer);
 }
 
 static void refuse_org(struct intake_loop *loop, const struct listener_peer *peer,
@@ -42,7 +42,7 @@ static void refuse_org(struct intake_loop *loop, const struct listener_peer *pee
         "address)",
         org);
     intake_refuse(loop, REFUSE_ORG, peer, org, NULL, text, &answer);
-    intake_reply(loop->intake, token, &answer);
+    listener_reply(token, &answer);
 }
 
 /* The label of an object that has no row of its own. */
@@ -99,7 +99,7 @@ static void put(struct intake_loop *loop, const struct listener_peer *peer,
     struct listener_answer answer = {0};
     intake_refuse(loop, REFUSE_STORE, peer, org->config->id, err_name(got), NULL, &answer);
     log_debug("store does not take a message", "org", org->config->id, "error", e.text, NULL);
-    intake_reply(i, token, &answer);
+    listener_reply(token, &answer);
 }
 
 void intake_take_message(struct intake_loop *loop, const struct listener_peer *peer,

@@ -139,7 +139,8 @@ static void take_head(struct connection *c)
 static void hand_over(struct connection *c)
 {
     struct listener *l = c->loop->listener;
-    struct listener_token token = {.loop = c->loop->index,
+    struct listener_token token = {.listener = l,
+                                   .loop = c->loop->index,
                                    .slot = c->slot,
                                    .generation = c->generation,
                                    .request = c->request};

@@ -89,11 +89,11 @@ const char *listener_address(const struct listener *l)
     return l->address;
 }
 
-void listener_reply(struct listener *l, struct listener_token t, const struct listener_answer *a)
+void listener_reply(struct listener_token t, const struct listener_answer *a)
 {
-    if (t.loop >= l->loop_count)
+    if (t.loop >= t.listener->loop_count)
         return;
-    struct loop *loop = &l->loops[t.loop];
+    struct loop *loop = &t.listener->loops[t.loop];
     if (loop_is_current(loop))
         loop_apply(loop, &t, a);
     else
@@ -141,11 +141,11 @@ void listener_stop(struct listener **l)
     struct listener *gone = *l;
     if (gone == NULL)
         return;
+    *l = NULL;
     atomic_store(&gone->is_stopping, true);
     wake_all(gone);
     for (unsigned i = 0; i < gone->loop_count; i++)
         loop_join(&gone->loops[i]);
-    *l = NULL; /* not earlier: a handler may answer through the caller's own pointer */
     for (unsigned i = 0; i < gone->loop_count; i++)
         loop_close(&gone->loops[i]);
     struct listener_sockets rest = {.address = gone->address, .unix_path = gone->unix_path};

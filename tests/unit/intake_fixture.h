@@ -152,7 +152,6 @@ static inline void fixture_start(struct fixture *f)
     if (intake_new(&f->intake, &io, &e) != ERR_NONE ||
         listener_start(&f->listener, &lo, intake_handler(), f->intake, &e) != ERR_NONE)
         fail_msg("%s", e.text);
-    intake_set_listener(f->intake, f->listener);
 }
 
 static inline void fixture_stop(struct fixture *f)

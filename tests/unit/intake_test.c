@@ -430,19 +430,6 @@ static void the_store_may_answer_after_the_listener_is_gone(void **state)
     fixture_stop(&f);
 }
 
-static void a_message_that_comes_before_the_listener_is_bound_is_sent_again_later(void **state)
-{
-    (void)state;
-    struct fixture f;
-    fixture_start(&f);
-    intake_set_listener(f.intake, NULL);
-    open_client(&f);
-    send_member(&f, 1);
-    expect_fault(503, "Server", "starting");
-    net_client_close(&client);
-    fixture_stop(&f);
-}
-
 static void a_path_that_does_not_begin_with_a_slash_is_a_configuration_error(void **state)
 {
     (void)state;
@@ -474,7 +461,6 @@ int main(void)
         cmocka_unit_test(what_was_stored_is_counted),
         cmocka_unit_test(draining_answers_503_and_finishes_what_waits),
         cmocka_unit_test(the_store_may_answer_after_the_listener_is_gone),
-        cmocka_unit_test(a_message_that_comes_before_the_listener_is_bound_is_sent_again_later),
         cmocka_unit_test(a_path_that_does_not_begin_with_a_slash_is_a_configuration_error),
     };
     return cmocka_run_group_tests_name("intake", tests, NULL, NULL);

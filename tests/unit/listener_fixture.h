@@ -69,9 +69,8 @@ static inline void on_request(void *ctx, void *loop, const struct http_head *h,
     pthread_mutex_unlock(&s->lock);
     if (!http_span_is(h->path, "/later"))
         listener_reply(
-            s->listener, token,
-            &(struct listener_answer){
-                .status = 200, .content_type = "text/plain", .body = body, .body_len = n});
+            token, &(struct listener_answer){
+                       .status = 200, .content_type = "text/plain", .body = body, .body_len = n});
 }
 
 static inline void on_refused(void *ctx, void *loop, const struct listener_peer *peer, int status,
@@ -147,11 +146,10 @@ static inline bool is_empty(void *arg)
     return listener_connections(((struct server *)arg)->listener) == 0;
 }
 
-static inline void answer_text(struct server *s, struct listener_token t, const char *text)
+static inline void answer_text(struct listener_token t, const char *text)
 {
     listener_reply(
-        s->listener, t,
-        &(struct listener_answer){.status = 200, .body = text, .body_len = strlen(text)});
+        t, &(struct listener_answer){.status = 200, .body = text, .body_len = strlen(text)});
 }
 
 #define ECHO_HEAD "POST /echo HTTP/1.1\r\nHost: a\r\n"

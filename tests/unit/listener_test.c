@@ -122,10 +122,10 @@ static void pipelined_requests_are_answered_in_order(void **state)
     expect_response(200, "a");
     struct listener_token t = take_token(&s);
     assert_int_equal(client.n, 0); /* the third waits for the second */
-    answer_text(&s, t, "b");
+    answer_text(t, "b");
     expect_response(200, "b");
     expect_response(200, "c");
-    answer_text(&s, take_token(&s), "d");
+    answer_text(take_token(&s), "d");
     expect_response(200, "d");
     net_client_close(&client);
     server_stop(&s);
@@ -144,7 +144,7 @@ static void many_pipelined_requests_wait_in_the_socket_not_in_memory(void **stat
     enum { COUNT = 2000 };
     for (int i = 0; i < COUNT; i++)
         net_client_text(&client, ECHO_HEAD "Content-Length: 1\r\n\r\nx");
-    answer_text(&s, t, "first");
+    answer_text(t, "first");
     expect_response(200, "first");
     for (int i = 0; i < COUNT; i++)
         expect_response(200, "x");
@@ -183,7 +183,7 @@ static void a_peer_that_ends_its_side_still_gets_its_answer(void **state)
     net_client_open(&client, listener_address(s.listener), NULL, NULL);
     net_client_text(&client, LATER);
     assert_int_equal(shutdown(client.fd, SHUT_WR), 0);
-    answer_text(&s, take_token(&s), "late");
+    answer_text(take_token(&s), "late");
     expect_response(200, "late");
     assert_true(net_client_is_ended(&client));
     net_client_close(&client);
@@ -206,25 +206,25 @@ static void a_token_that_no_longer_matches_is_dropped(void **state)
     setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
     net_client_close(&client); /* a reset */
     assert_true(net_wait(is_empty, &s));
-    answer_text(&s, gone, "for nobody");
+    answer_text(gone, "for nobody");
 
     net_client_open(&client, listener_address(s.listener), NULL, NULL);
     net_client_text(&client, LATER);
     struct listener_token now = take_token(&s);
     assert_int_equal(now.slot, gone.slot);
-    answer_text(&s, gone, "for nobody");
+    answer_text(gone, "for nobody");
     struct listener_token wrong = now;
     wrong.request++;
-    answer_text(&s, wrong, "for another request");
+    answer_text(wrong, "for another request");
     wrong = now;
     wrong.loop = 99;
-    answer_text(&s, wrong, "for another loop");
+    answer_text(wrong, "for another loop");
     wrong = now;
     wrong.slot = 1u << 30;
-    answer_text(&s, wrong, "for another slot");
-    answer_text(&s, now, "right");
+    answer_text(wrong, "for another slot");
+    answer_text(now, "right");
     expect_response(200, "right");
-    answer_text(&s, now, "twice");
+    answer_text(now, "twice");
     net_client_text(&client, ECHO_HEAD "Content-Length: 1\r\n\r\nx");
     expect_response(200, "x");
     net_client_close(&client);
@@ -243,7 +243,7 @@ static void a_request_that_nobody_answers_gets_503_and_its_token_is_void(void **
     struct listener_token t = take_token(&s);
     expect_response(503, NULL);
     assert_int_equal(atomic_load(&s.last_refused), 503);
-    answer_text(&s, t, "too late");
+    answer_text(t, "too late");
     assert_true(net_client_is_ended(&client));
     net_client_close(&client);
     server_stop(&s);
@@ -259,7 +259,7 @@ static void *answer_all(void *arg)
     struct answerer *a = arg;
     while (!atomic_load(&a->stop)) {
         if (has_token(a->server))
-            answer_text(a->server, take_token(a->server), "ok");
+            answer_text(take_token(a->server), "ok");
         else
             (void)poll(NULL, 0, 1);
     }

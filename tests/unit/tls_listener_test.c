@@ -52,7 +52,7 @@ static void on_request(void *ctx, void *loop, const struct http_head *h,
         pthread_mutex_unlock(&s->lock);
         return;
     }
-    listener_reply(s->listener, token,
+    listener_reply(token,
                    &(struct listener_answer){
                        .status = 200, .content_type = "text/plain", .body = body, .body_len = n});
 }
@@ -382,7 +382,7 @@ static void full_records_behind_a_slow_answer_are_all_read_in_the_end(void **sta
         net_client_text(&client, later);
         assert_true(net_wait(has_token, &s));
         net_client_send(&client, many, sizeof many);
-        listener_reply(s.listener, s.token,
+        listener_reply(s.token,
                        &(struct listener_answer){.status = 200, .body = "first", .body_len = 5});
         assert_true(net_client_response(&client, &response, false));
         assert_string_equal(response.body, "first");
