@@ -93,10 +93,11 @@ static enum level check_org(const struct org *org, json_t *list)
 {
     struct org_state state;
     org_state_get((struct org *)(uintptr_t)org, &state);
-    bool well = state.reachable && state.authenticated && !state.stopped;
+    bool well =
+        state.reachable && state.authenticated && !state.stopped && state.problem[0] == '\0';
     enum level level = well ? LEVEL_OK : LEVEL_DEGRADED;
     const char *problem =
-        state.problem[0] != '\0' || well ? state.problem : "the org has not answered yet";
+        well || state.problem[0] != '\0' ? state.problem : "the org has not answered yet";
     json_t *o = check(level, problem);
     json_object_set_new(o, "org", json_string(org_config(org)->id));
     json_object_set_new(o, "name", json_string(org_config(org)->name));
