@@ -21,10 +21,12 @@
  * S4 no settle and no write mark without the fence. S5 whoever finds a write mark set adds an echo.
  *
  * Threads:   every function may be called from any thread; store_put never waits for a disk, all
- * others may. Ownership: spans passed in are borrowed for the call, but for struct store_put, which
- * is the store's until `done`. Errors:    ERR_BUSY, ERR_IO, ERR_FULL, ERR_STOPPED,
- * ERR_UNKNOWN_OUTCOME are temporary; ERR_STALE: the lease is another's now, drop the pass;
- * ERR_CORRUPT is final. Times:     *_at_ms wall clock; deadline_boot_ms CLOCK_BOOTTIME.
+ *            others may.
+ * Ownership: spans passed in are borrowed for the call, but for struct store_put, which is the
+ *            store's until `done`.
+ * Errors:    ERR_BUSY, ERR_IO, ERR_FULL, ERR_STOPPED, ERR_UNKNOWN_OUTCOME are temporary; ERR_STALE:
+ *            the lease is another's now, drop the pass; ERR_CORRUPT is final.
+ * Times:     *_at_ms wall clock; deadline_boot_ms CLOCK_BOOTTIME.
  */
 #ifndef TP_STORE_H
 #define TP_STORE_H
@@ -45,23 +47,29 @@ enum {
                               again it is FAILED */
 };
 
-/* What a row asks for; name as shown to people. */
+/* What a row asks for; name as shown to people.
+ *     campaign       the whole campaign; record_id = campaign_id
+ *     member         record_id: the member
+ *     deletion       subject_id: the member that was deleted; record_id: the helper record
+ *     campaign_gone  a helper with a blank member: the campaign was deleted; record_id: the helper
+ *     lead, contact  record_id: the person
+ *     account        record_id: the account; subject_id: PersonContactId if the message had it
+ *     helper         record_id: a helper record whose fields the message did not carry
+ *     gap            an empty sObject: asks for a getDeleted window
+ *     echo           made by the store itself: a whole pass, due late (protocol rule 12)
+ *     ignored        an object that we do nothing with: born DONE */
 #define STORE_KINDS(X)                                                                             \
-    X(STORE_CAMPAIGN, "campaign") /* record_id = campaign_id: the whole campaign */                \
-    X(STORE_MEMBER, "member")     /* record_id: the member */                                      \
-    X(STORE_DELETION,                                                                              \
-      "deletion") /* subject_id: the member that was deleted; record_id: helper record */          \
-    X(STORE_CAMPAIGN_GONE, "campaign_gone") /* helper with a blank member: the campaign was        \
-                                               deleted; record_id: helper */                       \
-    X(STORE_LEAD, "lead")                   /* record_id: the lead */                              \
-    X(STORE_CONTACT, "contact")             /* record_id: the contact */                           \
-    X(STORE_ACCOUNT, "account") /* subject_id: PersonContactId if the message had it */            \
-    X(STORE_HELPER,                                                                                \
-      "helper")         /* record_id: a helper record whose fields the message did not carry */    \
-    X(STORE_GAP, "gap") /* an empty sObject: asks for a getDeleted window */                       \
-    X(STORE_ECHO,                                                                                  \
-      "echo") /* made by the store itself: a whole pass, due late (protocol rule 12) */            \
-    X(STORE_IGNORED, "ignored") /* an object that we do nothing with: born DONE */
+    X(STORE_CAMPAIGN, "campaign")                                                                  \
+    X(STORE_MEMBER, "member")                                                                      \
+    X(STORE_DELETION, "deletion")                                                                  \
+    X(STORE_CAMPAIGN_GONE, "campaign_gone")                                                        \
+    X(STORE_LEAD, "lead")                                                                          \
+    X(STORE_CONTACT, "contact")                                                                    \
+    X(STORE_ACCOUNT, "account")                                                                    \
+    X(STORE_HELPER, "helper")                                                                      \
+    X(STORE_GAP, "gap")                                                                            \
+    X(STORE_ECHO, "echo")                                                                          \
+    X(STORE_IGNORED, "ignored")
 
 enum store_kind {
 #define X(id, name) id,
@@ -73,8 +81,7 @@ const char *store_kind_name(enum store_kind k);
 enum store_state { STORE_READY, STORE_LEASED, STORE_DONE, STORE_FAILED };
 const char *store_state_name(enum store_state s); /* "ready" … */
 
-/* ------------------------------------------------------------------------------------------ open
- */
+/* ------------------------------------------------------------------ open */
 
 struct store_options {
     const char *url;      /* "sqlite:/path/queue.db" */
@@ -92,8 +99,7 @@ struct store_options {
 MUST_USE enum err store_open(struct store **out, const struct store_options *o, struct error *e);
 void store_close(struct store **s); /* finishes what is queued */
 
-/* ------------------------------------------------------------------------------------------ intake
- */
+/* ------------------------------------------------------------------ intake */
 
 struct store_item {
     enum store_kind kind;
@@ -124,8 +130,7 @@ struct store_put {
  * ERR_FULL, ERR_STOPPED, ERR_IO: not taken, `done` is not called. */
 MUST_USE enum err store_put(struct store *s, struct store_put *p, struct error *e);
 
-/* ------------------------------------------------------------------------------------------ claim
- */
+/* ------------------------------------------------------------------ claim */
 
 struct store_hint {
     int64_t row;
@@ -164,15 +169,16 @@ MUST_USE enum err store_claim(struct store *s, const struct store_claim_options 
 void store_claim_free(struct store_claim **c); /* frees memory only; the lease runs out by itself if
                                                   it was not settled */
 
-/* Waits until something may have become claimable, or store_wake, or max_ms have passed. */
+/* Waits until something may have become claimable since this thread's last store_claim (if that one
+ * found nothing, else since now), or store_wake was called, or max_ms have passed. */
 void store_wait(struct store *s, int64_t max_ms);
-void store_wake(struct store *s); /* ends every store_wait now */
+/* Ends every store_wait, also that of a thread whose store_claim is still under way. */
+void store_wake(struct store *s);
 
 /* Extends the lease; ERR_STALE when it is no longer ours. */
 MUST_USE enum err store_renew(struct store *s, struct store_claim *c, struct error *e);
 
-/* ------------------------------------------------------------------------------------------ write
- * marks */
+/* ------------------------------------------------------------------ write marks */
 
 struct store_ledger_row {
     const char *campaign_id, *member_id;
@@ -191,8 +197,7 @@ MUST_USE enum err store_write_begin(struct store *s, struct store_claim *c, stru
 MUST_USE enum err store_write_end(struct store *s, struct store_claim *c,
                                   const struct store_ledger_row *rows, size_t n, struct error *e);
 
-/* ------------------------------------------------------------------------------------------ settle
- */
+/* ------------------------------------------------------------------ settle */
 
 enum store_verdict { STORE_APPLIED, STORE_RETRY, STORE_FAIL };
 
@@ -235,8 +240,7 @@ struct store_settle {
 MUST_USE enum err store_settle(struct store *s, struct store_claim *c, const struct store_settle *x,
                                bool *more, struct error *e);
 
-/* ------------------------------------------------------------------------------------------ delete
- * guard */
+/* ------------------------------------------------------------------ delete guard */
 
 enum { STORE_FINGERPRINT_SIZE = 65 };
 
@@ -266,8 +270,7 @@ MUST_USE enum err store_hold_list(struct store *s, struct store_hold *out, size_
 /* Lets the next pass delete, and queues that pass. ERR_NOT_FOUND. */
 MUST_USE enum err store_hold_approve(struct store *s, int64_t id, struct error *e);
 
-/* ------------------------------------------------------------------------------------------
- * per-org cursors */
+/* ------------------------------------------------------------------ per-org cursors */
 
 /* getDeleted windows and the like: a small text under (org, name), e.g. "deleted.CampaignMember".
  * "" when never set. */
@@ -276,8 +279,7 @@ MUST_USE enum err store_cursor_get(struct store *s, const char *org, const char 
 MUST_USE enum err store_cursor_set(struct store *s, const char *org, const char *name,
                                    const char *value, struct error *e);
 
-/* ------------------------------------------------------------------------------------------
- * looking on */
+/* ------------------------------------------------------------------ looking on */
 
 struct store_org_stats {
     char org[SFID_SIZE];

@@ -55,8 +55,8 @@ enum err sqlite_begin(struct sqlite_store *s, struct error *e)
 {
     sqlite_copy_leases(&s->before_batch, &s->leases);
     s->sync_count = 0;
-    s->ready_at_ms = INT64_MAX;
-    s->claimed_nothing = s->ready_after_that = false;
+    s->wakes = false;
+    s->changes_before = sqlite3_total_changes64(s->db.handle);
     return sql_run(&s->db, e, SQL_BEGIN, "");
 }
 
@@ -64,14 +64,18 @@ enum err sqlite_commit(struct sqlite_store *s, struct error *e)
 {
     double start = seconds_now();
     enum err err = sqlite_flush_tally(s, e);
-    bool wrote = sqlite3_txn_state(s->db.handle, NULL) == SQLITE_TXN_WRITE;
+    bool wrote = sqlite3_total_changes64(s->db.handle) != s->changes_before;
     if (err == ERR_NONE)
         err = sql_run(&s->db, e, SQL_COMMIT, "");
-    if (err != ERR_NONE)
+    if (err != ERR_NONE) {
         sqlite_rollback(s);
-    else if (wrote)
+        return err;
+    }
+    if (wrote)
         metric_observe(s->base.commit_seconds, seconds_now() - start);
-    return err;
+    if (s->wakes)
+        store_waiters_wake(&s->base.waiters);
+    return ERR_NONE;
 }
 
 void sqlite_rollback(struct sqlite_store *s)
@@ -184,20 +188,6 @@ static size_t run_puts(struct sqlite_store *s, struct store_batch *b, struct err
     return notifications;
 }
 
-static void tell_waiters(struct sqlite_store *s)
-{
-    struct store_waiters *w = &s->base.waiters;
-    int64_t ahead_ms = s->ready_at_ms - store_wall_ms(&s->base);
-    if (s->claimed_nothing && s->ready_after_that)
-        store_waiters_empty(w, s->next_boot_ms);
-    if (s->ready_at_ms != INT64_MAX && ahead_ms <= 0)
-        store_waiters_wake(w);
-    else if (s->ready_at_ms != INT64_MAX)
-        store_waiters_later(w, store_boot_ms(&s->base) + ahead_ms);
-    if (s->claimed_nothing && !s->ready_after_that)
-        store_waiters_empty(w, s->next_boot_ms);
-}
-
 enum err sqlite_run_batch(struct sqlite_store *s, struct store_batch *b, struct error *e)
 {
     if (b->requests == NULL && b->puts == NULL)
@@ -218,7 +208,6 @@ enum err sqlite_run_batch(struct sqlite_store *s, struct store_batch *b, struct 
         metric_observe(s->base.batch_size, (double)notifications);
     for (size_t i = 0; i < s->sync_count; i++)
         metric_observe(s->base.sync_seconds, (double)s->sync_ms[i] / 1000);
-    tell_waiters(s);
     return ERR_NONE;
 }
 
@@ -257,6 +246,8 @@ static void run_reader(struct sqlite_store *s, struct store_request *r)
         r->result = OPS[r->op].run(s, r, &r->error);
     if (s->reader.broken)
         sql_close(&s->reader); /* opened again by the next one who looks */
+    if (r->result == ERR_CORRUPT)
+        sqlite_damaged(s, r->error.text);
     pthread_mutex_unlock(&s->read_lock);
 }
 

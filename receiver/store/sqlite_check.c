@@ -53,6 +53,8 @@ static void *check(void *store)
 void sqlite_check_start(struct sqlite_store *s)
 {
     struct error e;
+    atomic_store(&s->checker_stop, false);
+    atomic_store(&s->check_passed, false);
     if (sqlite_open_reader(s, &s->checked, &e) != ERR_NONE) {
         log_warn("the store's database could not be checked", "error", e.text, NULL);
         return;

@@ -90,14 +90,29 @@ static enum err search(struct sqlite_store *s, const struct store_claim_options 
 struct picked {
     struct store_hint *hints; /* STORE_SLICE_MAX */
     size_t count;
-    bool has_echo, left_some;
+    bool has_echo, left_some, alone;
     struct sqlite_row *poison; /* STORE_SLICE_MAX */
     size_t poison_count;
 };
 
-static void take(struct picked *p, const struct sql_query *q, const struct sqlite_row *row,
-                 const char *key)
+/* The due rows of one class, in order. */
+struct rows {
+    struct sql_query q;
+    bool any; /* row is the next one */
+    struct sqlite_row row;
+};
+
+static void next_row(struct rows *r)
 {
+    r->any = sql_next(&r->q);
+    if (r->any)
+        sqlite_read_row(&r->q, &r->row);
+}
+
+static void take(struct picked *p, const struct rows *from, const char *key)
+{
+    const struct sql_query *q = &from->q;
+    const struct sqlite_row *row = &from->row;
     struct store_hint *h = &p->hints[p->count++];
     *h = (struct store_hint){.row = row->id,
                              .kind = row->kind,
@@ -112,32 +127,46 @@ static void take(struct picked *p, const struct sql_query *q, const struct sqlit
     if (strcmp(key, STORE_KEY_NONE) != 0)
         (void)snprintf(h->campaign_id, sizeof h->campaign_id, "%s", key);
     p->has_echo = p->has_echo || row->kind == STORE_ECHO;
+    p->alone = row->unsettled >= STORE_ALONE_AFTER;
 }
 
-/* Oldest first. A row that never settled comes alone; one that did not even so is poison. */
+/* A row that never settled comes alone; one that did not even so is poison. */
+static void judge(struct picked *p, const struct rows *r, const char *key)
+{
+    if (r->row.unsettled >= 2 * STORE_ALONE_AFTER)
+        p->poison[p->poison_count++] = r->row;
+    else if (r->row.unsettled >= STORE_ALONE_AFTER && p->count > 0)
+        p->left_some = true;
+    else
+        take(p, r, key);
+}
+
+/* Oldest first, a background row as if it were younger. */
 static enum err pick(struct sqlite_store *s, const char *org, const char *key, int64_t now_ms,
                      struct picked *p, struct error *e)
 {
-    struct sql_query q = sql_query(&s->db, SQL_CLAIM_ROWS, "ttidd", org, key, now_ms,
-                                   (int)STORE_SLICE_MAX + 1, (int)STORE_BACKGROUND_MS);
-    bool alone = false;
-    while (!alone && sql_next(&q)) {
-        struct sqlite_row row;
-        sqlite_read_row(&q, &row);
+    const int most = STORE_SLICE_MAX + 1; /* one more tells that some are left */
+    struct rows live = {.q = sql_query(&s->db, SQL_CLAIM_LIVE, "ttid", org, key, now_ms, most)};
+    struct rows background = {
+        .q = sql_query(&s->db, SQL_CLAIM_BACKGROUND, "ttid", org, key, now_ms, most)};
+    next_row(&live);
+    next_row(&background);
+    while (!p->alone && (live.any || background.any)) {
         if (p->count == STORE_SLICE_MAX || p->poison_count == STORE_SLICE_MAX) {
             p->left_some = true;
             break;
         }
-        if (row.unsettled >= 2 * STORE_ALONE_AFTER) {
-            p->poison[p->poison_count++] = row;
-        } else if (row.unsettled >= STORE_ALONE_AFTER && p->count > 0) {
-            p->left_some = true;
-        } else {
-            take(p, &q, &row, key);
-            alone = row.unsettled >= STORE_ALONE_AFTER;
-        }
+        bool takes_live =
+            live.any && (!background.any ||
+                         live.row.due_at_ms <= background.row.due_at_ms + STORE_BACKGROUND_MS);
+        struct rows *first = takes_live ? &live : &background;
+        judge(p, first, key);
+        next_row(first);
     }
-    return sql_done(&q, e);
+    struct error other;
+    enum err err = sql_done(&live.q, e);
+    enum err err_background = sql_done(&background.q, err == ERR_NONE ? e : &other);
+    return err != ERR_NONE ? err : err_background;
 }
 
 static enum err fail_poison(struct sqlite_store *s, const char *org, const char *key,
@@ -239,9 +268,7 @@ enum err sqlite_claim(struct sqlite_store *s, struct store_request *r, struct er
         if (err != ERR_NONE)
             return err;
         if (!at.found || s->leases.count == SQLITE_LEASES_MAX) {
-            s->claimed_nothing = true;
-            s->ready_after_that = false;
-            s->next_boot_ms = next_event(s, at.next_due_ms, now);
+            r->u.claim.next_boot_ms = next_event(s, at.next_due_ms, now);
             return ERR_NONE;
         }
         err = try_lane(s, &at, now, r, e);

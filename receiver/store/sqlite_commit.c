@@ -3,6 +3,11 @@
  * runs it as one transaction (sqlite_batch.c); group commit, so that the more load, the larger the
  * batch. After a failure the connection is closed, opened again and tried with a write of its own;
  * until that succeeds puts are refused with what went wrong (protocol rule 1).
+ *
+ * After an fsync that failed, Linux may keep pages that look clean in its cache and are not on the
+ * disk. A later commit would rest on them, and a power cut would take it along: the WAL is read up
+ * to the first frame that does not fit. So all connections are closed, which makes SQLite read the
+ * WAL anew, and everything in it is moved into the database and synced before work goes on.
  */
 #include "sqlite_int.h"
 
@@ -47,17 +52,49 @@ static enum err try_write(struct sqlite_store *s, struct error *e)
     return err;
 }
 
+/* At one moment no connection is open. */
+static void close_all(struct sqlite_store *s)
+{
+    sqlite_check_stop(s);
+    pthread_mutex_lock(&s->read_lock);
+    sql_close(&s->reader);
+    sql_close(&s->db);
+    pthread_mutex_unlock(&s->read_lock);
+}
+
+/* A full disk refuses a write; any other failure leaves it open what became of one. */
+static bool makes_suspect(enum err failure)
+{
+    return failure != ERR_FULL && failure != ERR_BUSY;
+}
+
+static enum err empty_wal(struct sqlite_store *s, struct error *e)
+{
+    int rc = sqlite3_wal_checkpoint_v2(s->db.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return rc == SQLITE_OK ? ERR_NONE : sql_error(&s->db, rc, e);
+}
+
 static enum err open_again(struct sqlite_store *s, struct error *e)
 {
-    sql_close(&s->db);
+    s->suspect = s->suspect || makes_suspect(s->db.broken_by);
+    s->unclean = s->unclean || s->suspect;
+    close_all(s);
     enum err err = sqlite_open_writer(s, e);
+    if (err == ERR_NONE && s->suspect)
+        err = empty_wal(s, e);
     if (err == ERR_NONE)
         err = sqlite_recover(s, e);
     if (err == ERR_NONE)
         err = try_write(s, e);
-    if (err != ERR_NONE)
+    if (err != ERR_NONE) {
         s->db.broken = true;
-    return err;
+        s->db.broken_by = err;
+        return err;
+    }
+    s->suspect = false;
+    if (s->unclean)
+        sqlite_check_start(s);
+    return ERR_NONE;
 }
 
 /* Tells store_put what to say from now on. */
@@ -113,6 +150,8 @@ static void run(struct sqlite_store *s, struct store_batch *b)
         err = sqlite_watch_clock(s, &e);
     if (err == ERR_NONE)
         err = sqlite_run_batch(s, b, &e);
+    if (err == ERR_CORRUPT)
+        sqlite_damaged(s, e.text);
     if (err != ERR_NONE)
         sqlite_fail_batch(b, &e);
     if (s->db.broken && s->retry_at_boot_ms == 0)

@@ -6,8 +6,8 @@
  *     sqlite_put.c     entering: notifications and hints              sqlite_hold.c    delete guard
  *     sqlite_row.c     the moves between states, lanes, tallies       sqlite_read.c    looking on
  *     sqlite_lease.c   leases and write marks                         sqlite_retain.c  upkeep
- *     sqlite_check.c   damage and free space                          sqlite_batch.c   one
- * transaction sqlite_check.c   damage, free space
+ *     sqlite_batch.c   one transaction                                sqlite_check.c   damage,
+ * space
  *
  * One connection writes and checkpoints, in one thread, the committer: SQLite before 3.51.3 can
  * lose commits when a checkpoint of one connection races with a commit of another. All other
@@ -86,14 +86,13 @@ struct sqlite_store {
     struct sqlite_tally tally; /* changes not yet written, of one org */
     int64_t *sync_ms;          /* received to applied, of this batch */
     size_t sync_count, sync_room;
-    int64_t ready_at_ms;   /* earliest due time of what this batch made READY; INT64_MAX: none */
-    bool claimed_nothing;  /* the batch's last claim; next_boot_ms is when to look again */
-    bool ready_after_that; /* something became READY after it */
-    int64_t next_boot_ms;
-    int64_t clock_base_ms; /* wall - boot at the last look */
+    bool wakes;             /* this batch made something claimable, now or later */
+    int64_t changes_before; /* the connection's count as the transaction began */
+    int64_t clock_base_ms;  /* wall - boot at the last look */
     int64_t leapt_at_boot_ms;
     int wal_pages, wal_pages_checkpointed;
     bool refusing;            /* puts are refused */
+    bool suspect;             /* the disk failed: what it holds is open (sqlite_commit.c) */
     int64_t retry_at_boot_ms; /* when to open a broken database again */
 
     /* Under read_lock. */
@@ -176,6 +175,9 @@ MUST_USE enum err sqlite_lane_lower(struct sqlite_store *s, const char *org, con
 MUST_USE enum err sqlite_lane_refresh(struct sqlite_store *s, const char *org, const char *key,
                                       int64_t *due_at_ms, struct error *e);
 void sqlite_lane_forget(struct sqlite_store *s); /* after a rollback */
+/* When a row that becomes READY at due_at_ms runs, given that it may be marked to run again: at the
+ * earlier time, an echo at the later one. */
+int64_t sqlite_due_after(const struct sqlite_row *row, int64_t due_at_ms);
 /* Moves: from LEASED to READY with row's due time, tries and unsettled … */
 MUST_USE enum err sqlite_row_ready(struct sqlite_store *s, const char *org, const char *key,
                                    const struct sqlite_row *row, const char *code,

@@ -84,9 +84,7 @@ static void forget(struct sqlite_store *s, int64_t fence)
  * longer each time. */
 static int64_t due_after_loss(struct sqlite_store *s, const struct sqlite_row *row)
 {
-    int64_t due = row->due_at_ms;
-    if (row->kind == STORE_ECHO && row->rerun_at_ms > due)
-        due = row->rerun_at_ms;
+    int64_t due = sqlite_due_after(row, row->due_at_ms);
     if (row->unsettled >= STORE_ALONE_AFTER) {
         int doublings = row->unsettled - STORE_ALONE_AFTER;
         int64_t alone = store_wall_ms(&s->base) +
@@ -125,8 +123,7 @@ enum err sqlite_lease_end(struct sqlite_store *s, const struct sqlite_lease *lea
         err = sql_run(&s->db, e, SQL_LEASE_DROP, "tt", l.org, l.key);
     if (err == ERR_NONE) {
         forget(s, l.fence);
-        s->ready_after_that = true; /* what waited behind the lease is claimable */
-        s->ready_at_ms = 0;
+        s->wakes = true; /* what waited behind the lease is claimable */
     }
     return err;
 }

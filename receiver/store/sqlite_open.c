@@ -1,7 +1,7 @@
 /*
  * Opening: the file and its lock, the two connections, the schema, what a former process left
- * behind; and closing. One daemon a file: flock on FILE.lock, never on the database itself, since
- * closing any descriptor of that would drop SQLite's own locks.
+ * behind; and closing. One daemon a file, by whatever path it is named: flock on FILE.lock, never
+ * on the database itself, since closing any descriptor of that would drop SQLite's own locks.
  */
 #define _GNU_SOURCE
 #include "sqlite_int.h"
@@ -21,6 +21,25 @@
 enum { APPLICATION_ID = 0x54505131, VALUE_SIZE = 32 }; /* "TPQ1" */
 
 /* ------------------------------------------------------------------ files */
+
+/* The path without symbolic links; the file itself may be missing. Gives *out. */
+static enum err resolve(const char *path, char **out, struct error *e)
+{
+    *out = realpath(path, NULL);
+    if (*out != NULL)
+        return ERR_NONE;
+    if (errno != ENOENT)
+        return error_errno(e, "%s", path);
+    const char *name = strrchr(path, '/') + 1;
+    char *directory = mem_strndup(path, (size_t)(name - path));
+    char *found = realpath(directory, NULL);
+    enum err err = found == NULL ? error_errno(e, "%s", directory) : ERR_NONE;
+    if (found != NULL)
+        *out = mem_printf("%s/%s", found, name);
+    free(found);
+    free(directory);
+    return err;
+}
 
 /* Makes the file if it is missing; others may not read it. SQLite gives its side files the mode of
  * the database. */
@@ -68,10 +87,34 @@ static int note_wal_size(void *store, sqlite3 *handle, const char *name, int pag
     return SQLITE_OK;
 }
 
+static enum err read_number(struct sqlite_store *s, const char *text, int64_t *out, struct error *e)
+{
+    char value[VALUE_SIZE];
+    enum err err = sql_value(&s->db, text, value, sizeof value, e);
+    if (err == ERR_NONE)
+        *out = strtoll(value, NULL, 10);
+    return err;
+}
+
+/* Looked at before anything is written. */
+static enum err check_owner(struct sqlite_store *s, struct error *e)
+{
+    int64_t id = 0, tables = 0;
+    enum err err = read_number(s, "PRAGMA application_id", &id, e);
+    if (err == ERR_NONE)
+        err = read_number(s, "SELECT count(*) FROM sqlite_schema", &tables, e);
+    if (err == ERR_NONE && tables > 0 && id != APPLICATION_ID)
+        return error_set(e, ERR_CONFIG, "%s: the database of another program; name another file",
+                         s->path);
+    return err;
+}
+
 enum err sqlite_open_writer(struct sqlite_store *s, struct error *e)
 {
     char mode[VALUE_SIZE];
     enum err err = sql_open(&s->db, s->path, SQLITE_OPEN_READWRITE, e);
+    if (err == ERR_NONE)
+        err = check_owner(s, e);
     if (err == ERR_NONE)
         err = sql_value(&s->db, "PRAGMA journal_mode = WAL", mode, sizeof mode, e);
     if (err == ERR_NONE && strcmp(mode, "wal") != 0)
@@ -100,15 +143,6 @@ enum err sqlite_open_reader(struct sqlite_store *s, struct sql_db *db, struct er
 
 /* ------------------------------------------------------------------ schema */
 
-static enum err read_number(struct sqlite_store *s, const char *text, int64_t *out, struct error *e)
-{
-    char value[VALUE_SIZE];
-    enum err err = sql_value(&s->db, text, value, sizeof value, e);
-    if (err == ERR_NONE)
-        *out = strtoll(value, NULL, 10);
-    return err;
-}
-
 static enum err migrate_one(struct sqlite_store *s, const struct store_migration *m,
                             struct error *e)
 {
@@ -128,17 +162,10 @@ static enum err migrate_one(struct sqlite_store *s, const struct store_migration
 
 enum err sqlite_migrate(struct sqlite_store *s, struct error *e)
 {
-    int64_t version = 0, id = 0, tables = 0;
+    int64_t version = 0;
     enum err err = read_number(s, "PRAGMA user_version", &version, e);
-    if (err == ERR_NONE)
-        err = read_number(s, "PRAGMA application_id", &id, e);
-    if (err == ERR_NONE)
-        err = read_number(s, "SELECT count(*) FROM sqlite_schema", &tables, e);
     if (err != ERR_NONE)
         return err;
-    if (tables > 0 && id != APPLICATION_ID)
-        return error_set(e, ERR_CONFIG, "%s: the database of another program; name another file",
-                         s->path);
     if (version > store_sqlite_migration_count)
         return error_set(e, ERR_CONFIG,
                          "%s: written by a newer version of this program (schema %lld, known is "
@@ -192,9 +219,9 @@ static enum err read_state(struct sqlite_store *s, struct error *e)
 
 static enum err open_all(struct sqlite_store *s, struct error *e)
 {
-    enum err err = make_private(s->path, NULL, e);
+    enum err err = lock_file(s, e);
     if (err == ERR_NONE)
-        err = lock_file(s, e);
+        err = make_private(s->path, NULL, e);
     if (err == ERR_NONE)
         err = sqlite_open_writer(s, e);
     if (err == ERR_NONE)
@@ -233,16 +260,20 @@ static enum err open_store(struct store **out, const struct store_options *o, st
     const char *path = o->url + strlen(store_sqlite.scheme);
     if (path[0] != '/')
         return error_set(e, ERR_CONFIG, "store.url: sqlite: needs an absolute path");
+    char *resolved;
+    enum err err = resolve(path, &resolved, e);
+    if (err != ERR_NONE)
+        return err;
     struct sqlite_store *s = mem_alloc(sizeof *s);
     store_init(&s->base, &store_sqlite, o);
-    s->path = mem_strdup(path);
+    s->path = resolved;
     s->base.options.url = NULL; /* the caller's */
     s->lock_fd = -1;
     s->clock_base_ms = store_wall_ms(&s->base) - store_boot_ms(&s->base);
     store_queue_init(&s->queue, o->put_queue_max);
     pthread_mutex_init(&s->read_lock, NULL);
     pthread_mutex_init(&s->space_lock, NULL);
-    enum err err = open_all(s, e);
+    err = open_all(s, e);
     if (err == ERR_NONE && pthread_create(&s->committer, NULL, sqlite_committer, s) != 0)
         err = error_set(e, ERR_INTERNAL, "the store's thread cannot be started");
     if (err != ERR_NONE) {

@@ -103,7 +103,7 @@ static enum err mark_rerun(struct sqlite_store *s, const struct entry *n, const 
                            struct error *e)
 {
     int64_t due = k->row.rerun_at_ms != 0 ? merged_due(n, k->row.rerun_at_ms) : n->due_at_ms;
-    return sql_run(&s->db, e, SQL_RERUN, "ii", k->row.id, due);
+    return sql_run(&s->db, e, SQL_RERUN, "iid", k->row.id, due, k->row.background && n->background);
 }
 
 static enum err make_ready_again(struct sqlite_store *s, const struct entry *n,

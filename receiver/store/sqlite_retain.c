@@ -136,15 +136,13 @@ static enum err clamp_lane(struct sqlite_store *s, const char *org, const char *
                            int64_t limit_ms, size_t *budget, struct error *e)
 {
     int64_t due;
-    enum err err = sql_run(&s->db, e, SQL_CLAMP, "ttdidi", org, key, background, limit_ms,
-                           (int)STORE_ECHO, (int64_t)*budget);
+    enum err err =
+        sql_run(&s->db, e, SQL_CLAMP, "ttdii", org, key, background, limit_ms, (int64_t)*budget);
     size_t n = err == ERR_NONE ? (size_t)sqlite3_changes64(s->db.handle) : 0;
     *budget -= n;
     if (n == 0)
         return err;
-    if (limit_ms < s->ready_at_ms)
-        s->ready_at_ms = limit_ms;
-    s->ready_after_that = true;
+    s->wakes = true;
     return sqlite_lane_refresh(s, org, key, &due, e);
 }
 

@@ -94,9 +94,7 @@ enum err sqlite_lane_lower(struct sqlite_store *s, const char *org, const char *
                            int64_t due_at_ms, struct error *e)
 {
     struct sqlite_lane_memo *m = memo_of(s, org, key, background);
-    if (due_at_ms < s->ready_at_ms)
-        s->ready_at_ms = due_at_ms;
-    s->ready_after_that = true;
+    s->wakes = true;
     if (memo_is(m, org, key, background) && m->due_at_ms <= due_at_ms)
         return ERR_NONE;
     enum err err = sql_run(&s->db, e, SQL_LANE_LOWER, "ttdi", org, key, background, due_at_ms);
@@ -150,6 +148,13 @@ static const char *cut(const char *text, char *room, size_t size)
     memcpy(room, text, n);
     room[n] = '\0';
     return room;
+}
+
+int64_t sqlite_due_after(const struct sqlite_row *row, int64_t due_at_ms)
+{
+    if (row->rerun_at_ms == 0 || (row->rerun_at_ms > due_at_ms) != (row->kind == STORE_ECHO))
+        return due_at_ms;
+    return row->rerun_at_ms;
 }
 
 enum err sqlite_row_ready(struct sqlite_store *s, const char *org, const char *key,

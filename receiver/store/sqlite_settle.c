@@ -34,9 +34,7 @@ static enum err retry(struct sqlite_store *s, const struct sqlite_lease *l,
                       const struct sqlite_row *row, const struct store_outcome *o, struct error *e)
 {
     struct sqlite_row again = *row;
-    again.due_at_ms = o->due_at_ms;
-    if (row->kind == STORE_ECHO && row->rerun_at_ms > o->due_at_ms)
-        again.due_at_ms = row->rerun_at_ms;
+    again.due_at_ms = sqlite_due_after(row, o->due_at_ms);
     if (o->uncounted && again.tries > 0)
         again.tries--;
     again.unsettled = 0;

@@ -47,11 +47,15 @@ enum err sql_error(struct sql_db *db, int rc, struct error *e)
         if (MEANINGS[i].code == (rc & 0xff))
             m = MEANINGS[i];
     }
-    if (m.err != ERR_INVALID)
+    if (m.err != ERR_INVALID) {
         db->broken = true;
+        db->broken_by = m.err;
+    }
     const char *detail = db->handle != NULL ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
     return error_set(e, m.err, "%s (%s, code %d)", m.text, detail, rc);
 }
+
+enum { BUSY_MS = 500 }; /* a backup by another program, or a recovery, may hold a lock so long */
 
 enum err sql_open(struct sql_db *db, const char *path, int flags, struct error *e)
 {
@@ -60,6 +64,7 @@ enum err sql_open(struct sql_db *db, const char *path, int flags, struct error *
                              NULL);
     if (rc == SQLITE_OK) {
         sqlite3_wal_autocheckpoint(db->handle, 0);
+        sqlite3_busy_timeout(db->handle, BUSY_MS);
         (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
         (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
         return sql_exec(db,
@@ -70,6 +75,7 @@ enum err sql_open(struct sql_db *db, const char *path, int flags, struct error *
     enum err err = sql_error(db, rc, e);
     sql_close(db);
     db->broken = true;
+    db->broken_by = err;
     return err;
 }
 

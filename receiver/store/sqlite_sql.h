@@ -22,6 +22,7 @@ struct sql_db {
     sqlite3 *handle; /* NULL: closed */
     sqlite3_stmt *statements[SQL_COUNT];
     bool broken;
+    enum err broken_by;
 };
 
 /* flags as of sqlite3_open_v2. */

@@ -1,17 +1,18 @@
 /*
  * sqlite_statements - every statement that the SQLite backend prepares: id, text
  *
- * "AND state < 2" stands beside "state = 0" so that SQLite sees that the partial index
- * notification_open applies.
+ * The states stand in the texts as literals, never as parameters: only so does SQLite see that a
+ * partial index applies. tests/store/sqlite_plan_test.c looks at the plan of each.
  */
 #ifndef TP_SQLITE_STATEMENTS_H
 #define TP_SQLITE_STATEMENTS_H
 
-#define SQL_ROW         "id, kind, background, due_at, rerun_at, received_at, tries, unsettled"
-#define SQL_OPEN(state) "org = ?1 AND key = ?2 AND state = " state " AND state < 2"
+#define SQL_ROW       "id, kind, background, due_at, rerun_at, received_at, tries, unsettled"
+#define SQL_READY_OF  "org = ?1 AND key = ?2 AND state = 0"
+#define SQL_LEASED_OF "org = ?1 AND key = ?2 AND state = 1"
 #define SQL_CLAIM                                                                                  \
-    "id, kind, background, due_at, rerun_at, received_at, tries, unsettled, notification_id, "     \
-    "record_id, subject_id, "
+    "SELECT " SQL_ROW ", notification_id, record_id, subject_id FROM notification "                \
+    "WHERE " SQL_READY_OF
 
 #define SQL_STATEMENTS(X)                                                                          \
     X(SQL_BEGIN, "BEGIN IMMEDIATE")                                                                \
@@ -34,7 +35,7 @@
     X(SQL_STAY, "UPDATE notification SET seq = coalesce(?2, seq), due_at = ?3, background = ?4, "  \
                 "received_at = ?5, code = coalesce(?6, code), message = coalesce(?7, message) "    \
                 "WHERE id = ?1")                                                                   \
-    X(SQL_RERUN, "UPDATE notification SET rerun_at = ?2 WHERE id = ?1")                            \
+    X(SQL_RERUN, "UPDATE notification SET rerun_at = ?2, background = ?3 WHERE id = ?1")           \
     X(SQL_AGAIN,                                                                                   \
       "UPDATE notification SET subject_id = ?2, key = ?3, kind = ?4, object = ?5, state = 0, "     \
       "background = ?6, seq = ?7, due_at = ?8, tries = 0, unsettled = 0, rerun_at = 0, "           \
@@ -48,8 +49,8 @@
                     "WHERE excluded.due_at <> lane.due_at")                                        \
     X(SQL_LANE_DROP, "DELETE FROM lane WHERE org = ?1 AND key = ?2 AND background = ?3")           \
     X(SQL_LANE_FIRST_DUE,                                                                          \
-      "SELECT due_at FROM notification WHERE " SQL_OPEN("0") " AND background = ?3 "               \
-                                                             "ORDER BY due_at LIMIT 1")            \
+      "SELECT due_at FROM notification WHERE " SQL_READY_OF " AND background = ?3 "                \
+      "ORDER BY due_at LIMIT 1")                                                                   \
     X(SQL_LANE_ORG, "SELECT org FROM lane WHERE org > ?1 ORDER BY org LIMIT 1")                    \
     X(SQL_LANE_FRONT,                                                                              \
       "SELECT key, due_at FROM lane WHERE org = ?1 AND background = ?2 ORDER BY due_at")           \
@@ -61,11 +62,10 @@
       "leased = leased + excluded.leased, done = done + excluded.done, "                           \
       "failed = failed + excluded.failed")                                                         \
     /* claiming */                                                                                 \
-    X(SQL_CLAIM_ROWS,                                                                              \
-      "SELECT " SQL_CLAIM "due_at AS rank FROM notification WHERE " SQL_OPEN(                      \
-          "0") " AND background = 0 AND due_at <= ?3 UNION ALL "                                   \
-               "SELECT " SQL_CLAIM "due_at + ?5 AS rank FROM notification WHERE " SQL_OPEN(        \
-                   "0") " AND background = 1 AND due_at <= ?3 ORDER BY rank LIMIT ?4")             \
+    X(SQL_CLAIM_LIVE,                                                                              \
+      SQL_CLAIM " AND background = 0 AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4")               \
+    X(SQL_CLAIM_BACKGROUND,                                                                        \
+      SQL_CLAIM " AND background = 1 AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4")               \
     X(SQL_TAKE, "UPDATE notification SET state = 1, tries = tries + 1, unsettled = unsettled + 1 " \
                 "WHERE id = ?1")                                                                   \
     /* leases */                                                                                   \
@@ -73,9 +73,9 @@
     X(SQL_LEASE_MARK, "UPDATE lease SET in_flight = ?3 WHERE org = ?1 AND key = ?2")               \
     X(SQL_LEASE_DROP, "DELETE FROM lease WHERE org = ?1 AND key = ?2")                             \
     X(SQL_LEASE_ALL, "SELECT org, key, fence, in_flight FROM lease ORDER BY fence")                \
-    X(SQL_LEASED_ROWS, "SELECT " SQL_ROW " FROM notification WHERE " SQL_OPEN("1") " LIMIT ?3")    \
+    X(SQL_LEASED_ROWS, "SELECT " SQL_ROW " FROM notification WHERE " SQL_LEASED_OF " LIMIT ?3")    \
     X(SQL_PROGRESS,                                                                                \
-      "UPDATE notification SET unsettled = 0 WHERE " SQL_OPEN("1") " AND unsettled > 0")           \
+      "UPDATE notification SET unsettled = 0 WHERE " SQL_LEASED_OF " AND unsettled > 0")           \
     X(SQL_LEDGER,                                                                                  \
       "INSERT INTO ledger (org, campaign_id, member_id, action, touchpoint_id, before_json, "      \
       "after_json, cause, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                        \
@@ -83,9 +83,8 @@
     X(SQL_OUTCOME, "SELECT " SQL_ROW " FROM notification WHERE org = ?1 AND key = ?2 AND id = ?3 " \
                    "AND state = 1")                                                                \
     X(SQL_WHOLE_ROWS,                                                                              \
-      "SELECT " SQL_ROW                                                                            \
-      " FROM notification WHERE " SQL_OPEN("0") " AND background = ?3 "                            \
-                                                "AND due_at <= ?4 AND seq <= ?5 LIMIT ?6")         \
+      "SELECT " SQL_ROW " FROM notification WHERE " SQL_READY_OF " AND background = ?3 "           \
+      "AND due_at <= ?4 AND seq <= ?5 LIMIT ?6")                                                   \
     X(SQL_READY,                                                                                   \
       "UPDATE notification SET state = 0, seq = ?2, due_at = ?3, tries = ?4, unsettled = ?5, "     \
       "rerun_at = 0, code = coalesce(?6, code), message = coalesce(?7, message) WHERE id = ?1")    \
@@ -115,14 +114,15 @@
                      "WHERE kind = 'held' ORDER BY id LIMIT ?1")                                   \
     X(SQL_CURSOR_GET, "SELECT value FROM org_cursor WHERE org = ?1 AND name = ?2")                 \
     X(SQL_TALLIES, "SELECT org, ready, leased, done, failed FROM tally ORDER BY org LIMIT ?1")     \
+    /* the loops' order is the indexes': sorting would read all that is due */                     \
     X(SQL_OLDEST_DUE,                                                                              \
-      "SELECT n.received_at FROM lane l JOIN notification n ON n.org = l.org AND n.key = l.key "   \
-      "AND n.state = 0 AND n.state < 2 AND n.background = l.background AND n.due_at <= ?3 "        \
-      "WHERE l.org = ?1 AND l.background = ?2 AND l.due_at <= ?3 "                                 \
-      "ORDER BY l.due_at, n.due_at LIMIT 1")                                                       \
+      "SELECT n.received_at FROM lane l CROSS JOIN notification n ON n.org = l.org AND n.key = "   \
+      "l.key "                                                                                     \
+      "AND n.state = 0 AND n.background = l.background AND n.due_at <= ?3 "                        \
+      "WHERE l.org = ?1 AND l.background = ?2 AND l.due_at <= ?3 ORDER BY l.due_at LIMIT 1")       \
     X(SQL_OLDEST_LEASED,                                                                           \
-      "SELECT min(n.received_at) FROM lease l JOIN notification n ON n.org = l.org "               \
-      "AND n.key = l.key AND n.state = 1 AND n.state < 2 WHERE l.org = ?1")                        \
+      "SELECT min(n.received_at) FROM lease l CROSS JOIN notification n ON n.org = l.org "         \
+      "AND n.key = l.key AND n.state = 1 WHERE l.org = ?1")                                        \
     /* upkeep */                                                                                   \
     X(SQL_ENDED_OLD,                                                                               \
       "SELECT id, org FROM notification WHERE state = ?1 AND state >= 2 AND settled_at < ?2 "      \
@@ -131,11 +131,12 @@
     X(SQL_LEDGER_TRIM,                                                                             \
       "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger ORDER BY id LIMIT ?2) "               \
       "AND at < ?1")                                                                               \
-    X(SQL_CLAMP,                                                                                   \
-      "UPDATE notification SET due_at = ?4 WHERE id IN (SELECT id FROM notification "              \
-      "WHERE " SQL_OPEN("0") " AND background = ?3 AND due_at > ?4 AND kind <> ?5 LIMIT ?6)")      \
-    X(SQL_ECHO_SHIFT, "UPDATE notification SET due_at = due_at + ?2 WHERE org = ?1 AND state = 0 " \
-                      "AND notification_id >= 'hint:echo:' AND notification_id < 'hint:echo;'")    \
+    X(SQL_CLAMP, "UPDATE notification SET due_at = ?4 WHERE id IN (SELECT id FROM notification "   \
+                 "WHERE " SQL_READY_OF " AND background = ?3 AND due_at > ?4 LIMIT ?5)")           \
+    X(SQL_ECHO_SHIFT,                                                                              \
+      "UPDATE notification SET due_at = due_at + ?2, rerun_at = CASE rerun_at WHEN 0 THEN 0 "      \
+      "ELSE rerun_at + ?2 END WHERE org = ?1 AND state IN (0, 1) "                                 \
+      "AND notification_id >= 'hint:echo:' AND notification_id < 'hint:echo;'")                    \
     X(SQL_ECHO_LANES,                                                                              \
       "INSERT INTO lane (org, key, background, due_at) SELECT org, key, background, due_at "       \
       "FROM notification WHERE org = ?1 AND state = 0 AND notification_id >= 'hint:echo:' "        \

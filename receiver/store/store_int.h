@@ -61,6 +61,8 @@ struct store_request {
         struct {
             const struct store_claim_options *options;
             struct store_claim *out;
+            int64_t next_boot_ms; /* out is NULL: a row becomes due or a lease runs out then;
+                                     INT64_MAX: nothing does */
         } claim;
         struct {
             const struct store_ledger_row *rows;
@@ -113,14 +115,12 @@ struct store_request {
 
 /* ------------------------------------------------------------------ waiting for work */
 
-/* Who waits for claimable work. `generation` moves when something may have become claimable; a
- * claim that found nothing remembers the generation that it saw, so that a commit between that
- * claim and the wait is not missed. All under `lock`. */
+/* Who waits for claimable work. `generation` moves when something may have become claimable, now or
+ * at a time that those who wait do not know yet. Under `lock`. */
 struct store_waiters {
     pthread_mutex_t lock;
     pthread_cond_t moved;
-    uint64_t generation, empty_generation;
-    int64_t next_boot_ms; /* something becomes due or a lease runs out; INT64_MAX: nothing */
+    uint64_t generation;
     bool closed;
 };
 
@@ -130,16 +130,14 @@ struct timespec store_cond_time(int64_t ms);
 
 void store_waiters_init(struct store_waiters *w);
 void store_waiters_release(struct store_waiters *w);
-/* Something became claimable now. */
 void store_waiters_wake(struct store_waiters *w);
-/* Something becomes claimable at that boot time. */
-void store_waiters_later(struct store_waiters *w, int64_t at_boot_ms);
-/* A claim found nothing, having seen all that was woken for; next is when to look again. */
-void store_waiters_empty(struct store_waiters *w, int64_t next_boot_ms);
+uint64_t store_waiters_generation(struct store_waiters *w);
+/* This thread's claim, begun at that generation, found nothing; its next store_wait goes on from
+ * there. */
+void store_waiters_empty(const struct store_waiters *w, uint64_t generation, int64_t next_boot_ms);
 void store_waiters_close(struct store_waiters *w);
 
-/* ------------------------------------------------------------------ the queue before a committer
- */
+/* ------------------------------------------------------------------ queue before a committer */
 
 struct store_batch {
     struct store_request *requests;

@@ -1,6 +1,8 @@
 /*
- * Waiting for work. A waiter goes on when the generation moved past the one that the last empty
- * claim had seen, when the next due time came, or after its own time.
+ * Waiting for work. A thread whose claim found nothing waits until the generation is another than
+ * when that claim began, until the time that the claim named, or for as long as it asked. What came
+ * after the claim, and what a store_wake announced that the claim did not heed yet, is so never
+ * missed; other threads' claims, which may have skipped other orgs, do not matter.
  */
 #include "store_int.h"
 
@@ -28,13 +30,18 @@ struct timespec store_cond_time(int64_t ms)
     return until;
 }
 
+/* What the last claim of a thread found, until its store_wait. */
+static _Thread_local struct {
+    const struct store_waiters *of; /* NULL: it found something, or failed, or there was none */
+    uint64_t generation;
+    int64_t next_boot_ms;
+} empty_claim;
+
 void store_waiters_init(struct store_waiters *w)
 {
     pthread_mutex_init(&w->lock, NULL);
     store_cond_init(&w->moved);
     w->generation = 1;
-    w->empty_generation = 0;
-    w->next_boot_ms = INT64_MAX;
     w->closed = false;
 }
 
@@ -52,23 +59,19 @@ void store_waiters_wake(struct store_waiters *w)
     pthread_mutex_unlock(&w->lock);
 }
 
-void store_waiters_later(struct store_waiters *w, int64_t at_boot_ms)
+uint64_t store_waiters_generation(struct store_waiters *w)
 {
     pthread_mutex_lock(&w->lock);
-    if (at_boot_ms < w->next_boot_ms) {
-        w->next_boot_ms = at_boot_ms;
-        pthread_cond_broadcast(&w->moved);
-    }
+    uint64_t generation = w->generation;
     pthread_mutex_unlock(&w->lock);
+    return generation;
 }
 
-void store_waiters_empty(struct store_waiters *w, int64_t next_boot_ms)
+void store_waiters_empty(const struct store_waiters *w, uint64_t generation, int64_t next_boot_ms)
 {
-    pthread_mutex_lock(&w->lock);
-    w->empty_generation = w->generation;
-    w->next_boot_ms = next_boot_ms;
-    pthread_cond_broadcast(&w->moved); /* whoever waits for the old time looks at the new one */
-    pthread_mutex_unlock(&w->lock);
+    empty_claim.of = w;
+    empty_claim.generation = generation;
+    empty_claim.next_boot_ms = next_boot_ms;
 }
 
 void store_waiters_close(struct store_waiters *w)
@@ -82,14 +85,16 @@ void store_waiters_close(struct store_waiters *w)
 void store_wait(struct store *s, int64_t max_ms)
 {
     struct store_waiters *w = &s->waiters;
-    int64_t start = store_boot_ms(s);
+    bool after_claim = empty_claim.of == w;
+    int64_t start = store_boot_ms(s), next = after_claim ? empty_claim.next_boot_ms : INT64_MAX;
+    empty_claim.of = NULL;
     pthread_mutex_lock(&w->lock);
-    uint64_t seen = w->empty_generation;
+    uint64_t seen = after_claim ? empty_claim.generation : w->generation;
     for (;;) {
         int64_t now = store_boot_ms(s);
         int64_t left = max_ms - (now - start);
-        if (w->next_boot_ms - now < left)
-            left = w->next_boot_ms - now;
+        if (next - now < left)
+            left = next - now;
         if (w->closed || w->generation != seen || left <= 0)
             break;
         struct timespec until = store_cond_time(left);

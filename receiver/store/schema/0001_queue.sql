@@ -30,7 +30,9 @@ CREATE TABLE notification (
     message         TEXT
 ) STRICT;
 CREATE UNIQUE INDEX notification_identity ON notification (org, notification_id, record_id);
-CREATE INDEX notification_open ON notification (org, key, state, background, due_at) WHERE state < 2;
+-- state stands in the conditions, as a literal like in the statements: so SQLite sees that they apply
+CREATE INDEX notification_ready ON notification (org, key, background, due_at) WHERE state = 0;
+CREATE INDEX notification_leased ON notification (org, key) WHERE state = 1;
 CREATE INDEX notification_ended ON notification (state, settled_at) WHERE state >= 2;
 
 -- One row for each campaign (or *) with ready rows; due_at is at most the earliest of theirs, so that
