@@ -181,6 +181,10 @@ typedef enum err org_id_fn(void *ctx, const char *id, struct error *e);
 MUST_USE enum err org_read_deleted(struct org_conn *c, const char *object, int64_t from_at_ms,
                                    int64_t to_at_ms, org_id_fn *each, void *ctx,
                                    int64_t *covered_at_ms, struct error *e);
+/* Ids of the recycle bin deleted since then (IsDeleted): also those of the present minute, which
+ * getDeleted does not cover yet; not those that were deleted for good. */
+MUST_USE enum err org_read_bin(struct org_conn *c, const char *object, int64_t since_at_ms,
+                               org_id_fn *each, void *ctx, struct error *e);
 
 /* ------------------------------------------------------------------ writing */
 

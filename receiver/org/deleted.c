@@ -117,6 +117,42 @@ enum err org_read_deleted(struct org_conn *c, const char *object, int64_t from_a
     return ERR_NONE;
 }
 
+/* ------------------------------------------------------------------ the recycle bin */
+
+struct bin_walk {
+    const char *object;
+    org_id_fn *each;
+    void *ctx;
+};
+
+static enum err on_binned(void *ctx, json_t *records, struct error *e)
+{
+    struct bin_walk *w = ctx;
+    enum err err = ERR_NONE;
+    for (size_t i = 0; err == ERR_NONE && i < json_array_size(records); i++) {
+        struct record r = {.object = json_array_get(records, i), .name = w->object, .e = e};
+        char id[SFID_SIZE];
+        record_id(&r, "Id", id);
+        err = r.err == ERR_NONE ? w->each(w->ctx, id, e) : r.err;
+    }
+    return err;
+}
+
+enum err org_read_bin(struct org_conn *c, const char *object, int64_t since_at_ms, org_id_fn *each,
+                      void *ctx, struct error *e)
+{
+    struct bin_walk w = {.object = object, .each = each, .ctx = ctx};
+    struct select select;
+    char since[TIME_TEXT_MAX], where[128];
+    (void)snprintf(where, sizeof where, "IsDeleted = true AND SystemModstamp >= %s",
+                   time_format_datetime(since_at_ms, since));
+    select_init(&select);
+    struct query q = {.select = &select, .from = object, .where = where, .with_deleted = true};
+    enum err err = query_walk(c, &q, on_binned, &w, e);
+    select_release(&select);
+    return err;
+}
+
 /* ------------------------------------------------------------------ confirmation */
 
 struct confirmation {

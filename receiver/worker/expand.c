@@ -197,7 +197,12 @@ static enum err read_window(struct pass *p, const char *object, const char *curs
         from = now - 2 * 60000;
     err = org_read_deleted(p->conn, object, from, now, on_deleted, deleted, &covered, e);
     if (err == ERR_NONE)
+        err = org_read_bin(p->conn, object, covered, on_deleted, deleted, e);
+    if (err == ERR_NONE) {
         (void)time_format_datetime(covered, next);
+        if (covered < p->gap_covered_ms)
+            p->gap_covered_ms = covered;
+    }
     return err;
 }
 
@@ -206,6 +211,7 @@ static enum err expand_gap(struct pass *p, struct error *e)
     struct store *store = p->options->store;
     struct ids members = {0}, campaigns = {0};
     char next_members[CURSOR_SIZE], next_campaigns[CURSOR_SIZE];
+    p->gap_covered_ms = INT64_MAX;
     enum err err =
         read_window(p, "CampaignMember", "deleted.CampaignMember", &members, next_members, e);
     if (err == ERR_NONE)

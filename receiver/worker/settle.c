@@ -3,10 +3,11 @@
  * How each claimed hint ended, in transactions of at most STORE_SLICE_MAX rows under the fence; the
  * last one gives the lease up.
  *
- *   the pass ended well    member hints by their own row's result; all others applied; failed rows
- * that no claimed hint stands for become member hints (protocol rule 15) the org as a whole ready
- * again, the try given back (rule 17) anything else          ready again later, or FAILED after
- * max_tries the lease was lost     nothing: the rows are another's business
+ *   the pass ended well     member hints by their own row's result, all others applied; failed rows
+ *                           that no claimed hint stands for become member hints (protocol rule 15)
+ *   the org as a whole      ready again, the try given back (rule 17)
+ *   anything else           ready again later, or FAILED after max_tries
+ *   the lease was lost      nothing: the rows are another's business
  */
 #include "worker_int.h"
 
@@ -16,6 +17,8 @@
 
 #include "mem.h"
 #include "timeutil.h"
+
+enum { GAP_AGAIN_MS = 65 * 1000, GAP_PATIENCE_MS = 15 * 60 * 1000 };
 
 static uint64_t random_bits(void)
 {
@@ -56,11 +59,25 @@ static void retry_or_fail(const struct pass *p, const struct store_hint *h, bool
     o->due_at_ms = time_wall_ms() + retry_delay_ms(h->tries, random_bits());
 }
 
+/* getDeleted is complete up to the last whole minute only, and what was deleted for good is nowhere
+ * else. Not for ever: the org's clock may be behind. */
+static bool looks_again(const struct pass *p, const struct store_hint *h)
+{
+    return p->gap_covered_ms < h->received_at_ms &&
+           time_wall_ms() - h->received_at_ms < GAP_PATIENCE_MS;
+}
+
 static struct store_outcome outcome_of(const struct pass *p, const struct store_hint *h,
                                        enum err result, const struct error *why)
 {
     struct store_outcome o = {
         .row = h->row, .verdict = STORE_APPLIED, .code = p->held ? "held" : NULL};
+    if (result == ERR_NONE && h->kind == STORE_GAP && looks_again(p, h)) {
+        o.verdict = STORE_RETRY;
+        o.uncounted = true;
+        o.due_at_ms = time_wall_ms() + GAP_AGAIN_MS;
+        return o;
+    }
     if (result == ERR_NONE) {
         const struct failure *f =
             stands_for_member(h) && p->claim->key[0] != '*' ? failure_of(p, member_of(h)) : NULL;

@@ -133,6 +133,7 @@ struct pass {
     struct dedupe_entry *dedupe;
     size_t dedupe_count, dedupe_room;
     bool held;
+    int64_t gap_covered_ms; /* expand_run, with a gap: deletions up to then are known */
     char fingerprint[STORE_FINGERPRINT_SIZE];
     size_t created, updated, deleted, members;
 };

@@ -259,6 +259,8 @@ class World:
 
     def stop(self):
         problems = []
+        if self.org and self.org.http:
+            self.org.http.close()
         for part in (self.daemon, self.org.process if self.org else None):
             if part is None:
                 continue

@@ -78,7 +78,7 @@ class Intake(unittest.TestCase):
         for body in ("", "hello", "<a/>", message(), message(notification(1, "bad", "Campaign")), message()[:200],
                      '<!DOCTYPE x [<!ENTITY a "b">]>' + message(notification(500, sfid("701", 1), "Campaign"))):
             self.refused(400, b"Client", body)
-        _, text = self.refused(400, b"Client", "<a>\n\n</b>")
+        _, text = self.refused(400, b"Client", message(notification(501, sfid("701", 1), "Campaign")).replace("<Notification>", "\n\n<Notice>"))
         self.assertIn(b"line 3", text)
 
     def test_another_organisation_is_refused_and_counted(self):
@@ -188,17 +188,18 @@ class Ending(unittest.TestCase):
                 n = base
                 while not stop.is_set():
                     try:
-                        tls = context.wrap_socket(socket.create_connection(("127.0.0.1", world.port), timeout=10), server_hostname="localhost")
-                        while not stop.is_set():
-                            body = message(notification(n, sfid("003", n), "Contact")).encode()
-                            tls.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%s"
-                                        % (PATH.encode(), len(body), body))
-                            reply = tls.recv(4096)
-                            if not reply:
-                                break
-                            if reply.startswith(b"HTTP/1.1 200"):
-                                acked.append(n)
-                            n += 1
+                        with socket.create_connection(("127.0.0.1", world.port), timeout=10) as raw, \
+                                context.wrap_socket(raw, server_hostname="localhost") as tls:
+                            while not stop.is_set():
+                                body = message(notification(n, sfid("003", n), "Contact")).encode()
+                                tls.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%s"
+                                            % (PATH.encode(), len(body), body))
+                                reply = tls.recv(4096)
+                                if not reply:
+                                    break
+                                if reply.startswith(b"HTTP/1.1 200"):
+                                    acked.append(n)
+                                n += 1
                     except OSError:
                         stop.wait(0.01)
 

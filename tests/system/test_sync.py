@@ -1,6 +1,7 @@
 """From a change in the org to the touchpoint, through the whole daemon, compared with the oracle."""
 import json
 import random
+import time
 import unittest
 
 import runner
@@ -11,6 +12,7 @@ ALL, RESPONDED, EXCLUDE = (
     "Include all Campaign Members", 'Include only "Responded" Campaign Members', "Exclude all Campaign Members",
 )
 SYNC = "Enable_Buyer_Touchpoints__c"
+GAP = 8  # the kind of row that an empty sObject makes (store.h)
 
 
 class Case(unittest.TestCase):
@@ -25,7 +27,8 @@ class Case(unittest.TestCase):
     def drained(self, world):
         """Waits until every message is acknowledged and no work is left but what waits for its time."""
         world.org.flush()
-        wait_for("the queue to be empty", lambda: not world.rows("SELECT 1 FROM notification WHERE state IN (0, 1) LIMIT 1"))
+        wait_for("the queue to be empty", lambda: not world.rows(
+            "SELECT 1 FROM notification WHERE state = 1 OR state = 0 AND due_at < ? LIMIT 1", (time.time() + 30) * 1000))
 
     def campaign(self, world, setting=ALL, leads=3, contacts=2, **fields):
         org = world.org
@@ -132,6 +135,11 @@ class Events(Case):
         empty = f"<Notification><Id>{sfid('04l', 800001)}</Id></Notification>"
         self.assertEqual(self.world.post(message(empty))[0], 200)
         self.settled(self.world, campaign=campaign)
+        # the org's log of deletions does not cover the present minute yet: it is asked once more when it does
+        state, tries, wait_ms = wait_for("the gap to wait", lambda: self.world.rows(
+            "SELECT state, tries, due_at - received_at FROM notification WHERE kind = ? AND due_at > received_at", GAP))[0]
+        self.assertEqual((state, tries), (0, 0))
+        self.assertTrue(60_000 < wait_ms < 120_000, wait_ms)
 
     def test_a_record_without_key_is_never_touched(self):
         org = self.world.org
@@ -174,6 +182,7 @@ class Events(Case):
         self.settled(self.world, campaign=campaign)
         org.update("Campaign", {"Id": campaign, SYNC: EXCLUDE})
         self.settled(self.world, campaign=campaign)
+        self.drained(self.world)
         rows = self.world.rows("SELECT action, before_json, after_json, cause FROM ledger WHERE member_id = ? ORDER BY id", members[0])
         self.assertEqual([r[0] for r in rows], ["created", "updated", "deleted"])
         self.assertEqual(json.loads(rows[1][2]), {"ad_campaign_name": "Other name"})

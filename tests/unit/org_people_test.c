@@ -178,6 +178,22 @@ static void a_deleted_answer_that_is_not_understood_covers_nothing(void **state)
     buf_release(&s.text);
 }
 
+static void the_bin_tells_of_the_present_minute(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct seen s = seen_new();
+    int64_t since = 0;
+    assert_true(time_parse_datetime("2026-01-15T09:30:00Z", 20, &since));
+    will_page(x, 2, NULL, "{\"Id\":\"" M1 "\"},{\"Id\":\"" M2 "\"}");
+    assert_int_equal(org_read_bin(x->conn, "CampaignMember", since, see_ids, &s, &x->e), ERR_NONE);
+    assert_string_equal(s.text.data, M1 "\n" M2 "\n");
+    assert_contains(target(x, 0),
+                    "/queryAll?q=SELECT Id FROM CampaignMember WHERE IsDeleted = true "
+                    "AND SystemModstamp >= 2026-01-15T09:30:00");
+    assert_contains(target(x, 0), "Z ORDER BY Id");
+    buf_release(&s.text);
+}
+
 static void deletions_are_confirmed_one_by_one(void **state)
 {
     struct fixture *x = fixture_of(state);
@@ -223,6 +239,7 @@ int main(void)
         T(an_empty_window_is_widened_and_too_old_ones_are_moved_up),
         T(too_many_deleted_ids_are_asked_for_in_halves),
         T(a_deleted_answer_that_is_not_understood_covers_nothing),
+        T(the_bin_tells_of_the_present_minute),
         T(deletions_are_confirmed_one_by_one),
         T(helper_records_tell_member_and_campaign),
     };
