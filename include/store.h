@@ -169,10 +169,10 @@ MUST_USE enum err store_claim(struct store *s, const struct store_claim_options 
 void store_claim_free(struct store_claim **c); /* frees memory only; the lease runs out by itself if
                                                   it was not settled */
 
-/* Waits until something may have become claimable since this thread's last store_claim (if that one
- * found nothing, else since now), or store_wake was called, or max_ms have passed. */
+/* Waits until something may have become claimable or store_wake was called since this thread's last
+ * store_wait ended, or max_ms have passed. So nothing is missed that happened while the thread
+ * looked at the orgs and claimed. After a store_claim that failed: since now. */
 void store_wait(struct store *s, int64_t max_ms);
-/* Ends every store_wait, also that of a thread whose store_claim is still under way. */
 void store_wake(struct store *s);
 
 /* Extends the lease; ERR_STALE when it is no longer ours. */

@@ -126,14 +126,13 @@ enum err store_claim(struct store *s, const struct store_claim_options *o, struc
 {
     static const struct store_claim_options none = {0};
     struct store_request r = {.op = STORE_OP_CLAIM, .u.claim.options = o != NULL ? o : &none};
-    uint64_t generation = store_waiters_generation(&s->waiters);
+    r.u.claim.next_boot_ms = INT64_MAX;
+    store_waiters_claims(&s->waiters);
     enum err err = submit(s, &r, e);
-    if (err != ERR_NONE)
-        return err;
-    if (r.u.claim.out == NULL)
-        store_waiters_empty(&s->waiters, generation, r.u.claim.next_boot_ms);
-    *out = r.u.claim.out;
-    return ERR_NONE;
+    store_waiters_claimed(err, r.u.claim.next_boot_ms);
+    if (err == ERR_NONE)
+        *out = r.u.claim.out;
+    return err;
 }
 
 void store_claim_free(struct store_claim **c)

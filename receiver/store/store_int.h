@@ -61,8 +61,7 @@ struct store_request {
         struct {
             const struct store_claim_options *options;
             struct store_claim *out;
-            int64_t next_boot_ms; /* out is NULL: a row becomes due or a lease runs out then;
-                                     INT64_MAX: nothing does */
+            int64_t next_boot_ms; /* out is NULL: a row becomes due or a lease runs out then */
         } claim;
         struct {
             const struct store_ledger_row *rows;
@@ -131,10 +130,10 @@ struct timespec store_cond_time(int64_t ms);
 void store_waiters_init(struct store_waiters *w);
 void store_waiters_release(struct store_waiters *w);
 void store_waiters_wake(struct store_waiters *w);
-uint64_t store_waiters_generation(struct store_waiters *w);
-/* This thread's claim, begun at that generation, found nothing; its next store_wait goes on from
- * there. */
-void store_waiters_empty(const struct store_waiters *w, uint64_t generation, int64_t next_boot_ms);
+/* This thread is about to claim … */
+void store_waiters_claims(struct store_waiters *w);
+/* … and has; INT64_MAX: it need not be tried again before something moves. */
+void store_waiters_claimed(enum err result, int64_t next_boot_ms);
 void store_waiters_close(struct store_waiters *w);
 
 /* ------------------------------------------------------------------ queue before a committer */

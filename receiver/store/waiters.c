@@ -1,8 +1,9 @@
 /*
- * Waiting for work. A thread whose claim found nothing waits until the generation is another than
- * when that claim began, until the time that the claim named, or for as long as it asked. What came
- * after the claim, and what a store_wake announced that the claim did not heed yet, is so never
- * missed; other threads' claims, which may have skipped other orgs, do not matter.
+ * Waiting for work. A thread builds what its claim needs, claims, finds nothing, waits. The wait
+ * ends when the generation is another than at the end of that thread's wait before, so that nothing
+ * is missed that moved it in between: a commit after the claim, or a store_wake after the thread
+ * had looked which orgs to skip. (It costs one claim in vain after a busy time.) Other threads'
+ * claims do not matter: they may have skipped other orgs.
  */
 #include "store_int.h"
 
@@ -30,18 +31,26 @@ struct timespec store_cond_time(int64_t ms)
     return until;
 }
 
-/* What the last claim of a thread found, until its store_wait. */
+/* This thread's last wait and claim. */
 static _Thread_local struct {
-    const struct store_waiters *of; /* NULL: it found something, or failed, or there was none */
-    uint64_t generation;
-    int64_t next_boot_ms;
-} empty_claim;
+    const struct store_waiters *of;
+    uint64_t generation;  /* that the next wait goes on from */
+    int64_t next_boot_ms; /* when the last claim, which found nothing, wants to be made again */
+} mine;
+
+/* Never a number that a former store at the same address had reached. */
+static uint64_t first_generation(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * MS_PER_S * NS_PER_MS + (uint64_t)now.tv_nsec;
+}
 
 void store_waiters_init(struct store_waiters *w)
 {
     pthread_mutex_init(&w->lock, NULL);
     store_cond_init(&w->moved);
-    w->generation = 1;
+    w->generation = first_generation();
     w->closed = false;
 }
 
@@ -59,19 +68,27 @@ void store_waiters_wake(struct store_waiters *w)
     pthread_mutex_unlock(&w->lock);
 }
 
-uint64_t store_waiters_generation(struct store_waiters *w)
+static void go_on_from_here(struct store_waiters *w)
 {
-    pthread_mutex_lock(&w->lock);
-    uint64_t generation = w->generation;
-    pthread_mutex_unlock(&w->lock);
-    return generation;
+    mine.of = w;
+    mine.generation = w->generation;
+    mine.next_boot_ms = INT64_MAX;
 }
 
-void store_waiters_empty(const struct store_waiters *w, uint64_t generation, int64_t next_boot_ms)
+void store_waiters_claims(struct store_waiters *w)
 {
-    empty_claim.of = w;
-    empty_claim.generation = generation;
-    empty_claim.next_boot_ms = next_boot_ms;
+    if (mine.of == w)
+        return;
+    pthread_mutex_lock(&w->lock);
+    go_on_from_here(w);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void store_waiters_claimed(enum err result, int64_t next_boot_ms)
+{
+    mine.next_boot_ms = next_boot_ms;
+    if (result != ERR_NONE)
+        mine.of = NULL; /* what matters then is that the wait is a pause */
 }
 
 void store_waiters_close(struct store_waiters *w)
@@ -85,21 +102,21 @@ void store_waiters_close(struct store_waiters *w)
 void store_wait(struct store *s, int64_t max_ms)
 {
     struct store_waiters *w = &s->waiters;
-    bool after_claim = empty_claim.of == w;
-    int64_t start = store_boot_ms(s), next = after_claim ? empty_claim.next_boot_ms : INT64_MAX;
-    empty_claim.of = NULL;
+    int64_t start = store_boot_ms(s);
     pthread_mutex_lock(&w->lock);
-    uint64_t seen = after_claim ? empty_claim.generation : w->generation;
+    if (mine.of != w)
+        go_on_from_here(w);
     for (;;) {
         int64_t now = store_boot_ms(s);
         int64_t left = max_ms - (now - start);
-        if (next - now < left)
-            left = next - now;
-        if (w->closed || w->generation != seen || left <= 0)
+        if (mine.next_boot_ms - now < left)
+            left = mine.next_boot_ms - now;
+        if (w->closed || w->generation != mine.generation || left <= 0)
             break;
         struct timespec until = store_cond_time(left);
         (void)pthread_cond_timedwait(&w->moved, &w->lock, &until);
     }
+    go_on_from_here(w);
     pthread_mutex_unlock(&w->lock);
 }
 
