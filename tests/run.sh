@@ -51,19 +51,31 @@ for program in build/asan/tests/unit/*_test build/asan/tests/store/*_test build/
     [ -x "$program" ] && run "${program#build/asan/tests/}" "$program"
 done
 
-threaded="tests/store/store_test tests/unit/listener_test tests/unit/org_token_test"
+threaded="tests/store/store_test tests/unit/listener_test tests/unit/listener_life_test tests/unit/tls_listener_test
+          tests/unit/intake_test tests/unit/org_auth_test tests/orgsim/server_test"
 echo "building (tsan) …"
-for program in $threaded; do
-    [ -f "$program.c" ] || continue
-    wanted "tsan/$program" || continue
-    make --no-print-directory -s -j"$jobs" FLAVOUR=tsan "build/tsan/$program" || { failed=$((failed + 1)); continue; }
-    run "tsan/${program#tests/}" "build/tsan/$program"
-done
+if make --no-print-directory -s -j"$jobs" FLAVOUR=tsan daemon orgsim; then
+    for program in $threaded; do
+        wanted "tsan/${program#tests/}" || continue
+        make --no-print-directory -s -j"$jobs" FLAVOUR=tsan "build/tsan/$program" || { failed=$((failed + 1)); continue; }
+        run "tsan/${program#tests/}" "build/tsan/$program"
+    done
+    TP_FLAVOUR=tsan run tsan/demo tests/system/as_test.sh tests/demo/demo.sh
+else
+    failed=$((failed + 1))
+fi
 
-[ -x receiver/store/model/check.sh ] && run model receiver/store/model/check.sh
+echo "building (fuzz) …"
+if make --no-print-directory -s -j"$jobs" FLAVOUR=fuzz fuzz-build; then
+    FUZZ_SECONDS=5 run fuzz tests/fuzz/fuzz.sh
+else
+    failed=$((failed + 1))
+fi
+
+run model receiver/store/model/check.sh
 TP_FLAVOUR=asan run demo tests/system/as_test.sh tests/demo/demo.sh
 for file in tests/system/test_*.py; do
-    [ -f "$file" ] && TP_FLAVOUR=asan run "system/$(basename "$file" .py)" python3 -B "$file"
+    TP_FLAVOUR=asan run "system/$(basename "$file" .py)" python3 -B "$file"
 done
 
 echo "$passed passed, $failed failed"
