@@ -7,7 +7,7 @@ build="gcc make pkg-config libc6-dev libxml2-dev libssl-dev libcurl4-openssl-dev
        libyaml-dev libsqlite3-dev libicu-dev libsystemd-dev libcsv-dev"
 run="openssl ca-certificates python3 tzdata"
 test="$run libcmocka-dev curl sqlite3 clang libclang-rt-14-dev spin procps"
-bench="$run wrk nginx-light gsoap libgsoap-dev"
+bench="$run nginx-light gsoap libgsoap-dev"
 lint="clang clang-format clang-tidy cppcheck shellcheck libcmocka-dev git"
 case "${1:-all}" in
 build) want="$build" ;;

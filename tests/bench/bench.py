@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import sqlite3
@@ -30,6 +31,10 @@ QUEUED = int(os.environ.get("BENCH_QUEUED", "1000000"))
 SYNCS = 500
 OPEN_CONNECTIONS = 4096
 TOP_UP_SECONDS_MAX = 60
+PARSE_SECONDS = 0.2
+# Share of a core that the servers which are not being measured may take: they have nothing to do.
+BYSTANDERS_MAX = 0.1
+BUSY_LOAD = 0.5
 
 # case: what the load generator is told, and who is measured
 CASES = {
@@ -115,8 +120,13 @@ class Bench:
         self.samples = {}  # (case, server) -> results in the order of the rounds
         self.problems = []
 
+    def bystanders_cpu(self, server):
+        return sum(other.cpu_seconds() for other in self.servers.values() if other is not server and other.process)
+
     def load(self, server, **options):
+        before, started = self.bystanders_cpu(server), time.monotonic()
         result = Load(server, self.next_number, **options).finish()
+        result["bystanders"] = (self.bystanders_cpu(server) - before) / (time.monotonic() - started)
         self.next_number += result["sent"] * options["notifications"]
         ranges = result.pop("acknowledged")
         self.acknowledged[server.name] += ranges
@@ -131,9 +141,18 @@ class Bench:
     def median(self, case, server, figure):
         return statistics.median(figure(sample) for sample in self.samples[case, server])
 
+    def check_bystanders(self):
+        """A server that works although nobody talks to it would make the others' figures worse."""
+        everything = [sample for samples in self.samples.values() for sample in samples]
+        share = statistics.median(sample["bystanders"] for sample in everything if "bystanders" in sample)
+        if share > BYSTANDERS_MAX:
+            self.problems.append(f"the servers that were not being measured used {share:.0%} of a core")
+
     def one_round(self, number):
         """Each case once with each server; who comes first changes from round to round."""
         self.sample("fdatasync", "disk", tool("fdatasync", self.folder / "sync", SYNCS))
+        for count in (1, 100):
+            self.sample(f"parse {count}", "touchpointd", tool("parse", count, PARSE_SECONDS))
         for case, (options, names) in CASES.items():
             turn = number % len(names)
             for name in names[turn:] + names[:turn]:
@@ -170,31 +189,37 @@ class Bench:
         if missing:
             self.problems.append(f"{server.name}: {missing} acknowledged notifications are not in the database")
 
-    def run(self):
-        make_certificates(self.folder)
-        for server in self.servers.values():
-            server.start()
-        memory = {"idle": self.ours.resident_bytes()}
-        parse = {count: tool("parse", count, 0.5) for count in (1, 100)}
-        for number in range(ROUNDS):
-            say(f"round {number + 1} of {ROUNDS}")
-            self.one_round(number)
-        memory["after_load"] = self.ours.resident_bytes()
-        for name in ("nginx", "gsoap"):
-            self.servers[name].stop()
-        say(f"{OPEN_CONNECTIONS} connections, then {QUEUED} notifications queued")
-        memory["connections"] = self.measure_connections()
+    def measure_queue(self):
+        """Memory with a long queue, then a start on it, then many connections."""
         self.fill()
-        memory["queued"] = self.ours.resident_bytes()
+        memory = {"queued": self.ours.resident_bytes()}
         self.ours.stop()
         restart = time.monotonic()
         self.ours.start()
         restart = time.monotonic() - restart
+        memory["connections"] = self.measure_connections()
+        return {"memory": memory, "restart_seconds": restart, "queued": self.queued()}
+
+    def run(self):
+        make_certificates(self.folder)
+        for server in self.servers.values():
+            server.start()
+        idle = self.ours.resident_bytes()
+        for number in range(ROUNDS):
+            say(f"round {number + 1} of {ROUNDS}")
+            self.one_round(number)
+        self.check_bystanders()
+        after_load = self.ours.resident_bytes()
+        for name in ("nginx", "gsoap"):
+            self.servers[name].stop()
+        say(f"{QUEUED:,} notifications queued, then {OPEN_CONNECTIONS:,} connections")
+        figures = self.measure_queue()
+        figures["memory"] |= {"idle": idle, "after_load": after_load}
         self.ours.stop()
         say("looking up what was acknowledged")
         for name in ("gsoap", "touchpointd"):
             self.check_rows(self.servers[name])
-        return {"memory": memory, "parse": parse, "restart_seconds": restart, "queued": self.queued()}
+        return figures
 
     def stop(self):
         """Ends what is still running after a failure, whose own text matters more than these."""
@@ -213,16 +238,28 @@ def interrupted(number, _frame):
     raise Broken(f"ended by {signal.Signals(number).name}")
 
 
+def allow_many_files():
+    """For us and for all that we start: each connection is a file."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main():
     signal.signal(signal.SIGTERM, interrupted)
     signal.signal(signal.SIGINT, interrupted)
+    allow_many_files()
+    if os.getloadavg()[0] > BUSY_LOAD:
+        say(f"the machine is busy (load {os.getloadavg()[0]:.1f}): trust the ratios, not the rates")
+    started = time.monotonic()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="run-", dir=TOOLS))  # the file system that build/ is on
     bench = Bench(folder)
     try:
         figures = bench.run()
         rows = report.rows(bench, figures)
-        report.write_json(BUILD / "bench.json", bench, figures, rows, ROUNDS, SECONDS)
+        file = report.write_json(TOOLS, bench, figures, rows, ROUNDS, SECONDS)
+        shutil.copyfile(file, BUILD / "bench.json")
         print(report.table(rows))
+        say(f"{time.monotonic() - started:.0f} s; build/bench.json, kept as {file.relative_to(ROOT)}")
     except Broken as e:
         bench.problems.append(str(e))
     finally:

@@ -1,7 +1,7 @@
 /*
  * The body comes from the project's own writer. It is written once with the ids of the
  * notifications 0 … count - 1, whose places are then looked up; each later message overwrites the
- * 18 characters there. A record has 22 fields, which makes 1.3 KB a notification: the size of real
+ * 18 characters there. A record has 22 fields, which makes 1.4 KB a notification: the size of real
  * ones.
  */
 #define _GNU_SOURCE
@@ -14,10 +14,11 @@
 #include "mem.h"
 #include "soap.h"
 
-enum { MESSAGE_MAX = 1 << 20, ID_DIGITS = 12, CAMPAIGNS = 500 };
+enum { MESSAGE_MAX = 1 << 20, ID_DIGITS = 12, CAMPAIGNS = 500, SAME_CAMPAIGN = 10 };
 
 static const char NOTIFICATION_PREFIX[] = "04l";
 static const char RECORD_PREFIX[] = "00v";
+static const char CAMPAIGN_PREFIX[] = "701";
 
 /* The record's Id is written by soap_write_message itself; CampaignId is filled in below. */
 static const struct soap_field FIELDS[] = {
@@ -59,6 +60,11 @@ void message_id(const char *prefix, uint64_t number, char out[SFID_SIZE])
         abort(); /* the digits above are those of an id */
 }
 
+static uint64_t campaign_of(uint64_t notification)
+{
+    return notification / SAME_CAMPAIGN % CAMPAIGNS;
+}
+
 /* What one notification's struct points at. */
 struct parts {
     char id[SFID_SIZE], record[SFID_SIZE], campaign[SFID_SIZE];
@@ -73,7 +79,7 @@ static void write_body(struct buf *body, const char *org, size_t count)
         struct parts *p = &parts[i];
         message_id(NOTIFICATION_PREFIX, i, p->id);
         message_id(RECORD_PREFIX, i, p->record);
-        message_id("701", i % CAMPAIGNS, p->campaign);
+        message_id(CAMPAIGN_PREFIX, campaign_of(i), p->campaign);
         memcpy(p->fields, FIELDS, sizeof FIELDS);
         p->fields[0].value = p->campaign;
         out[i] = (struct soap_out_notification){.id = p->id,
@@ -96,7 +102,7 @@ static void write_body(struct buf *body, const char *org, size_t count)
 }
 
 /* Ids come in document order, so each search starts behind the last find. */
-static size_t find(const struct message *m, size_t from, const char *prefix, size_t number)
+static size_t find(const struct message *m, size_t from, const char *prefix, uint64_t number)
 {
     char id[SFID_SIZE];
     message_id(prefix, number, id);
@@ -125,10 +131,12 @@ void message_init(struct message *m, const char *org, const char *path, size_t c
     m->bytes = buf_take(&all);
     m->id_at = mem_array(count, sizeof *m->id_at);
     m->record_at = mem_array(count, sizeof *m->record_at);
+    m->campaign_at = mem_array(count, sizeof *m->campaign_at);
     size_t from = m->head_len;
     for (size_t i = 0; i < count; i++) {
         m->id_at[i] = find(m, from, NOTIFICATION_PREFIX, i);
-        m->record_at[i] = from = find(m, m->id_at[i], RECORD_PREFIX, i);
+        m->record_at[i] = find(m, m->id_at[i], RECORD_PREFIX, i);
+        m->campaign_at[i] = from = find(m, m->record_at[i], CAMPAIGN_PREFIX, campaign_of(i));
     }
 }
 
@@ -137,6 +145,7 @@ void message_release(struct message *m)
     free(m->bytes);
     free(m->id_at);
     free(m->record_at);
+    free(m->campaign_at);
     *m = (struct message){0};
 }
 
@@ -148,5 +157,7 @@ void message_number(struct message *m, uint64_t first)
         memcpy(m->bytes + m->id_at[i], id, SFID_LEN);
         message_id(RECORD_PREFIX, first + i, id);
         memcpy(m->bytes + m->record_at[i], id, SFID_LEN);
+        message_id(CAMPAIGN_PREFIX, campaign_of(first + i), id);
+        memcpy(m->bytes + m->campaign_at[i], id, SFID_LEN);
     }
 }

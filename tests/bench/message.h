@@ -4,7 +4,8 @@
  * Built once a connection; afterwards a new message costs only the writing of its ids, so the
  * generator leaves the cores to the servers. Notification n of the run has the ids 04l + n and
  * 00v + n (twelve base-62 digits in ASCII order, with the right suffix), so ids rise as n does and
- * the text order of the ids is the order of the numbers.
+ * the text order of the ids is the order of the numbers. Ten in a row are of one campaign, since
+ * what a transaction changes in Salesforce is sent together; there are 500 campaigns.
  *
  * Ownership: the message owns its bytes. Threads: one owner at a time.
  */
@@ -19,9 +20,10 @@
 struct message {
     char *bytes; /* head and body */
     size_t len, head_len;
-    size_t count;      /* notifications in it */
-    size_t *id_at;     /* offsets of the notification ids, one a notification */
-    size_t *record_at; /* offsets of the record ids */
+    size_t count;        /* notifications in it */
+    size_t *id_at;       /* offsets of the notification ids, one a notification */
+    size_t *record_at;   /* offsets of the record ids */
+    size_t *campaign_at; /* offsets of the campaigns' ids */
 };
 
 void message_init(struct message *m, const char *org, const char *path, size_t count);

@@ -1,4 +1,4 @@
-"""Turns what the bench measured into rows with their budgets, a table and build/bench.json."""
+"""Turns what the bench measured into rows with their budgets, a table and a JSON file."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import platform
 import re
 import sqlite3
 import ssl
+import statistics
 import subprocess
 import time
 
@@ -25,68 +26,83 @@ def p99(sample):
     return sample["latency_us"]["p99"]
 
 
-def row(measure, ours, unit, must=None, aim=None, against="", yardstick=None, low_is_good=False, judged=None):
-    """`judged` is what must and aim speak of: the ratio to the yardstick, or the figure itself."""
-    if judged is None:
-        judged = ours / yardstick if yardstick else ours
+def p50(sample):
+    return sample["p50_us"]
+
+
+NAMES = {"nginx": "nginx static", "gsoap": "gSOAP peer", "disk": "one fdatasync"}
+
+
+def row(measure, values, unit, must=None, aim=None, against="", yardstick=(), low_is_good=False):
+    """`values` and `yardstick` by round. Must and aim speak of the ratio if there is a yardstick, else of the figure.
+
+    The ratio is the median of the rounds' own ratios: what slows the machine for a while slows both sides of a round.
+    """
+    ratios = [ours / theirs for ours, theirs in zip(values, yardstick)]
+    ours = statistics.median(values)
+    judged = statistics.median(ratios) if ratios else ours
     verdict = ""
     if must is not None:
         def reaches(limit):
             return judged <= limit if low_is_good else judged >= limit
         verdict = "aim met" if reaches(aim) else "must met" if reaches(must) else "must missed"
     return {
-        "measure": measure, "ours": ours, "unit": unit, "against": against, "yardstick": yardstick,
-        "ratio": ours / yardstick if yardstick else None, "must": must, "aim": aim, "low_is_good": low_is_good,
-        "verdict": verdict,
+        "measure": measure, "ours": ours, "unit": unit,
+        "against": against, "yardstick": statistics.median(yardstick) if yardstick else None,
+        "ratio": judged if ratios else None, "ratios": ratios,
+        "must": must, "aim": aim, "low_is_good": low_is_good, "verdict": verdict,
     }
 
 
+def versus(bench, measure, unit, case, server, figure, must=None, aim=None, scale=1, low_is_good=False):
+    """A row that compares us with one server."""
+    def values(name):
+        return [scale * figure(sample) for sample in bench.samples[case, name]]
+    return row(measure, values("touchpointd"), unit, must, aim, NAMES[server], values(server), low_is_good)
+
+
 def speed_rows(bench):
-    single = {name: bench.median("single", name, rate) for name in ("nginx", "gsoap", "touchpointd")}
-    full = {name: 100 * bench.median("full", name, rate) for name in ("gsoap", "touchpointd")}
-    shake = {name: bench.median("handshake", name, rate) for name in ("nginx", "touchpointd")}
-    half = bench.median("half", "touchpointd", p99)
-    sync = bench.median("fdatasync", "disk", lambda sample: sample["p50_us"])
     return [
-        row("durable Acks, 1 a message, 64 connections", single["touchpointd"], "/s", 0.45, 0.7,
-            "nginx static", single["nginx"]),
-        row("same", single["touchpointd"], "/s", 3, 6, "gSOAP peer", single["gsoap"]),
-        row("durable notifications, 100 a message, 8 connections", full["touchpointd"], "/s", 2, 4,
-            "gSOAP peer", full["gsoap"]),
-        row("full TLS handshakes, each with one message", shake["touchpointd"], "/s", 0.8, 1, "nginx", shake["nginx"]),
-        row("p99 of the latency at half of the load above", half, "µs", 8, 4, "one fdatasync", sync, low_is_good=True),
+        versus(bench, "durable Acks, 1 a message, 64 connections", "/s", "single", "nginx", rate, 0.45, 0.7),
+        versus(bench, "same", "/s", "single", "gsoap", rate, 3, 6),
+        versus(bench, "durable notifications, 100 a message, 8 connections", "/s", "full", "gsoap", rate, 2, 4, 100),
+        versus(bench, "full TLS handshakes, each with one message", "/s", "handshake", "nginx", rate, 0.8, 1),
+        row("p99 of the latency at half of the load above",
+            [p99(sample) for sample in bench.samples["half", "touchpointd"]], "µs", 8, 4, NAMES["disk"],
+            [p50(sample) for sample in bench.samples["fdatasync", "disk"]], low_is_good=True),
     ]
 
 
-def cpu_rows(bench, parse):
-    used = {name: bench.median("single", name, cpu) for name in ("nginx", "gsoap", "touchpointd")}
-    shake = {name: bench.median("handshake", name, cpu) for name in ("nginx", "touchpointd")}
-    full = {name: bench.median("full", name, cpu) for name in ("gsoap", "touchpointd")}
-    rest = used["touchpointd"] - used["nginx"] - parse[1]["cpu_us"]
+def cpu_rows(bench):
+    parse = [cpu(sample) for sample in bench.samples["parse 1", "touchpointd"]]
+    used = [[cpu(sample) for sample in bench.samples["single", name]] for name in ("touchpointd", "nginx")]
+    rest = [ours - tls - read for ours, tls, read in zip(*used, parse)]
     return [
-        row("CPU a message", used["touchpointd"], "µs", against="nginx static", yardstick=used["nginx"]),
-        row("same", used["touchpointd"], "µs", against="gSOAP peer", yardstick=used["gsoap"]),
+        versus(bench, "CPU a message", "µs", "single", "nginx", cpu),
+        versus(bench, "same", "µs", "single", "gsoap", cpu),
         row("CPU a message beyond TLS (nginx) and parse", rest, "µs", 20, 10, low_is_good=True),
-        row("CPU a parse, 1 notification", parse[1]["cpu_us"], "µs"),
-        row("CPU a message of 100", full["touchpointd"], "µs", against="gSOAP peer", yardstick=full["gsoap"]),
-        row("CPU a handshake with one message", shake["touchpointd"], "µs", against="nginx", yardstick=shake["nginx"]),
+        row("CPU a parse, 1 notification", parse, "µs"),
+        row("CPU a parse, 100 notifications", [cpu(s) for s in bench.samples["parse 100", "touchpointd"]], "µs"),
+        versus(bench, "CPU a message of 100", "µs", "full", "gsoap", cpu),
+        versus(bench, "CPU a handshake with one message", "µs", "handshake", "nginx", cpu),
     ]
 
 
 def size_rows(figures):
-    memory = {name: value / MIB for name, value in figures["memory"].items()}
-    queued = figures["queued"]
+    memory = {name: [value / MIB] for name, value in figures["memory"].items()}
+    queued = f"{figures['queued']:,} queued"
     return [
         row("resident memory, idle", memory["idle"], "MiB", 24, 12, low_is_good=True),
-        row("resident memory, after the load", memory["after_load"], "MiB"),
-        row("resident memory, 4096 open TLS connections", memory["connections"], "MiB", 160, 80, low_is_good=True),
-        row(f"resident memory, {queued:,} queued", memory["queued"], "MiB", 64, 32, low_is_good=True),
-        row(f"start to ready with {queued:,} queued", figures["restart_seconds"], "s", 2, 0.5, low_is_good=True),
+        row("resident memory, after the rounds", memory["after_load"], "MiB"),
+        row(f"resident memory, {queued}", memory["queued"], "MiB", 64, 32, low_is_good=True),
+        row(f"start to ready, {queued}", [figures["restart_seconds"]], "s", 2, 0.5, low_is_good=True),
+        row("resident memory then, 4,096 open TLS connections", memory["connections"], "MiB", 160, 80,
+            low_is_good=True),
     ]
 
 
 def rows(bench, figures):
-    return speed_rows(bench) + cpu_rows(bench, figures["parse"]) + size_rows(figures)
+    return speed_rows(bench) + cpu_rows(bench) + size_rows(figures)
 
 
 def number(value, unit=""):
@@ -103,15 +119,20 @@ def limit(r, name):
     return f"{'≤' if r['low_is_good'] else '≥'} {r[name]:g} {unit}"
 
 
+def spread(r):
+    return f"{min(r['ratios']):.2f}–{max(r['ratios']):.2f}" if len(r["ratios"]) > 1 else ""
+
+
 def table(all_rows):
-    head = ("measure", "ours", "yardstick", "", "ratio", "must", "aim", "")
+    head = ("measure", "ours", "yardstick", "", "ratio", "of rounds", "must", "aim", "")
     lines = [head] + [
         (r["measure"], number(r["ours"], r["unit"]), r["against"], number(r["yardstick"], r["unit"]),
-         f"{r['ratio']:.2f} ×" if r["ratio"] is not None else "", limit(r, "must"), limit(r, "aim"), r["verdict"])
+         f"{r['ratio']:.2f} ×" if r["ratio"] is not None else "", spread(r), limit(r, "must"), limit(r, "aim"),
+         r["verdict"])
         for r in all_rows
     ]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    to_the_right = {1, 3, 4}
+    to_the_right = {1, 3, 4, 5}
     lines.insert(1, tuple("-" * width for width in widths))
     return "\n".join(
         "  ".join(cell.rjust(width) if i in to_the_right else cell.ljust(width)
@@ -148,14 +169,18 @@ def machine(folder):
     }
 
 
-def write_json(file, bench, figures, all_rows, rounds, seconds):
+def write_json(folder, bench, figures, all_rows, rounds, seconds):
+    """The file's name is the time; returns it."""
     samples = {}
     for (case, server), results in bench.samples.items():
         samples.setdefault(case, {})[server] = results
+    now = time.gmtime()
     document = {
-        "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", now),
         "machine": machine(bench.folder),
         "rounds": rounds, "seconds": seconds,
         "rows": all_rows, "samples": samples, "figures": figures, "problems": bench.problems,
     }
+    file = folder / time.strftime("%Y-%m-%dT%H%M%SZ.json", now)
     file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    return file
