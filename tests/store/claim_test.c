@@ -265,7 +265,7 @@ static void background_hints_come_after_live_ones(void **state)
     struct fixture *f = *state;
     put_member(f, 90, 9);
     put_background(f, 1, 1);
-    shift(f, STORE_BACKGROUND_MS - SECOND_MS);
+    shift(f, STORE_BACKGROUND_MS - MINUTE_MS);
     put_member(f, 2, 2);
     struct store_claim *c = claim_on(f, 2, 1);
     settle_applied(f, &c);
@@ -278,7 +278,7 @@ static void background_hints_age(void **state)
     struct fixture *f = *state;
     put_member(f, 90, 9);
     put_background(f, 1, 1);
-    shift(f, STORE_BACKGROUND_MS + SECOND_MS);
+    shift(f, STORE_BACKGROUND_MS + MINUTE_MS);
     put_member(f, 2, 2);
     struct store_claim *c = claim_on(f, 1, 1);
     settle_applied(f, &c);

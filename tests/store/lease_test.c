@@ -146,9 +146,9 @@ static void rows_of_an_expired_lease_are_ready_again(void **state)
     put_members(f, 1, 3, 1);
     struct store_claim *c = claim_on(f, 1, 3);
     lose(&c);
-    shift(f, LEASE_MS - SECOND_MS);
+    shift(f, LEASE_MS - MINUTE_MS);
     expect_no_claim(f);
-    shift(f, SECOND_MS);
+    shift(f, MINUTE_MS);
     c = claim_on(f, 1, 3);
     assert_int_equal(c->hints[0].tries, 2);
     settle_applied(f, &c);

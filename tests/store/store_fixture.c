@@ -121,10 +121,11 @@ int64_t wall_ms(struct fixture *f)
 
 const char *id_of(const char *prefix, unsigned n)
 {
-    static _Thread_local char slots[32][SFID_SIZE];
+    enum { SLOTS = 256 };
+    static _Thread_local char slots[SLOTS][SFID_SIZE];
     static _Thread_local unsigned next;
     char text[32];
-    char *slot = slots[next++ % 32];
+    char *slot = slots[next++ % SLOTS];
     (void)snprintf(text, sizeof text, "%s000000%06u", prefix, n);
     assert_true(sfid_normalise(text, 15, slot));
     return slot;

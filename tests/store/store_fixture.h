@@ -46,7 +46,7 @@ void shift(struct fixture *f, int64_t ms);
 
 /* ------------------------------------------------------------------ ids */
 
-/* An 18-character id; static until the 32nd next call of the thread. */
+/* An 18-character id; static until the 256th next call of the thread. */
 const char *id_of(const char *prefix, unsigned n);
 const char *org_id(unsigned n);
 const char *campaign_id(unsigned n);
