@@ -3,7 +3,8 @@
  *
  * Loaded with libcyaml; unknown keys, wrong types and values out of range are refused with file,
  * line, key and what is allowed. Relative paths are relative to the file. Secrets are named by
- * file, never written in it.
+ * file, never written in it. Settings of features that this version lacks are refused where going
+ * on would be wrong, and noted in `notes` where they merely have no effect.
  *
  * Ownership: config_load gives; config_free takes. Threads: read-only after loading, shared by all.
  * Errors:    ERR_CONFIG, text "FILE:LINE: key: what is wrong; allowed is …".
@@ -35,6 +36,7 @@ struct config_org {
     bool write_back;
     const char **client_pins;
     size_t client_pin_count;
+    unsigned line; /* of auth, for messages */
 };
 
 struct config_list {
@@ -81,6 +83,7 @@ struct config {
         const char *client_certificate; /* off | optional | required */
         const char *client_ca;
         struct config_list client_pins;
+        unsigned line; /* of the certificates, for messages */
     } tls;
     struct {
         const char *url; /* sqlite: path made absolute */
@@ -91,6 +94,7 @@ struct config {
         const char *address;    /* host:port or unix:path */
         const char *token_file; /* "" : none */
         bool public_health;
+        unsigned line; /* of token_file, for messages */
     } admin;
     struct {
         unsigned threads;
@@ -114,7 +118,8 @@ struct config {
     struct config_rule *rules;
     size_t rule_count;
     int64_t shutdown_timeout_ms;
-    void *private; /* the loader's */
+    struct config_list notes; /* sentences for the admin: what the file asks for in vain */
+    void *private;            /* the loader's */
 };
 
 MUST_USE enum err config_load(struct config **out, const char *file, struct error *e);

@@ -11,6 +11,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "secret.h"
 #include "timeutil.h"
 
 enum {
@@ -30,12 +31,21 @@ static enum err load_tls(struct daemon *d, struct error *e)
     struct tls_server_options o = {.certificates = c->tls.certificate.items,
                                    .keys = c->tls.key.items,
                                    .count = c->tls.certificate.count};
-    if (c->tls.certificate.count != c->tls.key.count)
-        return error_set(e, ERR_CONFIG,
-                         "%s: tls.certificate names %zu files and tls.key %zu: give one key for "
-                         "each certificate",
-                         c->file, c->tls.certificate.count, c->tls.key.count);
-    return tls_server_new(&d->tls, &o, e);
+    enum err err = tls_server_new(&d->tls, &o, e);
+    return err == ERR_NONE ? err : error_wrap(e, "%s:%u: tls", c->file, c->tls.line);
+}
+
+/* A file that is not there is no mistake: the admin API is off then. */
+static enum err check_token(const struct config *c, struct error *e)
+{
+    struct secret token = {0};
+    if (c->admin.token_file[0] == '\0')
+        return ERR_NONE;
+    enum err err = secret_read_file(&token, c->admin.token_file, e);
+    secret_release(&token);
+    if (err == ERR_NONE || err == ERR_NOT_FOUND)
+        return ERR_NONE;
+    return error_wrap(e, "%s:%u: admin.token_file", c->file, c->admin.line);
 }
 
 static enum err load_orgs(struct daemon *d, struct error *e)
@@ -46,7 +56,8 @@ static enum err load_orgs(struct daemon *d, struct error *e)
         enum err err = org_new(&d->orgs[i], &d->config->orgs[i], d->policy,
                                d->config->worker.request_timeout_ms, e);
         if (err != ERR_NONE)
-            return err;
+            return error_wrap(e, "%s:%u: orgs[%zu].auth", d->config->file, d->config->orgs[i].line,
+                              i);
     }
     return ERR_NONE;
 }
@@ -61,6 +72,8 @@ enum err daemon_load(struct daemon *d, const char *config_file, struct error *e)
         log_setup(d->config->log.level, d->config->log.format);
         err = load_tls(d, e);
     }
+    if (err == ERR_NONE)
+        err = check_token(d->config, e);
     return err == ERR_NONE ? load_orgs(d, e) : err;
 }
 
@@ -176,10 +189,10 @@ enum err daemon_start(struct daemon *d, struct error *e)
     if (err == ERR_NONE)
         err = prober_start(&d->prober, d->orgs, d->config->org_count, e);
     if (err == ERR_NONE)
+        /* not the path, which may hold a secret part */
         log_info("receiving", "version", TP_VERSION, "address",
-                 listener_address(d->intake_listener), "path", d->config->listen.path, "admin",
-                 listener_address(d->admin_listener), "orgs",
-                 log_num((long long)d->config->org_count), NULL);
+                 listener_address(d->intake_listener), "admin", listener_address(d->admin_listener),
+                 "orgs", log_num((long long)d->config->org_count), NULL);
     return err;
 }
 

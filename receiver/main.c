@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "daemon.h"
@@ -70,18 +71,30 @@ static void run_until_told(const struct daemon *d)
     }
 }
 
+/* Not the path, which may hold a secret part. */
 static int check_only(const struct daemon *d)
 {
-    (void)printf("configuration ok: %s\n", d->config->file);
-    (void)printf("would listen on %s%s (TLS) and on %s (admin), for %zu organisation%s\n",
-                 d->config->listen.address, d->config->listen.path, d->config->admin.address,
-                 d->config->org_count, d->config->org_count == 1 ? "" : "s");
-    return EXIT_WELL;
+    const struct config *c = d->config;
+    for (size_t i = 0; i < c->notes.count; i++)
+        (void)printf("note: %s\n", c->notes.items[i]);
+    if (c->admin.token_file[0] != '\0' && access(c->admin.token_file, F_OK) != 0)
+        (void)printf("note: %s:%u: admin.token_file: there is no %s, so the admin API would be "
+                     "off; health and metrics would answer\n",
+                     c->file, c->admin.line, c->admin.token_file);
+    (void)printf("configuration ok: %s\n", c->file);
+    (void)printf("would listen on %s (TLS) and on %s (admin), for %zu organisation%s\n",
+                 c->listen.address, c->admin.address, c->org_count, c->org_count == 1 ? "" : "s");
+    if (fflush(stdout) == 0)
+        return EXIT_WELL;
+    (void)fprintf(stderr, "touchpointd: cannot write to standard output: %s\n", strerror(errno));
+    return EXIT_FAILED;
 }
 
 static int run(struct daemon *d)
 {
     struct error e;
+    for (size_t i = 0; i < d->config->notes.count; i++)
+        log_warn("a setting is of no use", "setting", d->config->notes.items[i], NULL);
     enum err err = daemon_start(d, &e);
     if (err == ERR_NONE) {
         notify_ready();

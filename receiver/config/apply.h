@@ -1,6 +1,6 @@
 /*
- * apply - from the raw file to struct config, in three parts: the settings table, the orgs, and
- * what concerns several keys at once
+ * apply - from the raw file to struct config, in four parts: the settings table, the orgs, what
+ * concerns several keys at once, and the notes
  */
 #ifndef TP_APPLY_H
 #define TP_APPLY_H
@@ -20,4 +20,8 @@ MUST_USE enum err apply_org_settings(struct loading *l, const struct raw_org *ra
 /* A list whose feature is not there yet must be empty. */
 MUST_USE enum err apply_empty_list(struct loading *l, const char *path, unsigned count,
                                    struct error *e);
+
+/* Fills c's notes; orgs must be there. */
+void apply_notes(struct loading *l, struct config *c);
+
 #endif

@@ -56,6 +56,7 @@ static enum err apply_tls_files(struct loading *l, const struct raw_tls *raw, st
     take_files(l, raw->certificate, raw->certificate_count, "certs/server.pem",
                &c->tls.certificate);
     take_files(l, raw->key, raw->key_count, "certs/server.key", &c->tls.key);
+    c->tls.line = source_line(l->source, "tls.certificate");
     if (c->tls.certificate.count != c->tls.key.count)
         return loading_refuse(l, "tls.key", e,
                               "names %zu files for %zu certificates; allowed is one for each, in "
@@ -158,8 +159,11 @@ static enum err apply(struct loaded *o, struct error *e)
         err = apply_channels(l, o->raw, c, e);
     if (err == ERR_NONE)
         err = check_together(l, c, e);
-    if (err == ERR_NONE)
+    if (err == ERR_NONE) {
+        c->admin.line = source_line(l->source, "admin.token_file");
         apply_rules(l, o->raw, c);
+        apply_notes(l, c);
+    }
     return err;
 }
 

@@ -263,13 +263,27 @@ enum err set_zone(const struct place *at, const char *text, void *out)
     return set_text_or_none(at, text, out);
 }
 
-enum err set_channel(const struct place *at, const char *text, void *out)
+/* The org stores texts without white space around them, so a name with any would differ on every
+ * pass. */
+static bool is_channel(const char *text)
 {
     size_t n = strlen(text);
-    if (n == 0 || n > CHANNEL_BYTES_MAX || strchr(text, '.') != NULL)
+    if (n == 0 || n > CHANNEL_BYTES_MAX || text[0] == ' ' || text[n - 1] == ' ')
+        return false;
+    for (const char *c = text; *c != '\0'; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7F || *c == '.')
+            return false;
+    }
+    return true;
+}
+
+enum err set_channel(const struct place *at, const char *text, void *out)
+{
+    if (!is_channel(text))
         return refuse(at,
                       "\"%.100s\" is not a channel's name; allowed are 1 to %d bytes without "
-                      "'.', since the path joins channel and subchannel with it",
+                      "control characters, blanks around, and '.', since the path joins channel "
+                      "and subchannel with it",
                       text, CHANNEL_BYTES_MAX);
     return set_text_or_none(at, text, out);
 }

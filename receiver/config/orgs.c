@@ -163,7 +163,7 @@ static enum err apply_schema(struct loading *l, const char *org_path, struct sch
 static enum err apply_org(struct loading *l, const struct raw_org *raw, const char *path,
                           struct config_org *org, struct error *e)
 {
-    char pins[SOURCE_PATH_MAX];
+    char pins[SOURCE_PATH_MAX], auth[SOURCE_PATH_MAX];
     (void)source_join(pins, path, "client_pins");
     enum err err = apply_org_settings(l, raw, path, org, e);
     if (err == ERR_NONE)
@@ -174,6 +174,7 @@ static enum err apply_org(struct loading *l, const struct raw_org *raw, const ch
         err = apply_empty_list(l, pins, raw->client_pins_count, e);
     if (err == ERR_NONE && org->name[0] == '\0')
         org->name = org->id;
+    org->line = source_line(l->source, source_join(auth, path, "auth"));
     return err;
 }
 

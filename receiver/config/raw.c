@@ -17,6 +17,10 @@
 #define LIST(section, key, entry, min)                                                             \
     CYAML_FIELD_SEQUENCE(#key, CYAML_FLAG_POINTER | ((min) > 0 ? 0 : CYAML_FLAG_OPTIONAL),         \
                          struct section, key, entry, min, CYAML_UNLIMITED)
+/* May be absent, but not empty. */
+#define FILLED_LIST(section, key, entry)                                                           \
+    CYAML_FIELD_SEQUENCE(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct section, key,      \
+                         entry, 1, CYAML_UNLIMITED)
 #define SECTION(key, fields)                                                                       \
     CYAML_FIELD_MAPPING(#key, CYAML_FLAG_OPTIONAL, struct raw_config, key, fields)
 #define TEXT(section, key, flags)                                                                  \
@@ -29,8 +33,8 @@ static const cyaml_schema_field_t LISTEN[] = {
     LISTEN_SETTINGS(ROW) LIST(raw_listen, proxy_protocol, &TEXT_ENTRY, 0),
     LIST(raw_listen, allow, &TEXT_ENTRY, 0), CYAML_FIELD_END};
 static const cyaml_schema_field_t TLS[] = {
-    TLS_SETTINGS(ROW) LIST(raw_tls, certificate, &TEXT_ENTRY, 0),
-    LIST(raw_tls, key, &TEXT_ENTRY, 0), LIST(raw_tls, client_pins, &TEXT_ENTRY, 0),
+    TLS_SETTINGS(ROW) FILLED_LIST(raw_tls, certificate, &TEXT_ENTRY),
+    FILLED_LIST(raw_tls, key, &TEXT_ENTRY), LIST(raw_tls, client_pins, &TEXT_ENTRY, 0),
     CYAML_FIELD_END};
 static const cyaml_schema_field_t STORE[] = {STORE_SETTINGS(ROW) CYAML_FIELD_END};
 static const cyaml_schema_field_t ADMIN[] = {ADMIN_SETTINGS(ROW) CYAML_FIELD_END};

@@ -21,10 +21,12 @@
 #define TOP_SETTINGS(X)                                                                            \
     X(raw_config, shutdown_timeout, shutdown_timeout_ms, set_duration, "30s", SECOND, HOUR, NULL)
 
+/* max_body: of the 64 MiB that bodies may hold in all, one address gets half (daemon.c); a larger
+ * one would be refused each time. */
 #define LISTEN_SETTINGS(X)                                                                         \
     X(raw_listen, address, listen.address, set_address, "[::]:8443", 0, 0, NULL)                   \
     X(raw_listen, path, listen.path, set_http_path, "/salesforce/outbound", 0, 0, NULL)            \
-    X(raw_listen, max_body, listen.max_body_bytes, set_size, "4MiB", KIB, 64 * MIB, NULL)          \
+    X(raw_listen, max_body, listen.max_body_bytes, set_size, "4MiB", KIB, 32 * MIB, NULL)          \
     X(raw_listen, request_timeout, listen.request_timeout_ms, set_duration, "30s", 100,            \
       10 * MINUTE, NULL)                                                                           \
     X(raw_listen, max_connections, listen.max_connections, set_count, "4096", 1, 100000, NULL)     \
@@ -36,7 +38,7 @@
 #define TLS_SETTINGS(X)                                                                            \
     X(raw_tls, client_certificate, tls.client_certificate, set_not_yet, "off", 0, 0,               \
       WORDS_CLIENT_CERTIFICATE)                                                                    \
-    X(raw_tls, client_ca, tls.client_ca, set_path_or_none, "", 0, 0, NULL)
+    X(raw_tls, client_ca, tls.client_ca, set_not_yet, "", 0, 0, WORDS_EMPTY)
 
 #define STORE_SETTINGS(X)                                                                          \
     X(raw_store, url, store.url, set_store_url, "sqlite:/var/lib/touchpointd/queue.db", 0, 0,      \

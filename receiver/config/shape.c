@@ -143,7 +143,7 @@ static enum err check_sequence(struct walk *w, const cyaml_schema_value_t *schem
     enum err err = ERR_NONE;
     if (node->type != YAML_SEQUENCE_NODE)
         return source_refuse(w->source, source_line_of(node), path, w->e,
-                             "must be a list; for an empty one write []");
+                             "must be a list, as [a, b]; an empty one is []");
     size_t n = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
     if (n < schema->sequence.min)
         return source_refuse(w->source, source_line_of(node), path, w->e,

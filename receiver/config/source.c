@@ -1,7 +1,8 @@
 /*
  * Two passes over the bytes. The first looks at the parser's events, since aliases and tags are no
  * longer visible in a document (and a document with aliases can be exponentially larger than its
- * file); the second builds the document.
+ * file), and since libyaml's time grows with the square of the nesting; the second builds the
+ * document.
  */
 #include "source.h"
 
@@ -11,6 +12,9 @@
 #include <string.h>
 
 #include "mem.h"
+
+/* A condition of a rule is seven deep. */
+enum { NESTING_MAX = 16 };
 
 enum err source_refuse(const struct source *s, unsigned line, const char *path, struct error *e,
                        const char *fmt, ...)
@@ -109,12 +113,29 @@ static const yaml_char_t *tag_of(const yaml_event_t *event)
     }
 }
 
-static const char *problem_of(const yaml_event_t *event, int documents)
+/* By how much the event changes the nesting. */
+static int step_of(const yaml_event_t *event)
+{
+    switch ((int)event->type) {
+    case YAML_SEQUENCE_START_EVENT:
+    case YAML_MAPPING_START_EVENT:
+        return 1;
+    case YAML_SEQUENCE_END_EVENT:
+    case YAML_MAPPING_END_EVENT:
+        return -1;
+    default:
+        return 0;
+    }
+}
+
+static const char *problem_of(const yaml_event_t *event, int documents, int depth)
 {
     if (event->type == YAML_ALIAS_EVENT || anchor_of(event) != NULL)
         return "anchors (&) and aliases (*) are not allowed; quote a text that begins so";
     if (tag_of(event) != NULL)
         return "tags (!) are not allowed; quote a text that begins so";
+    if (depth > NESTING_MAX)
+        return "lists and mappings are nested too deep; no setting needs so many";
     if (documents > 1)
         return "a second document begins here; allowed is one";
     return NULL;
@@ -124,7 +145,7 @@ static enum err scan(const struct source *s, struct error *e)
 {
     yaml_parser_t parser;
     enum err err = ERR_NONE;
-    int documents = 0;
+    int documents = 0, depth = 0;
     bool more = true;
 
     parser_over(&parser, s);
@@ -135,8 +156,9 @@ static enum err scan(const struct source *s, struct error *e)
             break;
         }
         documents += event.type == YAML_DOCUMENT_START_EVENT;
+        depth += step_of(&event);
         more = event.type != YAML_STREAM_END_EVENT;
-        const char *problem = problem_of(&event, documents);
+        const char *problem = problem_of(&event, documents, depth);
         if (problem != NULL)
             err = source_refuse(s, (unsigned)event.start_mark.line + 1, "", e, "%s", problem);
         yaml_event_delete(&event);
