@@ -44,6 +44,8 @@
     X(METRIC_ORG_REQUEST_SECONDS, HISTOGRAM, "org_request_seconds", "", "Time of one org request") \
     X(METRIC_ORG_API_USED, GAUGE, "org_api_used", "org", "API calls used in the last 24 hours")    \
     X(METRIC_ORG_API_LIMIT, GAUGE, "org_api_limit", "org", "API calls allowed in 24 hours")        \
+    X(METRIC_ORG_BREAKER_OPEN, GAUGE, "org_breaker_open", "org",                                   \
+      "1 while the org fails time after time and is tried by one pass at a time")                  \
     X(METRIC_CERTIFICATE_EXPIRY, GAUGE, "certificate_expiry_seconds", "name",                      \
       "Seconds until the server certificate expires")                                              \
     X(METRIC_HELD_PASSES, GAUGE, "held_passes", "org", "Campaign passes held by the delete guard") \

@@ -67,6 +67,8 @@ struct org_state {
     bool stopped;       /* sign-in or configuration is wrong, or the token is another org's */
     int64_t
         held_until_boot_ms; /* no request before this (back-off of the org as a whole); 0: none */
+    bool breaker_open; /* it failed BREAKER_FAILURES (3) times in a row: one pass at a time tries it
+                        */
     int64_t api_used, api_limit;  /* from Sforce-Limit-Info; -1: not seen yet */
     char problem[ERROR_TEXT_MAX]; /* sentence for the admin; "" when well */
 };

@@ -3,7 +3,8 @@
  * left alone. A failure of the org as a whole holds its work for 1 s, doubling up to 5 minutes,
  * with jitter; a daily limit begins at 30 s. What a person must put right (sign-in, configuration,
  * permission) stops it, and is tried again every 5 minutes. Reports that come while a hold runs are
- * about the same trouble and do not lengthen it.
+ * about the same trouble and do not lengthen it. After three failures in a row the breaker is open:
+ * workers then try the org with one pass at a time until it answers.
  */
 #include "org_int.h"
 
@@ -23,6 +24,7 @@ enum {
     HOLD_DAILY_LIMIT_MS = 30000,
     HOLD_MAX_MS = 5 * 60 * 1000,
     HOLD_DOUBLINGS_MAX = 16,
+    BREAKER_FAILURES = 3,
 };
 
 static void setup_once(void)
@@ -130,8 +132,15 @@ static int64_t hold_ms(const struct org *o, enum err outcome)
     return jittered(ceiling < HOLD_MAX_MS ? ceiling : HOLD_MAX_MS);
 }
 
+static void set_breaker(struct org *o, bool open)
+{
+    o->state.breaker_open = open;
+    metric_set(metric_series(METRIC_ORG_BREAKER_OPEN, o->config->id), open ? 1 : 0);
+}
+
 static void note_well(struct org *o)
 {
+    set_breaker(o, false);
     o->state.held_until_boot_ms = 0;
     o->state.stopped = false;
     o->state.problem[0] = '\0';
@@ -152,6 +161,8 @@ static void note_failure(struct org *o, enum err outcome, const struct error *e)
         o->state.stopped = true;
     } else if (!is_held) {
         o->failures++;
+        if (o->failures >= BREAKER_FAILURES)
+            set_breaker(o, true);
         o->state.held_until_boot_ms = now + hold_ms(o, outcome);
         o->state.stopped = false;
     } else if (o->state.stopped) {

@@ -187,7 +187,12 @@ static void run_pass(struct worker *w, size_t org)
 static bool is_at_limit(const struct worker_pool *pool, size_t i)
 {
     unsigned most = org_config(pool->options.orgs[i])->max_concurrent;
-    if (pool->options.org_count > 1 && most >= pool->options.threads && pool->options.threads > 1)
+    struct org_state state;
+    org_state_get(pool->options.orgs[i], &state);
+    if (state.breaker_open)
+        most = 1; /* one probe at a time */
+    else if (pool->options.org_count > 1 && most >= pool->options.threads &&
+             pool->options.threads > 1)
         most = pool->options.threads - 1;
     return pool->active[i] >= most;
 }

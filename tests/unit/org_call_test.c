@@ -419,6 +419,24 @@ static void a_daily_limit_holds_longer_than_a_concurrent_one(void **state)
     assert_in_range(hold_of(x), 28000, 60000);
 }
 
+static void three_failures_in_a_row_open_the_breaker_and_an_answer_closes_it(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct org_state s;
+    for (int i = 1; i <= 3; i++) {
+        while (hold_of(x) > 0) /* about 3 s in all */
+            nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+        org_report(x->org, ERR_NETWORK, &x->e);
+        org_report(x->org, ERR_NETWORK, &x->e); /* another pass that was under way: not counted */
+        org_state_get(x->org, &s);
+        assert_int_equal(s.breaker_open, i == 3);
+    }
+    fake_will(x->fake, 200, "{}");
+    assert_int_equal(org_probe(x->conn, &x->e), ERR_NONE);
+    org_state_get(x->org, &s);
+    assert_false(s.breaker_open);
+}
+
 static void a_probe_ends_a_hold_but_not_a_wrong_configuration(void **state)
 {
     struct fixture *x = fixture_of(state);
@@ -457,6 +475,7 @@ int main(void)
         T(what_a_person_must_put_right_stops_the_org),
         T(what_says_nothing_about_the_org_changes_nothing),
         T(a_daily_limit_holds_longer_than_a_concurrent_one),
+        T(three_failures_in_a_row_open_the_breaker_and_an_answer_closes_it),
         T(a_probe_ends_a_hold_but_not_a_wrong_configuration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
