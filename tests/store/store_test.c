@@ -1,0 +1,311 @@
+/*
+ * All at once, for ThreadSanitizer and for the one promise that counts: no update is lost. Members
+ * have a value that only grows; putters raise it and put a notification, new or resent; workers
+ * read the values of a campaign and "write" them. In the end all that was written is what is true.
+ * That two workers never hold one campaign shows at once, and as a data race on `written`.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "store_fixture.h"
+#include "timeutil.h"
+
+enum {
+    CAMPAIGNS = 9, /* 1 … 8; 0 stands for hints that do not tell theirs */
+    MEMBERS = 6,   /* of each */
+    PUTTERS = 4,
+    WORKERS = 4,
+    PUTS = 150,     /* of each putter */
+    LOST_MOST = 3,  /* leases that are let run out */
+    PUT_BATCH = 3,  /* notifications in one put, at most */
+    FIRST_NEW = 500 /* ids below are the members' own, sent again and again */
+};
+
+struct world {
+    struct fixture *f;
+    _Atomic unsigned truth[CAMPAIGNS][MEMBERS];
+    unsigned written[CAMPAIGNS][MEMBERS]; /* owner: who holds `busy` of the campaign */
+    atomic_bool busy[CAMPAIGNS];
+    _Atomic unsigned next_id, lost, stored, hints, claims;
+    atomic_bool stop;
+    atomic_bool broken; /* an assertion of a thread failed */
+};
+
+struct actor {
+    struct world *w;
+    uint32_t random;
+};
+
+static unsigned draw(struct actor *a, unsigned below)
+{
+    a->random ^= a->random << 13;
+    a->random ^= a->random >> 17;
+    a->random ^= a->random << 5;
+    return a->random % below;
+}
+
+/* Threads must not leave through cmocka. */
+static void check(struct world *w, bool ok, const char *what)
+{
+    if (ok)
+        return;
+    (void)fprintf(stderr, "%s\n", what);
+    atomic_store(&w->broken, true);
+}
+
+/* ------------------------------------------------------------------ putters */
+
+static unsigned member_number(unsigned campaign, unsigned member)
+{
+    return campaign * MEMBERS + member;
+}
+
+static void *put_many(void *arg)
+{
+    struct actor *a = arg;
+    struct world *w = a->w;
+    for (int i = 0; i < PUTS && !atomic_load(&w->broken); i++) {
+        struct store_item items[PUT_BATCH];
+        unsigned count = 1 + draw(a, PUT_BATCH);
+        for (unsigned k = 0; k < count; k++) {
+            unsigned campaign = 1 + draw(a, CAMPAIGNS - 1), member = draw(a, MEMBERS);
+            bool tells = draw(a, 4) != 0;
+            items[k] = member_item(member_number(campaign, member), tells ? campaign : 0);
+            if (draw(a, 2) == 0)
+                memcpy(items[k].notification_id,
+                       id_of("04l", FIRST_NEW + atomic_fetch_add(&w->next_id, 1)), SFID_SIZE);
+            atomic_fetch_add(&w->truth[campaign][member], 1);
+        }
+        struct put_result got = put_items(w->f, w->f->org, items, count);
+        check(w, got.result == ERR_NONE, "a put failed");
+        check(w, got.stored + got.duplicates == count, "a put lost an item");
+        atomic_fetch_add(&w->stored, (unsigned)got.stored);
+    }
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ workers */
+
+/* Which campaign and member an id names: its number is in characters 9 to 14. */
+static unsigned number_of(const char *id)
+{
+    char digits[7];
+    memcpy(digits, id + 9, 6);
+    digits[6] = '\0';
+    return (unsigned)strtoul(digits, NULL, 10);
+}
+
+static void settle(struct world *w, struct store_claim *c, const struct store_settle *x)
+{
+    struct store_settle part = *x;
+    struct error e = {0};
+    bool more = true;
+    while (more) {
+        enum err err = store_settle(w->f->store, c, &part, &more, &e);
+        check(w, err == ERR_NONE, e.text);
+        if (err != ERR_NONE)
+            return;
+        part.count = part.hint_count = 0;
+    }
+}
+
+/* Hints that do not tell their campaign become hints that do. */
+static void expand(struct world *w, struct store_claim *c)
+{
+    struct store_new_hint *hints = calloc(c->count, sizeof *hints);
+    struct store_outcome *outcomes = calloc(c->count, sizeof *outcomes);
+    char(*ids)[SFID_SIZE] = calloc(c->count, sizeof *ids);
+    for (size_t i = 0; i < c->count; i++) {
+        memcpy(ids[i], campaign_id(number_of(c->hints[i].record_id) / MEMBERS), SFID_SIZE);
+        hints[i] = (struct store_new_hint){.kind = STORE_MEMBER,
+                                           .campaign_id = ids[i],
+                                           .record_id = c->hints[i].record_id,
+                                           .subject_id = ""};
+        outcomes[i] = (struct store_outcome){.row = c->hints[i].row, .verdict = STORE_APPLIED};
+    }
+    const struct store_settle x = {.outcomes = outcomes,
+                                   .count = c->count,
+                                   .hints = hints,
+                                   .hint_count = c->count,
+                                   .release = true};
+    settle(w, c, &x);
+    free(ids);
+    free(outcomes);
+    free(hints);
+}
+
+static void write_members(struct actor *a, const struct store_claim *c, unsigned campaign,
+                          bool whole)
+{
+    struct world *w = a->w;
+    for (unsigned m = 0; m < MEMBERS; m++) {
+        bool named = whole;
+        for (size_t i = 0; i < c->count && !named; i++)
+            named = number_of(c->hints[i].record_id) == member_number(campaign, m);
+        if (named)
+            w->written[campaign][m] = atomic_load(&w->truth[campaign][m]);
+    }
+}
+
+static void sync_campaign(struct actor *a, struct store_claim *c, unsigned campaign)
+{
+    struct world *w = a->w;
+    struct error e = {0};
+    bool whole = draw(a, 3) == 0, retry = draw(a, 5) == 0;
+    enum store_verdict verdict = retry              ? STORE_RETRY
+                                 : draw(a, 10) == 0 ? STORE_FAIL
+                                                    : STORE_APPLIED;
+    check(w, store_write_begin(w->f->store, c, &e) == ERR_NONE, e.text);
+    if (!retry)
+        write_members(a, c, campaign, whole);
+    check(w, store_write_end(w->f->store, c, NULL, 0, &e) == ERR_NONE, e.text);
+    struct store_outcome *outcomes = calloc(c->count, sizeof *outcomes);
+    for (size_t i = 0; i < c->count; i++)
+        outcomes[i] = (struct store_outcome){.row = c->hints[i].row,
+                                             .verdict = verdict,
+                                             .uncounted = draw(a, 2) == 0,
+                                             .due_at_ms = wall_ms(w->f) + draw(a, 3)};
+    const struct store_settle x = {
+        .outcomes = outcomes, .count = c->count, .whole = whole && !retry, .release = true};
+    atomic_store(&w->busy[campaign], false);
+    settle(w, c, &x);
+    free(outcomes);
+}
+
+static void run_claim(struct actor *a, struct store_claim *c)
+{
+    struct world *w = a->w;
+    unsigned campaign = c->key[0] == '*' ? 0 : number_of(c->key);
+    atomic_fetch_add(&w->claims, 1);
+    atomic_fetch_add(&w->hints, (unsigned)c->count);
+    check(w, !atomic_exchange(&w->busy[campaign], true), "two live leases on a campaign");
+    if (draw(a, 20) == 0 && atomic_fetch_add(&w->lost, 1) < LOST_MOST) {
+        atomic_store(&w->busy[campaign], false); /* this worker dies */
+    } else if (campaign == 0) {
+        atomic_store(&w->busy[campaign], false);
+        expand(w, c);
+    } else {
+        sync_campaign(a, c, campaign);
+    }
+    store_claim_free(&c);
+}
+
+static void *work(void *arg)
+{
+    struct actor *a = arg;
+    struct world *w = a->w;
+    while (!atomic_load(&w->stop)) {
+        struct error e = {0};
+        struct store_claim *c = NULL;
+        check(w, store_claim(w->f->store, NULL, &c, &e) == ERR_NONE, e.text);
+        if (c != NULL)
+            run_claim(a, c);
+        else
+            store_wait(w->f->store, PATIENCE_S * 1000);
+    }
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ who else is there */
+
+static void *look_on(void *arg)
+{
+    struct world *w = arg;
+    struct error e = {0};
+    while (!atomic_load(&w->stop)) {
+        struct store_org_stats stats[2];
+        struct store_hold holds[2];
+        size_t n;
+        bool more;
+        check(w, store_stats(w->f->store, stats, 2, &n, &e) == ERR_NONE, e.text);
+        check(w, n == 0 || (stats[0].ready >= 0 && stats[0].leased >= 0), "a count is negative");
+        check(w, store_hold_list(w->f->store, holds, 2, &n, &e) == ERR_NONE, e.text);
+        check(w, store_probe(w->f->store, &e) == ERR_NONE, e.text);
+        check(w, store_retain(w->f->store, &more, &e) == ERR_NONE, e.text);
+        const struct timespec pause = {.tv_nsec = 2000000};
+        (void)nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
+/* What the workers left, and the campaigns of those that died. */
+static void finish(struct world *w)
+{
+    struct actor me = {w, 4711};
+    int64_t give_up = time_boot_ms() + PATIENCE_S * 1000;
+    atomic_store(&w->lost, LOST_MOST); /* nobody dies any more */
+    shift(w->f, LEASE_MS);
+    for (;;) {
+        struct store_claim *c = claim_any(w->f);
+        struct store_org_stats now = stats_of(w->f, w->f->org);
+        if (c != NULL)
+            run_claim(&me, c);
+        else if (now.ready + now.leased == 0)
+            return;
+        else
+            store_wait(w->f->store, PATIENCE_S * 1000);
+        if (time_boot_ms() > give_up)
+            fail_msg("%lld ready, %lld leased: they get nowhere", (long long)now.ready,
+                     (long long)now.leased);
+    }
+}
+
+static void expect_all_written(struct world *w)
+{
+    for (unsigned c = 1; c < CAMPAIGNS; c++) {
+        for (unsigned m = 0; m < MEMBERS; m++) {
+            unsigned truth = atomic_load(&w->truth[c][m]);
+            if (w->written[c][m] != truth)
+                fail_msg("member %u of campaign %u: written %u, true %u", m, c, w->written[c][m],
+                         truth);
+        }
+    }
+}
+
+static void no_update_is_lost(void **state)
+{
+    static struct world w;
+    struct actor putters[PUTTERS], workers[WORKERS];
+    pthread_t threads[PUTTERS + WORKERS + 1];
+    w.f = *state;
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        workers[i] = (struct actor){&w, 1000 + i};
+        assert_int_equal(pthread_create(&threads[PUTTERS + i], NULL, work, &workers[i]), 0);
+    }
+    assert_int_equal(pthread_create(&threads[PUTTERS + WORKERS], NULL, look_on, &w), 0);
+    for (uint32_t i = 0; i < PUTTERS; i++) {
+        putters[i] = (struct actor){&w, 77 + i};
+        assert_int_equal(pthread_create(&threads[i], NULL, put_many, &putters[i]), 0);
+    }
+    for (size_t i = 0; i < PUTTERS; i++)
+        pthread_join(threads[i], NULL);
+    atomic_store(&w.stop, true);
+    store_wake(w.f->store);
+    for (size_t i = PUTTERS; i < PUTTERS + WORKERS + 1; i++)
+        pthread_join(threads[i], NULL);
+    assert_false(atomic_load(&w.broken));
+    finish(&w);
+    assert_false(atomic_load(&w.broken));
+    expect_all_written(&w);
+    struct store_org_stats end = stats_of(w.f, w.f->org);
+    assert_int_equal(end.ready + end.leased, 0);
+    assert_true(end.done + end.failed >= atomic_load(&w.stored)); /* and the workers' hints */
+    print_message("%u stored, %u claims of %u hints\n", atomic_load(&w.stored),
+                  atomic_load(&w.claims), atomic_load(&w.hints));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(no_update_is_lost, fixture_setup, fixture_teardown),
+    };
+    return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
