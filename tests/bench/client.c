@@ -1,8 +1,8 @@
+#define _GNU_SOURCE
 /*
  * The state machine of client.h. A reply is complete when its Content-Length is there; nothing is
  * sent before, so what follows a reply on the connection can only be the peer's goodbye.
  */
-#define _GNU_SOURCE
 #include "client.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 /*
  * fdatasync - how long one durable append takes here
  *
@@ -7,7 +8,6 @@
  * JSON. It is the floor of any durable acknowledgement, so latencies are given as multiples of it.
  * The file is created, and removed at the end.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 /*
  * load - posts outbound messages over TLS and says what was acknowledged
  *
@@ -12,7 +13,6 @@
  *
  * Exit: 0 even if replies were wrong (the JSON says so), 1 when it could not run, 2 usage.
  */
-#define _GNU_SOURCE
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>

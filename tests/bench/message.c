@@ -1,10 +1,10 @@
+#define _GNU_SOURCE
 /*
  * The body comes from the project's own writer. It is written once with the ids of the
  * notifications 0 … count - 1, whose places are then looked up; each later message overwrites the
  * 18 characters there. A record has 22 fields, which makes 1.4 KB a notification: the size of real
  * ones.
  */
-#define _GNU_SOURCE
 #include "message.h"
 
 #include <stdlib.h>

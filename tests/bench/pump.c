@@ -1,8 +1,8 @@
+#define _GNU_SOURCE
 /*
  * One epoll loop. Time-outs are in nanoseconds (epoll_pwait2) with the least timer slack, because
  * at 10,000 requests a second the interval is shorter than epoll_wait's millisecond.
  */
-#define _GNU_SOURCE
 #include "pump.h"
 
 #include <errno.h>
