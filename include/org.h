@@ -188,6 +188,16 @@ MUST_USE enum err org_read_deleted(struct org_conn *c, const char *object, int64
 MUST_USE enum err org_read_bin(struct org_conn *c, const char *object, int64_t since_at_ms,
                                org_id_fn *each, void *ctx, struct error *e);
 
+/* Ids of the campaigns that a reconcile must look at: those whose setting is not blank (all, if a
+ * custom rule can include others), and those that touchpoints name, deleted ones too. A touchpoint
+ * without a campaign names its member: each(ctx, member id). In no order; an id may come twice. */
+struct org_survey {
+    org_id_fn *campaign, *member;
+    void *ctx;
+};
+MUST_USE enum err org_survey_campaigns(struct org_conn *c, const struct org_survey *s,
+                                       struct error *e);
+
 /* ------------------------------------------------------------------ writing */
 
 enum org_row_class { ORG_ROW_DONE, ORG_ROW_RETRY, ORG_ROW_PARK };

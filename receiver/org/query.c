@@ -231,6 +231,29 @@ enum err query_walk(struct org_conn *c, const struct query *q, query_page_fn *pa
     return err;
 }
 
+enum err query_first_page(struct org_conn *c, const struct query *q, const char *tail,
+                          query_page_fn *page, void *ctx, struct error *e)
+{
+    struct buf soql, path;
+    struct page first;
+    struct answer a;
+    buf_init(&soql, SELECT_MAX_BYTES);
+    buf_printf(&soql, "SELECT %s FROM %s WHERE %s %s", q->select->text.data, q->from, q->where,
+               tail);
+    call_path(&path, c->org, "/query?q=");
+    buf_put_url(&path, soql.data);
+    struct call call = {.operation = "query", .path = path.data, .pages_of_2000 = true};
+    enum err err = org_call(c, &call, &a, e);
+    if (err == ERR_NONE)
+        err = read_page(q, a.root, &first, e);
+    if (err == ERR_NONE && json_array_size(first.records) > 0)
+        err = page(ctx, first.records, e);
+    answer_release(&a);
+    buf_release(&path);
+    buf_release(&soql);
+    return err;
+}
+
 /* ------------------------------------------------------------------ IN lists */
 
 static void put_in(struct buf *b, const char *by, const char (*ids)[SFID_SIZE], size_t n)

@@ -36,6 +36,11 @@ struct query {
 MUST_USE enum err query_walk(struct org_conn *c, const struct query *q, query_page_fn *page,
                              void *ctx, struct error *e);
 
+/* The first page (at most 2,000 records) of a query in the caller's own order: `tail` stands after
+ * the WHERE, as "ORDER BY x LIMIT 2000". */
+MUST_USE enum err query_first_page(struct org_conn *c, const struct query *q, const char *tail,
+                                   query_page_fn *page, void *ctx, struct error *e);
+
 /* WHERE (by[0] IN (…) OR by[1] IN (…)) AND also, in as few queries as the limits of IN and URL
  * allow. */
 struct query_in {
