@@ -13,7 +13,8 @@ Q           := $(if $(V),,@)
 
 PKGS        := libxml-2.0 libssl libcrypto libcurl libevent_core libevent_openssl libevent_pthreads jansson libcyaml yaml-0.1 sqlite3 icu-i18n icu-uc
 PKG_CFLAGS  := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
-PKG_LIBS    := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
+# libcsv has no pkg-config file
+PKG_LIBS    := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lcsv -lpthread -lm
 # sd_notify is optional
 ifeq ($(shell pkg-config --exists libsystemd 2>/dev/null && echo yes),yes)
 PKG_CFLAGS  += -DHAVE_SYSTEMD $(shell pkg-config --cflags libsystemd)
@@ -47,7 +48,7 @@ LIB_OBJ     := $(LIB_SRC:%.c=$(OUT)/%.o) $(if $(filter receiver/store/%,$(LIB_SR
 LIB         := $(OUT)/libtouchpoint.a
 SIM_SRC     := $(filter-out %_test.c,$(wildcard tests/orgsim/*.c))
 SIM_OBJ     := $(SIM_SRC:%.c=$(OUT)/%.o)
-SIM_LIBS    := $(PKG_LIBS) $(shell pkg-config --libs libevent_extra libcsv 2>/dev/null || echo -levent_extra -lcsv)
+SIM_LIBS    := $(PKG_LIBS) $(shell pkg-config --libs libevent_extra 2>/dev/null || echo -levent_extra)
 SIM_LIB     := $(OUT)/liborgsim.a
 UNIT_SRC    := $(wildcard tests/unit/*_test.c tests/store/*_test.c)
 UNIT_BIN    := $(UNIT_SRC:%.c=$(OUT)/%)

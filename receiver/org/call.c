@@ -47,6 +47,49 @@ static enum err pass_gate(struct org_conn *c, struct error *e)
     return c->gate.before == NULL ? ERR_NONE : c->gate.before(c->gate.ctx, e);
 }
 
+/* Much data may take longer than a lease: it is renewed as half of what was left has passed. */
+struct renewal {
+    struct org_conn *conn;
+    int64_t due_boot_ms; /* INT64_MAX: never */
+    enum err err;        /* of the gate that said no */
+    struct error why;
+};
+
+static void renew_later(struct renewal *w)
+{
+    const int64_t *deadline = w->conn->gate.deadline_boot_ms;
+    int64_t now = time_boot_ms();
+    w->due_boot_ms = deadline == NULL ? INT64_MAX : now + (*deadline - now) / 2;
+}
+
+static bool renew_when_due(void *ctx)
+{
+    struct renewal *w = ctx;
+    if (time_boot_ms() < w->due_boot_ms)
+        return true;
+    w->err = pass_gate(w->conn, &w->why);
+    renew_later(w);
+    return w->err == ERR_NONE;
+}
+
+static enum err send_request(struct org_conn *c, const struct call *call, struct http_request *r,
+                             struct http_reply *reply, struct error *e)
+{
+    struct renewal renewal = {.conn = c};
+    if (call->file != NULL || call->sink != NULL) {
+        renew_later(&renewal);
+        r->is_large = true;
+        r->go_on = renew_when_due;
+        r->go_on_ctx = &renewal;
+    }
+    c->calls++;
+    http_exchange(c, r, reply);
+    if (renewal.err == ERR_NONE)
+        return ERR_NONE;
+    buf_release(&reply->body);
+    return error_set(e, renewal.err, "%s: %s", call->operation, renewal.why.text);
+}
+
 static enum err exchange(struct org_conn *c, const struct call *call, const struct token *token,
                          struct http_reply *reply, struct error *e)
 {
@@ -64,18 +107,21 @@ static enum err exchange(struct org_conn *c, const struct call *call, const stru
     enum err err = pass_gate(c, e);
     if (err == ERR_NONE) {
         struct http_request r = {
+            .method = call->method,
             .url = url.data,
             .origin = &token->instance,
             .bearer = &token->secret,
-            .content_type = "application/json; charset=UTF-8",
+            .accept = call->wants == CALL_CSV ? "text/csv" : NULL,
+            .content_type = call->file != NULL ? "text/csv" : "application/json; charset=UTF-8",
             .body = call->body,
-            .body_len = call->body == NULL ? 0 : strlen(call->body),
+            .file = call->file,
+            .body_len = call->body == NULL ? call->file_bytes : strlen(call->body),
+            .sink = call->sink,
             .pages_of_2000 = call->pages_of_2000,
             .deadline_boot_ms = c->gate.deadline_boot_ms,
             .timeout_ms = c->org->request_timeout_ms,
         };
-        c->calls++;
-        http_exchange(c, &r, reply);
+        err = send_request(c, call, &r, reply, e);
     }
     buf_release(&url);
     return err;
@@ -112,7 +158,11 @@ enum err org_call(struct org_conn *c, const struct call *call, struct answer *a,
 {
     uint64_t generation = 0, second;
     bool again;
-    *a = (struct answer){0};
+    *a = (struct answer){.records = -1};
+    if (c->streaming)
+        return error_set(e, ERR_INTERNAL,
+                         "%s: the connection is in use: who is given results must not call the org",
+                         call->operation);
     enum err err = attempt(c, call, 0, a, &generation, &again, e);
     if (!again)
         return err;

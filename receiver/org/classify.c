@@ -7,6 +7,7 @@
 #include "classify_int.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "json_int.h"
 
@@ -117,6 +118,14 @@ static const char *message_of(json_t *error)
     return message == NULL ? "" : message;
 }
 
+/* What the path names is not there: a job that is gone, or a feature that the org does not have. */
+static bool is_missing(const struct call *call, long status, const char *code)
+{
+    if (call->missing == ERR_NONE)
+        return false;
+    return status == 404 || (call->missing == ERR_NOT_FOUND && strcasecmp(code, "InvalidJob") == 0);
+}
+
 static enum err refused(const struct call *call, long status, json_t *error, struct answer *a,
                         bool *daily_limit, struct error *e)
 {
@@ -128,7 +137,9 @@ static enum err refused(const struct call *call, long status, json_t *error, str
 
     copy_whole(a->code, sizeof a->code, code, strlen(code));
     *daily_limit = code_is_daily(code, message);
-    if (rule != NULL)
+    if (is_missing(call, status, code))
+        kind = call->missing;
+    else if (rule != NULL)
         kind = rule->request;
     else if (by_status != NULL)
         kind = by_status->kind;
@@ -180,6 +191,8 @@ static enum err not_answered(const struct call *call, const struct http_reply *r
         [HTTP_TOO_LARGE] = {ERR_NETWORK, "the org's answer is larger than 64 MiB"},
         [HTTP_STALE] = {ERR_STALE, "the lease ended before the request had left; not sent"},
         [HTTP_ABORTED] = {ERR_STOPPED, "the program is stopping"},
+        [HTTP_UNREADABLE] = {ERR_IO, "the file to be sent can't be read"},
+        [HTTP_REFUSED] = {ERR_NETWORK, "the org's answer can't be understood"},
     };
     const struct end_rule *end = &ends[r->end];
     if (call->is_write && r->sent_whole)
@@ -188,16 +201,27 @@ static enum err not_answered(const struct call *call, const struct http_reply *r
     return error_set(e, end->kind, "%s: %s (%s)", call->operation, end->text, r->detail);
 }
 
+/* A success that needs no document. */
+static bool has_all(const struct call *call, long status)
+{
+    return (call->wants == CALL_CSV && status == 200) ||
+           (call->wants == CALL_NOTHING && status >= 200 && status < 300);
+}
+
 enum err classify_reply(const struct call *call, const struct http_reply *r, struct answer *a,
                         bool *daily_limit, struct error *e)
 {
     a->status = r->status;
     a->code[0] = '\0';
+    a->records = r->records;
+    memcpy(a->locator, r->locator, sizeof a->locator);
     *daily_limit = false;
     if (r->end != HTTP_ANSWERED)
         return not_answered(call, r, e);
+    if (has_all(call, r->status))
+        return ERR_NONE;
     json_t *root = json_read(r->body.data, r->body.len);
-    if (r->status == 200 && root != NULL) {
+    if (root != NULL && (r->status == 200 || (r->status == 201 && call->wants == CALL_MADE))) {
         a->root = root;
         return ERR_NONE;
     }

@@ -23,6 +23,7 @@
 enum {
     REPLY_MAX_BYTES = 64 * 1024 * 1024,
     CONNECT_TIMEOUT_MS = 10000,
+    LARGE_TIMEOUT_MS = 10 * 60 * 1000,
     IDLE_REUSE_MAX_S = 60, /* longer ones may be gone on the other side */
     AUTHORIZATION_EXTRA = 32,
 };
@@ -33,6 +34,9 @@ struct transfer {
     struct http_reply *reply;
     size_t sent;
     bool is_stale;
+    bool is_unreadable; /* the file of the body */
+    bool is_refused;    /* by the sink */
+    bool is_stopped;    /* by go_on */
 };
 
 void http_setup(void)
@@ -126,52 +130,41 @@ static size_t on_read(char *out, size_t size, size_t count, void *ctx)
         t->is_stale = r->deadline_boot_ms != NULL && time_boot_ms() >= *r->deadline_boot_ms;
         if (t->is_stale)
             return CURL_READFUNC_ABORT;
-        t->reply->sent_whole = true;
     }
-    memcpy(out, r->body + t->sent, n);
+    if (r->file == NULL) {
+        memcpy(out, r->body + t->sent, n);
+    } else if (fread(out, 1, n, r->file) != n) {
+        t->is_unreadable = true;
+        return CURL_READFUNC_ABORT;
+    }
     t->sent += n;
+    t->reply->sent_whole = t->sent == r->body_len;
     return n;
 }
 
+/* Only the body of a success is the sink's: a refusal is small, and is to be understood whole. */
 static size_t on_write(char *bytes, size_t size, size_t count, void *ctx)
 {
     struct transfer *t = ctx;
+    const struct http_sink *sink = t->request->sink;
+    long status = 0;
+    if (sink != NULL)
+        curl_easy_getinfo(t->conn->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status == 200) {
+        t->conn->streaming = true;
+        t->is_refused = !sink->put(sink->ctx, bytes, size * count);
+        t->conn->streaming = false;
+        return t->is_refused ? 0 : size * count;
+    }
     buf_put(&t->reply->body, bytes, size * count);
     return t->reply->body.overflow ? 0 : size * count;
 }
 
-/* Decimal digits at *s, at most 15 of them; -1 if there are none. */
-static int64_t read_number(const char **s, const char *end)
-{
-    int64_t value = -1;
-    for (int digits = 0; *s < end && **s >= '0' && **s <= '9' && digits < 15; (*s)++, digits++)
-        value = (value < 0 ? 0 : value * 10) + (**s - '0');
-    return value;
-}
-
-/* Sforce-Limit-Info: api-usage=18/5000[; …] */
 static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 {
-    static const char name[] = "Sforce-Limit-Info:", usage[] = "api-usage=";
     struct transfer *t = ctx;
-    size_t n = size * count;
-    if (n < sizeof name || strncasecmp(line, name, sizeof name - 1) != 0)
-        return n;
-    const char *at = line + sizeof name - 1, *end = line + n;
-    while (at < end && *at == ' ')
-        at++;
-    if ((size_t)(end - at) < sizeof usage || strncmp(at, usage, sizeof usage - 1) != 0)
-        return n;
-    at += sizeof usage - 1;
-    int64_t used = read_number(&at, end);
-    if (used < 0 || at >= end || *at++ != '/')
-        return n;
-    int64_t limit = read_number(&at, end);
-    if (limit < 0)
-        return n;
-    t->reply->api_used = used;
-    t->reply->api_limit = limit;
-    return n;
+    http_read_header(t->reply, line, size * count);
+    return size * count;
 }
 
 static int on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
@@ -182,7 +175,9 @@ static int on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_o
     (void)down;
     (void)up_total;
     (void)up;
-    return atomic_load(&t->conn->aborted) ? 1 : 0;
+    const struct http_request *r = t->request;
+    t->is_stopped = r->go_on != NULL && !r->go_on(r->go_on_ctx);
+    return t->is_stopped || atomic_load(&t->conn->aborted) ? 1 : 0;
 }
 
 /* ------------------------------------------------------------------ headers */
@@ -195,13 +190,20 @@ static struct curl_slist *add_header(struct curl_slist *list, const char *line)
     return longer;
 }
 
+static bool has_body(const struct http_request *r)
+{
+    return r->body != NULL || r->file != NULL;
+}
+
 static struct curl_slist *headers_of(const struct http_request *r)
 {
-    struct curl_slist *list = add_header(NULL, "Accept: application/json");
+    char *accept = mem_printf("Accept: %s", r->accept == NULL ? "application/json" : r->accept);
+    struct curl_slist *list = add_header(NULL, accept);
+    free(accept);
     list = add_header(list, "Expect:"); /* else curl waits for a go-ahead that may never come */
     if (r->pages_of_2000)
         list = add_header(list, "Sforce-Query-Options: batchSize=2000");
-    if (r->body != NULL) {
+    if (has_body(r)) {
         char *line = mem_printf("Content-Type: %s", r->content_type);
         list = add_header(list, line);
         free(line);
@@ -228,10 +230,23 @@ static void free_headers(struct curl_slist *list)
 
 /* ------------------------------------------------------------------ the exchange */
 
+/* Much data takes its time: then the time-out is for silence, and the whole has the longest that
+ * Salesforce gives a request. */
+static void set_timeouts(CURL *h, const struct http_request *r)
+{
+    long timeout = (long)(r->timeout_ms > 0 ? r->timeout_ms : CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS,
+                     timeout < CONNECT_TIMEOUT_MS ? timeout : (long)CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, r->is_large ? (long)LARGE_TIMEOUT_MS : timeout);
+    if (r->is_large) {
+        curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, (timeout + 999) / 1000);
+    }
+}
+
 static void set_up(CURL *h, struct transfer *t, struct curl_slist *headers, char *detail)
 {
     const struct http_request *r = t->request;
-    long timeout = (long)(r->timeout_ms > 0 ? r->timeout_ms : CONNECT_TIMEOUT_MS);
 
     curl_easy_reset(h);
     curl_easy_setopt(h, CURLOPT_URL, r->url);
@@ -242,9 +257,7 @@ static void set_up(CURL *h, struct transfer *t, struct curl_slist *headers, char
     curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, timeout);
-    curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS,
-                     timeout < CONNECT_TIMEOUT_MS ? timeout : (long)CONNECT_TIMEOUT_MS);
+    set_timeouts(h, r);
     curl_easy_setopt(h, CURLOPT_MAXAGE_CONN, (long)IDLE_REUSE_MAX_S);
     curl_easy_setopt(h, CURLOPT_USERAGENT, "touchpointd/" TP_VERSION);
     curl_easy_setopt(h, CURLOPT_ACCEPT_ENCODING, "gzip");
@@ -259,7 +272,7 @@ static void set_up(CURL *h, struct transfer *t, struct curl_slist *headers, char
     curl_easy_setopt(h, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(h, CURLOPT_XFERINFODATA, t);
     curl_easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
-    if (r->body != NULL) {
+    if (has_body(r)) {
         /* no seek function: a request that has begun to leave is never sent again behind our back
          */
         curl_easy_setopt(h, CURLOPT_POST, 1L);
@@ -267,6 +280,8 @@ static void set_up(CURL *h, struct transfer *t, struct curl_slist *headers, char
         curl_easy_setopt(h, CURLOPT_READFUNCTION, on_read);
         curl_easy_setopt(h, CURLOPT_READDATA, t);
     }
+    if (r->method != NULL)
+        curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, r->method);
 }
 
 static enum http_end end_of(CURLcode code, const struct transfer *t)
@@ -275,6 +290,10 @@ static enum http_end end_of(CURLcode code, const struct transfer *t)
         return HTTP_STALE;
     if (code != CURLE_OK && atomic_load(&t->conn->aborted))
         return HTTP_ABORTED;
+    if (t->is_unreadable)
+        return HTTP_UNREADABLE;
+    if (t->is_refused || t->is_stopped)
+        return HTTP_REFUSED;
     if (t->reply->body.overflow)
         return HTTP_TOO_LARGE;
     switch ((int)code) {
@@ -309,10 +328,14 @@ void http_exchange(struct org_conn *c, const struct http_request *r, struct http
 {
     char detail[CURL_ERROR_SIZE] = "";
     struct transfer t = {.conn = c, .request = r, .reply = reply};
-    *reply = (struct http_reply){.api_used = -1, .api_limit = -1};
+    *reply = (struct http_reply){.api_used = -1, .api_limit = -1, .records = -1};
     buf_init(&reply->body, REPLY_MAX_BYTES);
     if (atomic_load(&c->aborted)) {
         reply->end = HTTP_ABORTED;
+        return;
+    }
+    if (r->file != NULL && fseeko(r->file, 0, SEEK_SET) != 0) { /* also for a second attempt */
+        reply->end = HTTP_UNREADABLE;
         return;
     }
     struct curl_slist *headers = headers_of(r);

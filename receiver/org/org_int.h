@@ -59,6 +59,7 @@ struct org_conn {
     void *curl; /* CURL, owned by http.c */
     struct org_gate gate;
     atomic_bool aborted; /* set by any thread, for good */
+    bool streaming;      /* a sink is being fed: no call may begin */
     uint64_t calls;
 };
 

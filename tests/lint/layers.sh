@@ -30,6 +30,7 @@ openssl/     ^receiver/net/tls[a-z_]*\.[ch]$|^receiver/net/listener[a-z_]*\.[ch]
 libxml/      ^soap/|^tests/unit/soap_[a-z_]*_test\.c$|^tests/bench/
 sqlite3.h    ^receiver/store/sqlite[a-z_]*\.[ch]$|^tests/
 event2/      ^receiver/net/|^tests/
+csv.h        ^receiver/org/csv[a-z_]*\.c$|^tests/
 cyaml/       ^receiver/config/
 yaml.h       ^receiver/config/
 unicode/     ^receiver/base/
