@@ -126,6 +126,7 @@ class Bench:
     def load(self, server, **options):
         before, started = self.bystanders_cpu(server), time.monotonic()
         result = Load(server, self.next_number, **options).finish()
+        server.must_run()
         result["bystanders"] = (self.bystanders_cpu(server) - before) / (time.monotonic() - started)
         self.next_number += result["sent"] * options["notifications"]
         ranges = result.pop("acknowledged")

@@ -93,13 +93,16 @@ class Server:
         except OSError:
             return False
 
+    def must_run(self):
+        status = self.process.poll()
+        if status is not None:
+            self.process = None  # nothing left to stop
+            raise Broken(f"{self.name} ended with {status}:\n{self.last_lines()}")
+
     def wait_until(self, condition, what, seconds=60):
         end = time.monotonic() + seconds
         while not condition():
-            status = self.process.poll()
-            if status is not None:
-                self.process = None  # nothing left to stop
-                raise Broken(f"{self.name} ended with {status}:\n{self.last_lines()}")
+            self.must_run()
             if time.monotonic() > end:
                 raise Broken(f"{self.name} did not {what} within {seconds} s:\n{self.last_lines()}")
             time.sleep(0.005)
