@@ -260,7 +260,7 @@ void collections_upsert(struct sim *sim, const struct sim_request *r, struct sim
 {
     struct batch b = {.sim = sim, .w = sobjects_writer(sim, r), .kind = ROW_UPSERT};
     b.object = sobjects_find(sim, r->args[2], reply);
-    b.key = b.object == NULL ? NULL : sobjects_external(b.object, r->args[3], reply);
+    b.key = b.object == NULL ? NULL : sobjects_external(sim, b.object, r->args[3], reply);
     if (b.key != NULL)
         write_all(&b, r, reply);
 }

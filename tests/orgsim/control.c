@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "auth.h"
+#include "describe.h"
 #include "outbound.h"
 #include "stats.h"
 #include "timeutil.h"
@@ -132,52 +133,26 @@ static void revoke(struct sim *sim, const struct sim_request *r, json_t *body,
                    json_pack("{s:I}", "revoked", (json_int_t)auth_revoke_all(sim->auth)));
 }
 
-static bool mark_objects(json_t *names, bool marks[OBJECT_COUNT], struct sim_reply *reply)
-{
-    size_t i;
-    json_t *name;
-    json_array_foreach(names, i, name)
-    {
-        const struct object *o = json_is_string(name) ? object_find(json_string_value(name)) : NULL;
-        if (o == NULL)
-            return control_fail(reply, "unknown object in the list");
-        marks[o->id] = true;
-    }
-    return true;
-}
-
-static bool mark_fields(json_t *names, struct access *a, struct sim_reply *reply)
-{
-    size_t i;
-    json_t *name;
-    json_array_foreach(names, i, name)
-    {
-        char object[80] = "";
-        const char *text = json_is_string(name) ? json_string_value(name) : "";
-        size_t n = strcspn(text, ".");
-        snprintf(object, sizeof object, "%.*s", (int)(n < sizeof object ? n : 0), text);
-        const struct object *o = object_find(object);
-        const struct field *f = o == NULL || text[n] == '\0' ? NULL : object_field(o, text + n + 1);
-        if (f == NULL)
-            return control_fail(reply, "no_field: write Object.Field, not %s", text);
-        a->no_field[o->id][field_index(o, f)] = true;
-    }
-    return true;
-}
-
 static void set_permissions(struct sim *sim, const struct sim_request *r, json_t *body,
                             struct sim_reply *reply)
 {
     (void)r;
-    struct access a = {0};
-    a.hide[CAMPAIGN_MEMBER] = json_is_true(json_object_get(body, "hide_members"));
-    if (mark_objects(json_object_get(body, "hide"), a.hide, reply) &&
-        mark_objects(json_object_get(body, "read_only"), a.read_only, reply) &&
-        mark_objects(json_object_get(body, "no_access"), a.none, reply) &&
-        mark_fields(json_object_get(body, "no_field"), &a, reply)) {
-        sim->access = a;
+    char why[200];
+    if (permissions_set(sim, body, why, sizeof why))
         ok(reply);
-    }
+    else
+        control_fail(reply, "%s", why);
+}
+
+static void set_schema(struct sim *sim, const struct sim_request *r, json_t *body,
+                       struct sim_reply *reply)
+{
+    (void)r;
+    char why[200];
+    if (describe_set_changes(sim, body, why, sizeof why))
+        ok(reply);
+    else
+        control_fail(reply, "%s", why);
 }
 
 static void set_user(struct sim *sim, const struct sim_request *r, json_t *body,
@@ -272,6 +247,7 @@ static const struct control {
     {HTTP_POST, "clock", set_clock},
     {HTTP_POST, "tokens/revoke", revoke},
     {HTTP_POST, "permissions", set_permissions},
+    {HTTP_POST, "schema", set_schema},
     {HTTP_POST, "user", set_user},
     {HTTP_POST, "behaviour", set_behaviour},
     {HTTP_POST, "limits", set_limits},

@@ -1,9 +1,9 @@
 /*
  * objects - the objects and fields of the simulated org
  *
- * The tables in objects.c are the master copy: the database's tables, SOQL, REST, outbound messages
- * and the checks on writing all follow from them. Every object begins with the same seven system
- * fields, so that their positions are constants.
+ * The tables in objects_table.c are the master copy: the database's tables, SOQL, REST, outbound
+ * messages and the checks on writing all follow from them. Every object begins with the same seven
+ * system fields, so that their positions are constants.
  *
  * Threads: constant data.
  */
@@ -49,6 +49,7 @@ struct field {
     const char *const *values; /* picklist, NULL-terminated */
     const char *initial;       /* picklist: value on create when none is given */
     const char *expression;    /* not stored: SQL, '$' stands for the table's alias */
+    const char *shown_type;    /* as describe calls it, where the type alone doesn't say */
 };
 
 enum system_field {
@@ -75,6 +76,9 @@ enum object_id {
     ACCOUNT,
     TOUCHPOINT,
     DELETION,
+    PERMISSION_SET,
+    PERMISSION_ASSIGNMENT,
+    OBJECT_PERMISSIONS,
     OBJECT_COUNT
 };
 
@@ -82,7 +86,7 @@ struct object {
     enum object_id id;
     const char *name;
     const char *prefix; /* of record ids */
-    bool read_only;     /* Organization, User: no writes, no IsDeleted, no replication */
+    bool read_only;     /* Organization, User, …: no writes, no IsDeleted, no replication */
     const char *auto_name;
     const struct field *fields;
     size_t field_count;
@@ -94,6 +98,8 @@ extern const struct object OBJECTS[OBJECT_COUNT];
 const struct object *object_find(const char *name);       /* any case; NULL if unknown */
 const struct object *object_by_id(const char *record_id); /* by prefix; NULL if unknown */
 const struct field *object_field(const struct object *o, const char *name); /* any case */
+/* "Object.Field" in any case: gives both, or NULL. */
+const struct object *object_and_field(const char *text, size_t *field_at);
 /* The reference field behind a relationship name (any case), or NULL. */
 const struct field *object_relationship(const struct object *o, const char *name);
 size_t field_index(const struct object *o, const struct field *f);

@@ -1,9 +1,9 @@
+#define _GNU_SOURCE
 /*
  * The life of a notification, but for the transfer and the order (outbound_send.c,
  * outbound_queue.c). The pump runs after each commit, each finished transfer and each timer: it
  * makes messages as long as a sender is free.
  */
-#define _GNU_SOURCE
 #include "outbound.h"
 
 #include <event2/event.h>

@@ -205,6 +205,19 @@ static void the_integration_user_and_failed_writes_tell_nobody(void **state)
     assert_int_equal(stat_of("notifications", "queued"), 0);
 }
 
+static void with_the_permission_the_integration_user_is_heard_too(void **state)
+{
+    (void)state;
+    char why[200] = "";
+    json_t *body = json_pack("{s:b}", "send_outbound_messages", 1);
+    assert_true(permissions_set(org->sim, body, why, sizeof why));
+    json_decref(body);
+    json_decref(
+        test_call(org, "POST", "/services/data/v64.0/sobjects/Campaign", "{\"Name\":\"x\"}", 201));
+    drain();
+    assert_int_equal(stat_of("notifications", "acked"), 1);
+}
+
 static void notifications_of_one_object_are_batched_up_to_100(void **state)
 {
     (void)state;
@@ -462,6 +475,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_change_by_the_admin_is_told_with_the_chosen_fields),
         T(the_integration_user_and_failed_writes_tell_nobody),
+        T(with_the_permission_the_integration_user_is_heard_too),
         T(notifications_of_one_object_are_batched_up_to_100),
         T(data_are_those_of_the_time_of_sending),
         T(only_a_valid_ack_in_a_200_ends_the_retries),

@@ -10,12 +10,15 @@
 #include "locks.h"
 #include "platform.h"
 
-static bool may_set(const struct writer *w, const struct field *f, bool create)
+static bool may_set(const struct writer *w, const struct object *o, const struct field *f,
+                    bool create)
 {
     if (f->expression != NULL)
         return false;
     if (w->admin && (f->flags & FIELD_AUDIT))
         return true;
+    if (!w->admin && w->sim->access.read_only_field[o->id][field_index(o, f)])
+        return false;
     return (f->flags & (create ? FIELD_CREATE : FIELD_UPDATE)) != 0;
 }
 
@@ -27,7 +30,7 @@ static bool set_field(const struct writer *w, struct record *rec, const char *na
     if (f == NULL || (!w->admin && w->sim->access.no_field[o->id][field_index(o, f)]))
         return row_fail(r, "INVALID_FIELD", NULL, "No such column '%s' on sobject of type %s", name,
                         o->name);
-    if (!may_set(w, f, create))
+    if (!may_set(w, o, f, create))
         return row_fail(r, "INVALID_FIELD_FOR_INSERT_UPDATE", f->name,
                         "Unable to create/update fields: %s. Please check the security settings "
                         "of this field and verify that it is read/write for your profile or "
@@ -149,20 +152,21 @@ bool record_check_faults(const struct writer *w, const char *key, const char *id
     return false;
 }
 
-bool record_check_access(const struct writer *w, const struct object *o, bool create,
+bool record_check_access(const struct writer *w, const struct object *o, enum write_kind kind,
                          struct row_result *r)
 {
+    static const char *const names[] = {"create", "update", "delete"};
     const struct access *a = &w->sim->access;
+    const bool *const denied[] = {a->no_create, a->no_update, a->no_delete};
     if (o->read_only)
         return row_fail(r, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", NULL,
-                        "entity type %s does not support %s", o->name,
-                        create ? "create" : "update");
+                        "entity type %s does not support %s", o->name, names[kind]);
     if (w->admin)
         return true;
-    if (a->read_only[o->id])
+    if (denied[kind][o->id])
         return row_fail(r, "INSUFFICIENT_ACCESS_OR_READONLY", NULL,
                         "insufficient access rights on object id");
-    if (a->hide[o->id] && !create)
+    if (a->hide[o->id] && kind != WRITE_CREATE)
         return row_fail(r, "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", NULL,
                         "insufficient access rights on cross-reference id");
     return true;

@@ -14,7 +14,8 @@ bool record_check_values(struct sim *sim, const struct record *rec, const struct
 /* What a fault demands for this row; true if it may go on. key may be NULL. */
 bool record_check_faults(const struct writer *w, const char *key, const char *id,
                          struct row_result *r);
-bool record_check_access(const struct writer *w, const struct object *o, bool create,
+enum write_kind { WRITE_CREATE, WRITE_UPDATE, WRITE_DELETE };
+bool record_check_access(const struct writer *w, const struct object *o, enum write_kind kind,
                          struct row_result *r);
 bool record_take_lock(const struct writer *w, const struct record *rec, struct row_result *r);
 

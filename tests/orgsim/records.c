@@ -114,7 +114,8 @@ static const char *user_of(const struct writer *w)
 
 void record_announce(const struct writer *w, const struct object *o, const char *id)
 {
-    if (w->admin && !w->quiet)
+    bool tells = w->admin || w->sim->access.send_outbound_messages;
+    if (tells && !w->quiet)
         outbound_note(w->sim->outbound, o, id);
 }
 
@@ -251,7 +252,7 @@ bool record_create(const struct writer *w, const struct object *o, const json_t 
                    struct row_result *r)
 {
     *r = (struct row_result){.created = false};
-    if (!record_check_access(w, o, true, r) || !record_check_faults(w, NULL, "", r))
+    if (!record_check_access(w, o, WRITE_CREATE, r) || !record_check_faults(w, NULL, "", r))
         return false;
     struct record rec = {.object = o};
     tx_begin(w->sim);
@@ -292,7 +293,7 @@ static bool update_row(const struct writer *w, const struct object *o, const cha
     *r = (struct row_result){.created = false};
     snprintf(r->id, sizeof r->id, "%s", id);
     enum record_state state = record_state(w->sim, o, id);
-    if (!record_check_access(w, o, false, r) || !record_check_faults(w, key, id, r))
+    if (!record_check_access(w, o, WRITE_UPDATE, r) || !record_check_faults(w, key, id, r))
         return false;
     if (state != RECORD_LIVE)
         return not_live(state, r);
@@ -321,7 +322,7 @@ bool record_upsert(const struct writer *w, const struct object *o, const struct 
     *r = (struct row_result){.created = false};
     if (update_only)
         return row_fail(r, "NOT_FOUND", NULL, "The requested resource does not exist");
-    if (!record_check_access(w, o, true, r) || !record_check_faults(w, value, "", r))
+    if (!record_check_access(w, o, WRITE_CREATE, r) || !record_check_faults(w, value, "", r))
         return false;
     json_t *with_key = json_copy((json_t *)(uintptr_t)fields); /* shallow; nothing is changed */
     json_object_set_new(with_key, key->name, json_string(value));
@@ -339,7 +340,7 @@ bool record_delete(const struct writer *w, const struct object *o, const char *i
     *r = (struct row_result){.created = false};
     snprintf(r->id, sizeof r->id, "%s", id);
     enum record_state state = record_state(w->sim, o, id);
-    if (!record_check_access(w, o, false, r) || !record_check_faults(w, NULL, id, r))
+    if (!record_check_access(w, o, WRITE_DELETE, r) || !record_check_faults(w, NULL, id, r))
         return false;
     if (state != RECORD_LIVE)
         return not_live(state, r);

@@ -38,30 +38,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static const json_t *at(const json_t *json, const char *path)
-{
-    while (json != NULL && *path != '\0') {
-        size_t n = strcspn(path, ".");
-        char *name = mem_strndup(path, n);
-        json = json_is_array(json) ? json_array_get(json, strtoul(name, NULL, 10))
-                                   : json_object_get(json, name);
-        free(name);
-        path += n + (path[n] == '.');
-    }
-    return json;
-}
-
-static const char *text(const json_t *json, const char *path)
-{
-    const char *s = json_string_value(at(json, path));
-    return s == NULL ? "" : s;
-}
-
-static int64_t number(const json_t *json, const char *path)
-{
-    return json_integer_value(at(json, path));
-}
-
 /* ------------------------------------------------------------------ single records */
 
 static void a_record_is_created_read_changed_and_deleted(void **state)
@@ -69,15 +45,15 @@ static void a_record_is_created_read_changed_and_deleted(void **state)
     (void)state;
     json_t *a = test_call(org, "POST", V "/sobjects/Lead/",
                           "{\"LastName\":\" L \",\"Company\":\"K\"}", 201);
-    char *target = mem_printf("%s/sobjects/lead/%s", V, text(a, "id"));
+    char *target = mem_printf("%s/sobjects/lead/%s", V, test_text(a, "id"));
     char *fields = mem_printf("%s?fields=Id,LastName,IsDeleted", target);
     json_decref(test_call(org, "PATCH", target, "{\"Title\":\"T\"}", 204));
     json_t *b = test_call(org, "GET", fields, NULL, 200);
-    assert_string_equal(text(b, "LastName"), "L");
+    assert_string_equal(test_text(b, "LastName"), "L");
     assert_int_equal(json_object_size(b), 4);
     json_decref(b);
     b = test_call(org, "GET", target, NULL, 200);
-    assert_string_equal(text(b, "Title"), "T");
+    assert_string_equal(test_text(b, "Title"), "T");
     json_decref(b);
     json_decref(test_call(org, "DELETE", target, NULL, 204));
     static const char *const methods[] = {"DELETE", "GET", "PATCH"};
@@ -99,10 +75,10 @@ static void paths_that_do_not_exist_are_told_apart(void **state)
         int status;
         const char *code;
     } rows[] = {
-        {"GET", V "/jobs/ingest", NULL, 404, "NOT_FOUND"},
+        {"GET", V "/jobs", NULL, 404, "NOT_FOUND"},
         {"GET", V "/sobjects/Nope/x", NULL, 404, "NOT_FOUND"},
         {"GET", V "/sobjects/Lead/00QgK0000000zzz", NULL, 404, "NOT_FOUND"},
-        {"GET", V "/sobjects/Lead/describe", NULL, 404, "NOT_FOUND"},
+        {"GET", V "/sobjects/Nope/describe", NULL, 404, "NOT_FOUND"},
         {"PATCH", V "/sobjects/Lead/00QgK0000000zzz", "{}", 404, "NOT_FOUND"},
         {"DELETE", V "/sobjects/Lead/00QgK0000000zzz", NULL, 404, "INVALID_CROSS_REFERENCE_KEY"},
         {"GET", "/services/data/v99.0/limits", NULL, 404, ""},
@@ -127,15 +103,15 @@ static void upsert_by_external_id_creates_then_updates(void **state)
     (void)state;
     const char *target = V "/sobjects/Buyer_Touchpoint__c/Campaign_Member_Id__c/K%201/2";
     json_t *a = test_call(org, "PATCH", target, "{\"Medium__c\":\"a\"}", 201);
-    assert_true(json_is_true(at(a, "created")));
+    assert_true(json_is_true(test_at(a, "created")));
     json_t *b = test_call(org, "PATCH", target, "{\"Medium__c\":\"b\"}", 200);
-    assert_false(json_is_true(at(b, "created")));
-    assert_string_equal(text(a, "id"), text(b, "id"));
+    assert_false(json_is_true(test_at(b, "created")));
+    assert_string_equal(test_text(a, "id"), test_text(b, "id"));
     json_decref(a);
     json_decref(b);
     a = test_call(org, "GET", target, NULL, 200);
-    assert_string_equal(text(a, "Campaign_Member_Id__c"), "K 1/2");
-    assert_string_equal(text(a, "Medium__c"), "b");
+    assert_string_equal(test_text(a, "Campaign_Member_Id__c"), "K 1/2");
+    assert_string_equal(test_text(a, "Medium__c"), "b");
     json_decref(a);
     json_decref(test_call(org, "DELETE", target, NULL, 204));
     json_decref(test_call(org, "DELETE", target, NULL, 404));
@@ -174,11 +150,11 @@ static void each_row_has_its_own_result_in_order(void **state)
     assert_int_equal(json_array_size(a), 7);
     for (size_t i = 0; i < 7; i++) {
         const json_t *row = json_array_get(a, i);
-        assert_int_equal(json_is_true(at(row, "success")), *want[i] == '\0');
-        assert_string_equal(text(row, "errors.0.statusCode"), want[i]);
+        assert_int_equal(json_is_true(test_at(row, "success")), *want[i] == '\0');
+        assert_string_equal(test_text(row, "errors.0.statusCode"), want[i]);
     }
-    assert_true(json_is_true(at(a, "0.created")));
-    assert_string_equal(text(a, "1.errors.0.fields.0"), "Email__c");
+    assert_true(json_is_true(test_at(a, "0.created")));
+    assert_string_equal(test_text(a, "1.errors.0.fields.0"), "Email__c");
     json_decref(a);
     assert_int_equal(org->sim->stats->rows.upsert_created, 1);
     assert_int_equal(org->sim->stats->rows.failed, 6);
@@ -192,11 +168,11 @@ static void all_or_none_takes_the_good_rows_back(void **state)
                   "{\"allOrNone\":true,\"records\":[" TP "\"Campaign_Member_Id__c\":\"A\"}," TP
                   "\"Campaign_Member_Id__c\":\"B\",\"Email__c\":\"bad\"}]}",
                   200);
-    assert_string_equal(text(a, "0.errors.0.statusCode"), "ALL_OR_NONE_OPERATION_ROLLED_BACK");
-    assert_string_equal(text(a, "1.errors.0.statusCode"), "INVALID_EMAIL_ADDRESS");
+    assert_string_equal(test_text(a, "0.errors.0.statusCode"), "ALL_OR_NONE_OPERATION_ROLLED_BACK");
+    assert_string_equal(test_text(a, "1.errors.0.statusCode"), "INVALID_EMAIL_ADDRESS");
     json_decref(a);
     a = test_query(org, "SELECT COUNT() FROM Buyer_Touchpoint__c", 200);
-    assert_int_equal(number(a, "totalSize"), 0);
+    assert_int_equal(test_number(a, "totalSize"), 0);
     json_decref(a);
 }
 
@@ -210,18 +186,18 @@ static void update_takes_ids_of_any_case_of_name_and_delete_reports_each(void **
              "\"Medium__c\":\"m\"}," TP "\"Id\":\"a0XgK0000000zzzUAA\"}]}",
              id);
     json_t *a = test_call(org, "PATCH", V "/composite/sobjects", body, 200);
-    assert_true(json_is_true(at(a, "0.success")));
-    assert_string_equal(text(a, "1.errors.0.statusCode"), "MALFORMED_ID");
-    assert_string_equal(text(a, "2.errors.0.statusCode"), "MISSING_ARGUMENT");
-    assert_string_equal(text(a, "3.errors.0.statusCode"), "INVALID_CROSS_REFERENCE_KEY");
+    assert_true(json_is_true(test_at(a, "0.success")));
+    assert_string_equal(test_text(a, "1.errors.0.statusCode"), "MALFORMED_ID");
+    assert_string_equal(test_text(a, "2.errors.0.statusCode"), "MISSING_ARGUMENT");
+    assert_string_equal(test_text(a, "3.errors.0.statusCode"), "INVALID_CROSS_REFERENCE_KEY");
     json_decref(a);
     snprintf(body, sizeof body,
              V "/composite/sobjects?allOrNone=false&ids=%s,%s,zz,a0XgK0000000zzz", id, id);
     a = test_call(org, "DELETE", body, NULL, 200);
-    assert_true(json_is_true(at(a, "0.success")));
-    assert_string_equal(text(a, "1.errors.0.statusCode"), "ENTITY_IS_DELETED");
-    assert_string_equal(text(a, "2.errors.0.statusCode"), "MALFORMED_ID");
-    assert_string_equal(text(a, "3.errors.0.statusCode"), "INVALID_CROSS_REFERENCE_KEY");
+    assert_true(json_is_true(test_at(a, "0.success")));
+    assert_string_equal(test_text(a, "1.errors.0.statusCode"), "ENTITY_IS_DELETED");
+    assert_string_equal(test_text(a, "2.errors.0.statusCode"), "MALFORMED_ID");
+    assert_string_equal(test_text(a, "3.errors.0.statusCode"), "INVALID_CROSS_REFERENCE_KEY");
     json_decref(a);
 }
 
@@ -262,9 +238,9 @@ static void reading_by_ids_gives_null_for_what_is_not_there(void **state)
              "{\"ids\":[\"%s\",\"701gK0000000zzz\",\"%.15s\"],\"fields\":[\"Name\"]}", campaign,
              campaign);
     json_t *a = test_call(org, "POST", V "/composite/sobjects/Campaign", body, 200);
-    assert_string_equal(text(a, "0.Name"), "Expo");
-    assert_true(json_is_null(at(a, "1")));
-    assert_string_equal(text(a, "2.Name"), "Expo");
+    assert_string_equal(test_text(a, "0.Name"), "Expo");
+    assert_true(json_is_null(test_at(a, "1")));
+    assert_string_equal(test_text(a, "2.Name"), "Expo");
     json_decref(a);
     a = test_call(org, "POST", V "/composite/sobjects/Campaign",
                   "{\"ids\":[\"x\"],\"fields\":[\"Parent.Name\"]}", 400);
@@ -288,13 +264,13 @@ static void references_reach_into_earlier_answers(void **state)
         "\"referenceId\":\"patch\",\"body\":{\"Title\":\"id is @{lead.id}\"}},"
         "{\"method\":\"GET\",\"url\":\"" V "/sobjects/Lead/@{nope.id}\",\"referenceId\":\"bad\"}]}",
         200);
-    assert_int_equal(number(a, "compositeResponse.0.httpStatusCode"), 201);
-    assert_int_equal(number(a, "compositeResponse.1.body.totalSize"), 1);
-    assert_int_equal(number(a, "compositeResponse.2.httpStatusCode"), 204);
-    assert_int_equal(number(a, "compositeResponse.3.httpStatusCode"), 400);
-    assert_string_equal(text(a, "compositeResponse.3.body.0.errorCode"), "PROCESSING_HALTED");
-    char *title = test_field(org, text(a, "compositeResponse.0.body.id"), "Title");
-    assert_string_equal(title + 6, text(a, "compositeResponse.0.body.id"));
+    assert_int_equal(test_number(a, "compositeResponse.0.httpStatusCode"), 201);
+    assert_int_equal(test_number(a, "compositeResponse.1.body.totalSize"), 1);
+    assert_int_equal(test_number(a, "compositeResponse.2.httpStatusCode"), 204);
+    assert_int_equal(test_number(a, "compositeResponse.3.httpStatusCode"), 400);
+    assert_string_equal(test_text(a, "compositeResponse.3.body.0.errorCode"), "PROCESSING_HALTED");
+    char *title = test_field(org, test_text(a, "compositeResponse.0.body.id"), "Title");
+    assert_string_equal(title + 6, test_text(a, "compositeResponse.0.body.id"));
     free(title);
     json_decref(a);
     assert_int_equal(org->sim->stats->calls, 1);
@@ -314,14 +290,14 @@ static void a_failed_subrequest_takes_all_back_if_asked_to(void **state)
                  "\"body\":{}}]}",
                  flags[i]);
         json_t *a = test_call(org, "POST", V "/composite", body, 200);
-        assert_int_equal(number(a, "compositeResponse.0.httpStatusCode"), i == 0 ? 201 : 400);
-        assert_string_equal(text(a, "compositeResponse.0.body.0.errorCode"),
+        assert_int_equal(test_number(a, "compositeResponse.0.httpStatusCode"), i == 0 ? 201 : 400);
+        assert_string_equal(test_text(a, "compositeResponse.0.body.0.errorCode"),
                             i == 0 ? "" : "PROCESSING_HALTED");
-        assert_string_equal(text(a, "compositeResponse.1.body.0.errorCode"),
+        assert_string_equal(test_text(a, "compositeResponse.1.body.0.errorCode"),
                             "REQUIRED_FIELD_MISSING");
         json_decref(a);
         a = test_query(org, "SELECT COUNT() FROM Account", 200);
-        assert_int_equal(number(a, "totalSize"), 1);
+        assert_int_equal(test_number(a, "totalSize"), 1);
         json_decref(a);
     }
 }
@@ -379,16 +355,16 @@ static size_t walk(const char *soql, size_t *pages, char *second_url, size_t siz
         service_execute(org->sim, &r, &reply);
         assert_int_equal(reply.status, 200);
         page = json_incref(reply.json);
-        rows += json_array_size(at(page, "records"));
+        rows += json_array_size(test_at(page, "records"));
         (*pages)++;
         free(target);
-        target = mem_strdup(json_string_value(at(page, "nextRecordsUrl")));
+        target = mem_strdup(json_string_value(test_at(page, "nextRecordsUrl")));
         if (*pages == 1 && target != NULL)
             snprintf(second_url, size, "%s", target);
         sim_reply_release(&reply);
         sim_request_release(&r);
     } while (target != NULL);
-    assert_true(json_is_true(at(page, "done")));
+    assert_true(json_is_true(test_at(page, "done")));
     json_decref(page);
     free(q);
     return rows;
@@ -409,7 +385,7 @@ static void pages_hold_each_row_once_and_can_be_fetched_again(void **state)
         json_t *a = test_call(org, "GET", second, NULL, 200),
                *b = test_call(org, "GET", second, NULL, 200);
         assert_true(json_equal(a, b));
-        assert_int_equal(number(a, "totalSize"), 450);
+        assert_int_equal(test_number(a, "totalSize"), 450);
         json_decref(a);
         json_decref(b);
         char *unknown = mem_printf("%s1", second); /* an offset that was never announced */
@@ -450,29 +426,30 @@ static void deleted_rows_are_seen_by_query_all_and_get_deleted(void **state)
                 lead);
     assert_string_equal(test_remove(org, gone), "");
     json_t *a = test_query(org, "SELECT Id FROM CampaignMember", 200);
-    assert_int_equal(number(a, "totalSize"), 0);
+    assert_int_equal(test_number(a, "totalSize"), 0);
     json_decref(a);
     a = test_call(org, "GET",
                   V "/queryAll?q=SELECT+Id,IsDeleted+FROM+CampaignMember+WHERE+IsDeleted=true",
                   NULL, 200);
-    assert_string_equal(text(a, "records.0.Id"), gone);
+    assert_string_equal(test_text(a, "records.0.Id"), gone);
     json_decref(a);
     const char *window = V "/sobjects/CampaignMember/deleted/?start=2026-05-05T12:00:00%2B00:00"
                            "&end=2026-05-05T13:00:00Z";
     a = test_call(org, "GET", window, NULL, 200); /* the present minute is not covered yet */
-    assert_int_equal(json_array_size(at(a, "deletedRecords")), 0);
-    assert_string_equal(text(a, "latestDateCovered"), "2026-05-05T12:00:00.000+0000");
+    assert_int_equal(json_array_size(test_at(a, "deletedRecords")), 0);
+    assert_string_equal(test_text(a, "latestDateCovered"), "2026-05-05T12:00:00.000+0000");
     json_decref(a);
     sim_clock_set(&org->sim->clock, noon + 60000, true);
     a = test_call(org, "GET", window, NULL, 200);
-    assert_string_equal(text(a, "deletedRecords.0.id"), gone);
-    assert_string_equal(text(a, "deletedRecords.0.deletedDate"), "2026-05-05T12:00:30.000+0000");
-    assert_string_equal(text(a, "latestDateCovered"), "2026-05-05T12:01:00.000+0000");
+    assert_string_equal(test_text(a, "deletedRecords.0.id"), gone);
+    assert_string_equal(test_text(a, "deletedRecords.0.deletedDate"),
+                        "2026-05-05T12:00:30.000+0000");
+    assert_string_equal(test_text(a, "latestDateCovered"), "2026-05-05T12:01:00.000+0000");
     json_decref(a);
     a = test_call(org, "GET",
                   V "/sobjects/Lead/updated?start=2026-05-05T12:00:00Z&end=2026-05-05T12:01:00Z",
                   NULL, 200);
-    assert_string_equal(text(a, "ids.0"), lead);
+    assert_string_equal(test_text(a, "ids.0"), lead);
     json_decref(a);
     a = test_call(org, "GET",
                   V "/sobjects/Lead/deleted?start=2026-01-05T12:00:00Z&end=2026-05-05T12:01:00Z",
@@ -506,7 +483,7 @@ static void lost_sharing_hides_members_without_an_error(void **state)
     snprintf(target, sizeof target, V "/sobjects/CampaignMember/%s", id);
     org->sim->access.hide[CAMPAIGN_MEMBER] = true;
     json_t *a = test_query(org, "SELECT Id FROM CampaignMember", 200);
-    assert_int_equal(number(a, "totalSize"), 0);
+    assert_int_equal(test_number(a, "totalSize"), 0);
     json_decref(a);
     json_decref(test_call(org, "GET", target, NULL, 404));
     json_decref(test_call(org, "PATCH", target, "{}", 403));

@@ -8,6 +8,7 @@
 #include "collections.h"
 #include "composite.h"
 #include "deleted.h"
+#include "describe.h"
 #include "query.h"
 #include "sobjects.h"
 #include "stats.h"
@@ -30,6 +31,11 @@ static void resources(struct sim *sim, const struct sim_request *r, struct sim_r
 static void limits(struct sim *sim, const struct sim_request *r, struct sim_reply *reply)
 {
     (void)r;
+    if (!sim->access.view_setup) {
+        sim_reply_error(reply, 403, "INSUFFICIENT_ACCESS",
+                        "The user lacks the permission to view setup and configuration");
+        return;
+    }
     uint64_t used = stats_used(sim->stats, sim_clock_ms(&sim->clock)), max = sim->stats->limit;
     sim_reply_json(reply, 200,
                    json_pack("{s:{s:I, s:I}, s:{s:i, s:i}, s:{s:i, s:i}}", "DailyApiRequests",
@@ -48,6 +54,9 @@ static const struct route ROUTES[] = {
     {HTTP_GET, "limits", "limits", limits},
     {HTTP_GET, "sobjects/*/deleted", "deleted", deleted_run},
     {HTTP_GET, "sobjects/*/updated", "updated", updated_run},
+    {HTTP_GET, "sobjects", "describe_global", describe_global},
+    {HTTP_GET, "sobjects/*/describe", "describe", describe_object},
+    {HTTP_GET, "sobjects/*", "describe_basic", describe_basic},
     {HTTP_POST, "sobjects/*", "create", sobjects_create},
     {HTTP_GET, "sobjects/*/*", "get", sobjects_get},
     {HTTP_PATCH, "sobjects/*/*", "update", sobjects_update},

@@ -68,6 +68,7 @@ enum err sim_open(struct sim **out, const struct sim_options *options, struct ev
     add_user(sim, "admin@example.com", "Admin User", options->time_zone, sim->admin_id);
     add_user(sim, options->username, "Integration User", options->time_zone, sim->user_id);
     add_organization(sim, options->time_zone);
+    permissions_init(sim);
     *out = sim;
     return ERR_NONE;
 out:
@@ -81,6 +82,7 @@ void sim_close(struct sim **sp)
     if (sim == NULL)
         return;
     outbound_free(&sim->outbound);
+    json_decref(sim->schema_changes);
     free(sim->stats);
     locks_free(&sim->locks);
     faults_free(&sim->faults);

@@ -7,12 +7,14 @@
 #ifndef ORGSIM_SIM_H
 #define ORGSIM_SIM_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "clock.h"
 #include "error.h"
 #include "objects.h"
+#include "permissions.h"
 #include "sfid.h"
 
 struct sdb;
@@ -24,14 +26,6 @@ struct faults;
 struct outbound;
 struct locks;
 struct stats;
-
-/* What the OAuth user may see and do; all false is everything. */
-struct access {
-    bool hide[OBJECT_COUNT];      /* rows are not seen */
-    bool read_only[OBJECT_COUNT]; /* no writing */
-    bool none[OBJECT_COUNT];      /* the object does not exist */
-    bool no_field[OBJECT_COUNT][FIELDS_MAX];
-};
 
 struct behaviour {
     bool convert_keeps_lead;
@@ -54,6 +48,7 @@ struct sim {
     struct locks *locks;
     struct stats *stats;
     struct access access;
+    json_t *schema_changes; /* by "Object.Field": attributes that describe shows instead */
     struct behaviour behaviour;
     uint64_t next_record[OBJECT_COUNT]; /* sequence of the last id given, by object */
     uint64_t next_request;

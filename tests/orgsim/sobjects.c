@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "describe.h"
 #include "mem.h"
 #include "query.h"
 #include "stats.h"
@@ -24,11 +25,12 @@ const struct object *sobjects_find(const struct sim *sim, const char *name, stru
     return NULL;
 }
 
-const struct field *sobjects_external(const struct object *o, const char *name,
-                                      struct sim_reply *reply)
+const struct field *sobjects_external(const struct sim *sim, const struct object *o,
+                                      const char *name, struct sim_reply *reply)
 {
     const struct field *f = object_field(o, name);
-    if (f != NULL && (f->flags & FIELD_EXTERNAL))
+    if (f != NULL && describe_is_external(sim, o, f) &&
+        !sim->access.no_field[o->id][field_index(o, f)])
         return f;
     sim_reply_error(reply, 404, "NOT_FOUND",
                     "Provided external ID field does not exist or is not accessible: %.100s", name);
@@ -221,7 +223,7 @@ static bool external_id(struct sim *sim, const struct sim_request *r, const stru
                         char id[SFID_SIZE], struct sim_reply *reply)
 {
     *o = sobjects_find(sim, r->args[1], reply);
-    const struct field *key = *o == NULL ? NULL : sobjects_external(*o, r->args[2], reply);
+    const struct field *key = *o == NULL ? NULL : sobjects_external(sim, *o, r->args[2], reply);
     if (key == NULL)
         return false;
     char *value = external_value(r);
@@ -251,7 +253,7 @@ void sobjects_delete_external(struct sim *sim, const struct sim_request *r, stru
 void sobjects_upsert(struct sim *sim, const struct sim_request *r, struct sim_reply *reply)
 {
     const struct object *o = sobjects_find(sim, r->args[1], reply);
-    const struct field *key = o == NULL ? NULL : sobjects_external(o, r->args[2], reply);
+    const struct field *key = o == NULL ? NULL : sobjects_external(sim, o, r->args[2], reply);
     json_t *body = key == NULL ? NULL : body_object(r, reply);
     if (body == NULL)
         return;

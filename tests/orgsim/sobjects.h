@@ -18,8 +18,8 @@ void sobjects_delete_external(struct sim *sim, const struct sim_request *r,
 const struct object *sobjects_find(const struct sim *sim, const char *name,
                                    struct sim_reply *reply);
 /* The external id field of a URL; NULL with the reply filled (404). */
-const struct field *sobjects_external(const struct object *o, const char *name,
-                                      struct sim_reply *reply);
+const struct field *sobjects_external(const struct sim *sim, const struct object *o,
+                                      const char *name, struct sim_reply *reply);
 
 enum row_kind { ROW_CREATE, ROW_UPDATE, ROW_UPSERT, ROW_DELETE };
 void sobjects_count(struct sim *sim, enum row_kind kind, const struct row_result *r);

@@ -1,27 +1,15 @@
 /*
- * From the tree to SQL. Parents become left joins, one for each distinct path; every literal
- * becomes a bound parameter. SOQL has no third truth value: a comparison with a null field is
- * false, and so is not-equal's opposite, which is why != and NOT IN also find null, and why
- * comparisons below a NOT are wrapped.
+ * From the tree to SQL: tables, columns, order. Parents become left joins, one for each distinct
+ * path.
  */
-#include "soql.h"
+#include "soql_int.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "mem.h"
-#include "sfid.h"
-#include "sim.h"
-#include "timeutil.h"
-#include "zone.h"
-
-struct planner {
-    const struct soql_query *q;
-    const struct access *access;
-    struct soql_plan *plan;
-    struct soql_error *error;
-};
+#include "permissions.h"
 
 static bool fail_column(struct planner *p, const struct soql_path *at, const char *name,
                         const struct object *o)
@@ -59,7 +47,7 @@ static size_t join_to(struct planner *p, size_t from, const char *name)
 }
 
 /* Finds the field that a path names and the join that it lies on. */
-static bool resolve(struct planner *p, const struct soql_path *path, struct soql_column *out)
+bool soql_resolve(struct planner *p, const struct soql_path *path, struct soql_column *out)
 {
     struct soql_plan *plan = p->plan;
     char *rest = mem_strdup(path->text), *name = rest;
@@ -95,7 +83,7 @@ static bool plan_select(struct planner *p)
     plan->columns = mem_array(p->q->select_count + 1, sizeof *plan->columns);
     for (size_t i = 0; i < p->q->select_count; i++) {
         struct soql_column c;
-        if (!resolve(p, &p->q->select[i], &c))
+        if (!soql_resolve(p, &p->q->select[i], &c))
             return false;
         for (size_t k = 0; k < plan->column_count; k++) {
             if (plan->columns[k].field == c.field && plan->columns[k].join == c.join) {
@@ -127,227 +115,6 @@ static void select_sql(struct soql_plan *plan)
     }
 }
 
-/* ------------------------------------------------------------------ literals */
-
-static const char *filter_type(const struct field *f)
-{
-    static const char *const names[] = {"ID",      "reference", "string",   "string", "string",
-                                        "boolean", "date",      "dateTime", "int",    "double"};
-    return names[f->type];
-}
-
-static bool fail_literal(struct planner *p, const struct soql_expr *e, const struct field *f)
-{
-    soql_fail(p->error, "INVALID_FIELD", p->q->text, e->path.offset,
-              "value of filter criterion for field '%s' must be of type %s and should %sbe "
-              "enclosed in quotes",
-              f->name, filter_type(f), f->type <= FIELD_PICKLIST ? "" : "not ");
-    return false;
-}
-
-static bool id_value(struct planner *p, const struct soql_expr *e, char *s, struct value *out)
-{
-    char id[SFID_SIZE];
-    bool ordered = e->op >= SOQL_LT && e->op <= SOQL_GE;
-    if (*s == '\0' && ordered) {
-        value_set_text(out, "");
-        return true;
-    }
-    if (*s == '\0')
-        return true;
-    if (!sfid_normalise(s, strlen(s), id)) {
-        soql_fail(p->error, "INVALID_QUERY_FILTER_OPERATOR", p->q->text, e->path.offset,
-                  "invalid ID field: %.100s", s);
-        return false;
-    }
-    value_set_text(out, id);
-    return true;
-}
-
-static bool string_value(struct planner *p, const struct soql_expr *e, const struct field *f,
-                         const struct soql_literal *l, struct value *out)
-{
-    if (f->type > FIELD_PICKLIST)
-        return fail_literal(p, e, f);
-    size_t offset = (size_t)(l->at - p->q->text);
-    char *s = soql_string(l->at, l->n, e->op == SOQL_LIKE);
-    bool ok = s != NULL && strlen(s) <= SOQL_STRING_MAX;
-    if (s == NULL)
-        soql_fail(p->error, "MALFORMED_QUERY", p->q->text, offset,
-                  "Illegal escape sequence in string literal");
-    else if (!ok)
-        soql_fail(p->error, "MALFORMED_QUERY", p->q->text, offset,
-                  "A string in the WHERE clause is longer than %d characters", SOQL_STRING_MAX);
-    else if (e->op == SOQL_LIKE)
-        *out = (struct value){.kind = VALUE_TEXT, .s = text_fold(s, strlen(s))};
-    else if (f->type <= FIELD_REFERENCE)
-        ok = id_value(p, e, s, out);
-    else if (*s != '\0')
-        value_set_text(out, s); /* '' is null */
-    free(s);
-    return ok;
-}
-
-/* Converts a literal for comparison with f; VALUE_NULL for null. */
-static bool literal_value(struct planner *p, const struct soql_expr *e, const struct field *f,
-                          const struct soql_literal *l, struct value *out)
-{
-    int64_t t = 0;
-    char number[32];
-    switch (l->kind) {
-    case LITERAL_NULL:
-        return true;
-    case LITERAL_STRING:
-        return string_value(p, e, f, l, out);
-    case LITERAL_BOOLEAN:
-        if (f->type != FIELD_BOOLEAN)
-            return fail_literal(p, e, f);
-        value_set_int(out, l->n == 4);
-        return true;
-    case LITERAL_NUMBER:
-        if ((f->type != FIELD_INT && f->type != FIELD_DOUBLE) || l->n >= sizeof number)
-            return fail_literal(p, e, f);
-        snprintf(number, sizeof number, "%.*s", (int)l->n, l->at);
-        *out = (struct value){.kind = VALUE_REAL, .d = strtod(number, NULL)};
-        return true;
-    case LITERAL_DATE:
-        if (f->type != FIELD_DATE || !time_parse_date(l->at, l->n, &t))
-            return fail_literal(p, e, f);
-        value_set_int(out, t);
-        return true;
-    case LITERAL_DATETIME:
-        if (f->type != FIELD_DATETIME || !time_parse_datetime(l->at, l->n, &t))
-            return fail_literal(p, e, f);
-        value_set_int(out, t);
-        return true;
-    }
-    return false;
-}
-
-/* ------------------------------------------------------------------ conditions */
-
-static void add_param(struct soql_plan *plan, struct value *v)
-{
-    if ((plan->param_count & (plan->param_count - 1)) == 0) {
-        size_t room = plan->param_count == 0 ? 1 : 2 * plan->param_count;
-        plan->params = mem_resize(plan->params, room, sizeof *plan->params);
-    }
-    plan->params[plan->param_count++] = *v;
-    buf_printf(&plan->from_sql, "?%zu", plan->param_count);
-}
-
-static void operand_sql(struct planner *p, const struct soql_column *c)
-{
-    char alias[16];
-    snprintf(alias, sizeof alias, "t%zu", c->join);
-    field_sql(&p->plan->from_sql, c->field, alias);
-    if (c->field->expression != NULL && c->field->type != FIELD_ID_TYPE)
-        buf_puts(&p->plan->from_sql, " COLLATE SF");
-}
-
-static bool check_operator(struct planner *p, const struct soql_expr *e, const struct field *f)
-{
-    bool ordered = e->op >= SOQL_LT && e->op <= SOQL_GE;
-    const char *why = NULL;
-    if (f->type == FIELD_TEXT && f->length > SOQL_STRING_MAX)
-        why = "field '%s' can not be filtered in a query call";
-    else if (e->op == SOQL_LIKE && (f->type < FIELD_TEXT || f->type > FIELD_PICKLIST))
-        why = "invalid operator on field '%s'";
-    else if ((ordered || e->op == SOQL_LIKE) && e->literals[0].kind == LITERAL_NULL)
-        why = "invalid operator on field '%s' for a null value";
-    else if (ordered && f->type == FIELD_BOOLEAN)
-        why = "invalid operator on boolean field '%s'";
-    if (why == NULL)
-        return true;
-    char text[256];
-    size_t prefix = (size_t)(strstr(why, "%s") - why);
-    snprintf(text, sizeof text, "%.*s%s%s", (int)prefix, why, f->name, why + prefix + 2);
-    soql_fail(p->error,
-              f->length > SOQL_STRING_MAX ? "INVALID_FIELD" : "INVALID_QUERY_FILTER_OPERATOR",
-              p->q->text, e->path.offset, "%s", text);
-    return false;
-}
-
-/* field IN (…): the values, and whether null is among them. */
-static bool list_sql(struct planner *p, const struct soql_expr *e, const struct soql_column *c)
-{
-    struct buf *sql = &p->plan->from_sql;
-    bool with_null = false, any = false;
-    buf_putc(sql, '(');
-    operand_sql(p, c);
-    buf_puts(sql, e->op == SOQL_IN ? " IN (" : " NOT IN (");
-    for (size_t i = 0; i < e->literal_count; i++) {
-        struct value v = {.kind = VALUE_NULL};
-        if (!literal_value(p, e, c->field, &e->literals[i], &v))
-            return false;
-        with_null |= v.kind == VALUE_NULL;
-        if (v.kind == VALUE_NULL)
-            continue;
-        if (any)
-            buf_puts(sql, ", ");
-        add_param(p->plan, &v);
-        any = true;
-    }
-    buf_putc(sql, ')');
-    bool null_matches = (e->op == SOQL_IN) == with_null;
-    buf_puts(sql, null_matches ? " OR " : " AND ");
-    operand_sql(p, c);
-    buf_puts(sql, null_matches ? " IS NULL)" : " IS NOT NULL)");
-    return true;
-}
-
-static bool compare_sql(struct planner *p, const struct soql_expr *e, bool negated)
-{
-    static const char *const sql_of[] = {" = ", " IS NOT ", " < ", " <= ", " > ", " >= "};
-    struct buf *sql = &p->plan->from_sql;
-    struct soql_column c;
-    if (!resolve(p, &e->path, &c) || !check_operator(p, e, c.field))
-        return false;
-    for (size_t j = c.join; !p->plan->joins[j].filtered; j = p->plan->joins[j].parent)
-        p->plan->joins[j].filtered = true;
-    if (e->op == SOQL_IN || e->op == SOQL_NOT_IN)
-        return list_sql(p, e, &c);
-    struct value v = {.kind = VALUE_NULL};
-    if (!literal_value(p, e, c.field, &e->literals[0], &v))
-        return false;
-    if (v.kind == VALUE_NULL) {
-        buf_putc(sql, '(');
-        operand_sql(p, &c);
-        buf_puts(sql, e->op == SOQL_NE ? " IS NOT NULL)" : " IS NULL)");
-        return true;
-    }
-    buf_puts(sql, negated ? "ifnull(" : "(");
-    if (e->op == SOQL_LIKE) {
-        buf_puts(sql, "sf_like(");
-        add_param(p->plan, &v);
-        buf_puts(sql, ", ");
-        operand_sql(p, &c);
-        buf_putc(sql, ')');
-    } else {
-        operand_sql(p, &c);
-        buf_puts(sql, sql_of[e->op]);
-        add_param(p->plan, &v);
-    }
-    buf_puts(sql, negated ? ", 0)" : ")");
-    return true;
-}
-
-static bool expr_sql(struct planner *p, const struct soql_expr *e, bool negated)
-{
-    struct buf *sql = &p->plan->from_sql;
-    if (e->kind == EXPR_COMPARE)
-        return compare_sql(p, e, negated);
-    buf_puts(sql, e->kind == EXPR_NOT ? "(NOT " : "(");
-    for (size_t i = 0; i < e->kid_count; i++) {
-        if (i > 0)
-            buf_puts(sql, e->kind == EXPR_AND ? " AND " : " OR ");
-        if (!expr_sql(p, e->kids[i], negated || e->kind == EXPR_NOT))
-            return false;
-    }
-    buf_putc(sql, ')');
-    return true;
-}
-
 static bool order_sql(struct planner *p)
 {
     struct buf *sql = &p->plan->order_sql;
@@ -355,7 +122,7 @@ static bool order_sql(struct planner *p)
     for (size_t i = 0; i < p->q->order_count; i++) {
         const struct soql_order *o = &p->q->order[i];
         struct soql_column c;
-        if (!resolve(p, &o->path, &c))
+        if (!soql_resolve(p, &o->path, &c))
             return false;
         if (i == 0 && p->q->order_count == 1 && c.join == 0 && !o->descending &&
             field_index(p->plan->object, c.field) == FIELD_ID)
@@ -394,14 +161,14 @@ static void source_sql(struct planner *p, struct buf *sql, const char *where, bo
 }
 
 /* The joins are known only when all paths are resolved, so FROM is put together last. */
-static void from_sql(struct planner *p, bool with_deleted)
+static void from_sql(struct planner *p)
 {
     struct soql_plan *plan = p->plan;
     struct buf where = plan->from_sql;
     buf_init(&plan->from_sql, where.max + 16384);
     buf_init(&plan->count_sql, where.max + 16384);
-    source_sql(p, &plan->from_sql, where.data, with_deleted, true);
-    source_sql(p, &plan->count_sql, where.data, with_deleted, false);
+    source_sql(p, &plan->from_sql, where.data, p->with_deleted, true);
+    source_sql(p, &plan->count_sql, where.data, p->with_deleted, false);
     buf_release(&where);
 }
 
@@ -409,7 +176,7 @@ struct soql_plan *soql_plan(const struct soql_query *q, const struct access *acc
                             bool with_deleted, struct soql_error *error)
 {
     struct soql_plan *plan = mem_alloc(sizeof *plan);
-    struct planner p = {q, access, plan, error};
+    struct planner p = {q, access, plan, error, with_deleted};
     buf_init(&plan->columns_sql, 1 << 20);
     buf_init(&plan->from_sql, 1 << 23);
     buf_init(&plan->order_sql, 1 << 20);
@@ -428,13 +195,13 @@ struct soql_plan *soql_plan(const struct soql_query *q, const struct access *acc
     }
     plan->joins[0] = (struct soql_join){.object = plan->object, .shown = true};
     plan->join_count = 1;
-    if (!plan_select(&p) || (q->where != NULL && !expr_sql(&p, q->where, false)) ||
+    if (!plan_select(&p) || (q->where != NULL && !soql_where(&p, q->where, false)) ||
         !order_sql(&p)) {
         soql_plan_free(&plan);
         return NULL;
     }
     select_sql(plan);
-    from_sql(&p, with_deleted);
+    from_sql(&p);
     return plan;
 }
 

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { STATS_OPERATIONS_MAX = 40 };
+enum { STATS_OPERATIONS_MAX = 64 };
 
 struct stats_count {
     const char *name; /* static */

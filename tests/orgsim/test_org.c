@@ -194,3 +194,27 @@ const char *test_code(const json_t *answer)
     const char *code = json_string_value(json_object_get(json_array_get(answer, 0), "errorCode"));
     return code == NULL ? "" : code;
 }
+
+const json_t *test_at(const json_t *json, const char *path)
+{
+    while (json != NULL && *path != '\0') {
+        size_t n = strcspn(path, ".");
+        char *name = mem_strndup(path, n);
+        json = json_is_array(json) ? json_array_get(json, strtoul(name, NULL, 10))
+                                   : json_object_get(json, name);
+        free(name);
+        path += n + (path[n] == '.');
+    }
+    return json;
+}
+
+const char *test_text(const json_t *json, const char *path)
+{
+    const char *s = json_string_value(test_at(json, path));
+    return s == NULL ? "" : s;
+}
+
+int64_t test_number(const json_t *json, const char *path)
+{
+    return json_integer_value(test_at(json, path));
+}
