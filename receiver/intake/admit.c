@@ -1,9 +1,9 @@
+#define _GNU_SOURCE
 /*
  * The head decides before a byte of the body is kept. The path may hold a secret part, so it is
  * compared whole and in constant time, and what was asked for instead is neither answered nor
  * logged. The query is not looked at: Salesforce sends none, and a proxy may add one.
  */
-#define _GNU_SOURCE
 #include "intake_int.h"
 
 #include <string.h>
