@@ -1,40 +1,73 @@
-/* The org's changes and its outbound messages. */
+/*
+ * The org: what is true, the touchpoint that should follow from it, and the requests that write it.
+ *
+ * Of a value only this matters: is it what a decision from the present truth would be (right)? A change to another
+ * value turns right into wrong and, of what was wrong, may turn all into right: call the last truth of a run 1 and all
+ * others 0, and what was lost stays lost. For the same reason a change may change nothing, and a worker may write what
+ * is there already.
+ */
+bit touchpoint_right = 1;
 
-/* A message tells the state at its sending, so a change need not trigger a new one while an old one waits. But what
- * left before the change doesn't stand for it, and its answer acknowledges nothing. */
-#define NOT_SENT 0
-#define SENT     1
-#define OUTDATED 2
-bit pending[NOTES];         /* not acknowledged */
-byte sent[NOTES];   /* a request with it is in the network or waits for the committer */
+/* A worker waits for at most one request, which writes what it decided. Requests that nobody waits for any more are
+ * counted. outwaited: the echo is not due until this request was carried out or never can be. */
+#define NO_REQUEST  0
+#define UNDER_WAY   1 /* the last bytes have left */
+#define CARRIED_OUT 2
+byte request[2];
+bit outwaited[2];
+bit right[2];  /* what the worker has read or decided; 0 when it has not */
+byte stray[4]; /* by right + 2 * outwaited */
 
-#define has_new_id(n) (!pending[n] && sent[n] == NOT_SENT && (rows[n].state == UNKNOWN || rows[n].state == DONE))
+#define strays              (stray[0] + stray[1] + stray[2] + stray[3])
+#define is_outwaited        (outwaited[0] || outwaited[1] || stray[2] + stray[3] > 0)
+#define has_room_for(w)     (request[w] != UNDER_WAY || strays < STRAYS)
+#define has_room_for_all    (strays + (request[0] == UNDER_WAY) + (request[1] == UNDER_WAY) <= STRAYS)
 
-inline change_with_message(n, to)
+/* The echo waits for all that is under way now. */
+inline outwait()
 {
-    spend_change();
-    truth = to;
-    pending[n] = 1;
-    rows[n].state = UNKNOWN; /* this place stands for a new id; the old row is only history */
-    printf("org: the truth becomes %d; notification %d is queued\n", to, n)
+    outwaited[0] = (request[0] == UNDER_WAY);
+    outwaited[1] = (request[1] == UNDER_WAY);
+    stray[2] = stray[2] + stray[0];
+    stray[3] = stray[3] + stray[1];
+    stray[0] = 0;
+    stray[1] = 0
 }
 
-inline change_within_message(n, to)
+/* Nobody waits for it any more, yet it may be carried out. */
+inline abandon_request(w)
 {
-    spend_change();
-    truth = to;
-    sent[n] = (sent[n] == NOT_SENT -> NOT_SENT : OUTDATED);
-    printf("org: the truth becomes %d; notification %d, still queued, stands for it\n", to, n)
+    if
+    :: request[w] == UNDER_WAY -> stray[right[w] + 2 * outwaited[w]]++
+    :: else
+    fi;
+    request[w] = NO_REQUEST;
+    outwaited[w] = 0
 }
 
-proctype org(byte n)
+/* Requests are carried out at any time, or never. */
+inline stray_ends(n, is_carried_out)
+{
+    stray[n]--;
+    if
+    :: is_carried_out ->
+        touchpoint_right = (n) % 2;
+        printf("org: carries out a request that nobody waits for: touchpoint right %d\n", (n) % 2)
+    :: else -> printf("org: a request that nobody waits for never will be carried out\n")
+    fi
+}
+
+proctype network()
 {
 end:
     do
-    :: d_step { may_change && has_new_id(n) -> change_with_message(n, 0) }
-    :: d_step { may_change && has_new_id(n) -> change_with_message(n, 1) }
-    :: d_step { may_change && pending[n] -> change_within_message(n, 0) }
-    :: d_step { may_change && pending[n] -> change_within_message(n, 1) }
-    :: d_step { pending[n] && sent[n] != SENT -> sent[n] = SENT; printf("org: sends notification %d\n", n) }
+    :: d_step { stray[0] > 0 -> stray_ends(0, 1) }
+    :: d_step { stray[1] > 0 -> stray_ends(1, 1) }
+    :: d_step { stray[2] > 0 -> stray_ends(2, 1) }
+    :: d_step { stray[3] > 0 -> stray_ends(3, 1) }
+    :: d_step { stray[0] > 0 -> stray_ends(0, 0) }
+    :: d_step { stray[1] > 0 -> stray_ends(1, 0) }
+    :: d_step { stray[2] > 0 -> stray_ends(2, 0) }
+    :: d_step { stray[3] > 0 -> stray_ends(3, 0) }
     od
 }

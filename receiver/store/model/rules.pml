@@ -51,6 +51,9 @@
 #ifndef NO_RULE_12_ANSWER /* ! only a complete and understood answer clears it */
 #define NO_RULE_12_ANSWER 0
 #endif
+#ifndef NO_RULE_12_CLEAR /* ! and that does */
+#define NO_RULE_12_CLEAR 0
+#endif
 #ifndef NO_RULE_12_SETTLE /* ! the same worker adds an echo when it settles */
 #define NO_RULE_12_SETTLE 0
 #endif
@@ -78,4 +81,9 @@
 /* 20, 21: a lease is taken over only when its deadline has passed by its holder's clock too */
 #ifndef NO_RULE_20
 #define NO_RULE_20 0
+#endif
+
+/* store.h: a lease that runs out makes its rows READY again */
+#ifndef NO_EXPIRY
+#define NO_EXPIRY 0
 #endif
