@@ -45,7 +45,9 @@ struct setting {
 /* "FILE:LINE: path: …" */
 enum err loading_refuse(struct loading *l, const char *path, struct error *e, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-#define refuse(at, ...) loading_refuse((at)->loading, (at)->path, (at)->e, __VA_ARGS__)
+/* A constant result, so that analysers see that what follows a refusal is not reached. */
+#define refuse(at, ...)                                                                            \
+    ((void)loading_refuse((at)->loading, (at)->path, (at)->e, __VA_ARGS__), (enum err)ERR_CONFIG)
 
 setter set_text, set_text_or_none, set_path_or_none; /* const char * */
 setter set_duration;                                 /* int64_t, ms */

@@ -6,6 +6,7 @@
  */
 #include "listener_int.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,8 +170,10 @@ static bool step(struct connection *c)
     if (c->state == CONNECTION_IDLE && !http_reader_is_idle(c->reader))
         connection_enter(c, CONNECTION_READING, c->loop->listener->options.request_timeout_ms);
     bool kept = event != HTTP_BODY || connection_add_body(c, piece);
-    if (event == HTTP_BODY)
+    if (event == HTTP_BODY) {
+        assert(v.iov_base != NULL); /* the piece is a part of it */
         explicit_bzero((char *)v.iov_base + (piece.p - (const char *)v.iov_base), piece.n);
+    }
     evbuffer_drain(input, used);
 
     if (event == HTTP_HEAD)
