@@ -5,6 +5,7 @@
  */
 #include "sqlite_int.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -26,6 +27,14 @@ static int wants_stop(void *store)
     return atomic_load(&s->checker_stop);
 }
 
+/* The check reports a page that it could not read, too; that is the disk's failure, not damage. */
+static bool is_damage(const char *result)
+{
+    static const char unread[] = "error code=";
+    const char *at = strstr(result, unread);
+    return at == NULL || (strtol(at + strlen(unread), NULL, 10) & 0xff) == SQLITE_CORRUPT;
+}
+
 static void *check(void *store)
 {
     struct sqlite_store *s = store;
@@ -40,8 +49,10 @@ static void *check(void *store)
         sqlite_damaged(s, e.text);
     } else if (err != ERR_NONE) {
         log_warn("the store's database could not be checked", "error", e.text, NULL);
-    } else if (strcmp(result, "ok") != 0) {
+    } else if (strcmp(result, "ok") != 0 && is_damage(result)) {
         sqlite_damaged(s, result);
+    } else if (strcmp(result, "ok") != 0) {
+        log_warn("the store's database could not be checked", "error", result, NULL);
     } else {
         atomic_store(&s->check_passed, true);
         log_info("the store's database was checked after an unclean stop", "ms",

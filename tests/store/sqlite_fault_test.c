@@ -1,0 +1,437 @@
+/*
+ * SQLite on a disk that fails: nothing is acknowledged that a power cut could take, the store mends
+ * itself, and what it keeps beside the rows agrees with them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "fault_vfs.h"
+#include "sqlite_look.h"
+#include "store_fixture.h"
+#include "timeutil.h"
+
+static int setup(void **state)
+{
+    fault_install();
+    (void)fixture_setup(state);
+    struct fixture *f = *state;
+    store_close(&f->store); /* the fixture begins without faults; begin again under the watch */
+    (void)remove(fixture_path(f));
+    fault_watch(fixture_path(f));
+    fixture_open(f);
+    return 0;
+}
+
+/* Puts members from … in one request and returns its result. */
+static enum err try_put(struct fixture *f, unsigned from, unsigned count)
+{
+    struct error e = {0};
+    struct pending p;
+    struct store_item *items = calloc(count, sizeof *items);
+    for (unsigned i = 0; i < count; i++)
+        items[i] = member_item(from + i, 1 + (from + i) % 5);
+    pending_init(&p, f->org, items, count);
+    enum err err = store_put(f->store, &p.put, &e);
+    if (err == ERR_NONE) {
+        pending_wait(&p);
+        err = p.put.result;
+        if (err == ERR_NONE)
+            assert_int_equal(p.put.stored + p.put.duplicates, count);
+        else
+            assert_int_equal(p.put.stored + p.put.duplicates, 0);
+    }
+    pending_release(&p);
+    free(items);
+    return err;
+}
+
+/* Until the store takes puts again: it tries by itself. */
+static void until_mended(struct fixture *f)
+{
+    struct error e = {0};
+    int64_t give_up = time_boot_ms() + PATIENCE_S * 1000;
+    while (store_probe(f->store, &e) != ERR_NONE) {
+        const struct timespec pause = {.tv_nsec = 5000000};
+        if (time_boot_ms() > give_up)
+            fail_msg("the store does not mend itself: %s", e.text);
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+/* Until there are more such ops on the database itself than that: a checkpoint is under way. It is
+ * made when the WAL is long enough and nothing else is to do. */
+static void until_checkpoint(enum fault_op op, unsigned more_than)
+{
+    int64_t give_up = time_boot_ms() + PATIENCE_S * 1000;
+    while (fault_count(op, "") <= more_than) {
+        if (time_boot_ms() > give_up)
+            fail_msg("there is no checkpoint");
+        sched_yield();
+    }
+}
+
+/* ------------------------------------------------------------------ power cuts */
+
+/* What the file would be after a power cut now, as a store of its own in f's folder. */
+static void open_after_cut(const struct fixture *f, struct fixture *out, unsigned luck)
+{
+    static unsigned number;
+    struct error e = {0};
+    *out = *f;
+    out->dir = NULL;
+    (void)snprintf(out->url, sizeof out->url, "sqlite:%s/cut%u.db", f->dir, number++);
+    fault_power_cut(out->url + strlen("sqlite:"), luck);
+    out->options.url = out->url;
+    EXPECT_OK(store_open(&out->store, &out->options, &e));
+}
+
+/* Members first … first + count - 1 are known. */
+static void expect_known(struct fixture *f, unsigned first, unsigned count)
+{
+    struct store_item *items = calloc(count, sizeof *items);
+    for (unsigned i = 0; i < count; i++)
+        items[i] = member_item(first + i, 1 + (first + i) % 5);
+    struct put_result got = put_items(f, f->org, items, count);
+    free(items);
+    assert_int_equal(got.result, ERR_NONE);
+    if (got.duplicates != count)
+        fail_msg("of %u acknowledged notifications from %u on, %zu are lost", count, first,
+                 got.stored);
+}
+
+enum { BATCH = 1000, BATCHES = 20 }; /* makes a WAL long enough for a checkpoint */
+
+static void after_a_power_cut_all_that_was_acknowledged_is_there(void **state)
+{
+    static const unsigned lucks[] = {0, 0xffffffff, 0x5a96c33c, 0x0000ffff, 0xfffffffe};
+    struct fixture *f = *state, cut;
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(try_put(f, i * 20, 20), ERR_NONE);
+        assert_int_equal(fault_unsynced("-wal"), 0);
+        struct store_claim *c = claim_some(f);
+        settle_applied(f, &c);
+        open_after_cut(f, &cut, lucks[i]);
+        expect_known(&cut, 0, (i + 1) * 20);
+        store_close(&cut.store);
+        sqlite_expect_sound(cut.url + strlen("sqlite:"));
+    }
+}
+
+static void a_power_cut_in_a_checkpoint_takes_nothing(void **state)
+{
+    static const unsigned lucks[] = {0x5a96c33c, 0, 0x0f0f3355};
+    struct fixture *f = *state, cuts[3];
+    for (unsigned i = 0; i < BATCHES; i++)
+        assert_int_equal(try_put(f, i * BATCH, BATCH), ERR_NONE);
+    unsigned writes = fault_count(FAULT_WRITE, "");
+    for (unsigned i = 0; i < 3; i++) {
+        until_checkpoint(FAULT_WRITE, writes + i * 100);
+        open_after_cut(f, &cuts[i], lucks[i]);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        expect_known(&cuts[i], 0, BATCHES * BATCH);
+        store_close(&cuts[i].store);
+        sqlite_expect_sound(cuts[i].url + strlen("sqlite:"));
+    }
+}
+
+/* The commit is not known to have failed: an fsync may fail and the write be there, or not. */
+static void a_failed_fsync_does_not_take_later_commits_along(void **state)
+{
+    struct fixture *f = *state, cut;
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(try_put(f, i * 100, 10), ERR_NONE);
+        fault_set(FAULT_SYNC, "-wal", SQLITE_IOERR_FSYNC, 0, 1);
+        assert_int_equal(try_put(f, i * 100 + 10, 10), ERR_IO);
+        fault_clear();
+        until_mended(f);
+        assert_int_equal(try_put(f, i * 100 + 20, 10), ERR_NONE);
+        open_after_cut(f, &cut, 0);
+        for (unsigned k = 0; k <= i; k++) {
+            expect_known(&cut, k * 100, 10);
+            expect_known(&cut, k * 100 + 20, 10);
+        }
+        store_close(&cut.store);
+    }
+    sqlite_expect_sound(fixture_path(f));
+}
+
+static void a_failed_fsync_of_a_checkpoint_is_made_up_for(void **state)
+{
+    struct fixture *f = *state, cut;
+    fault_set(FAULT_SYNC, "", SQLITE_IOERR_FSYNC, 0, 2);
+    for (unsigned i = 0; i < BATCHES; i++) {
+        while (try_put(f, i * BATCH, BATCH) != ERR_NONE)
+            until_mended(f);
+    }
+    until_checkpoint(FAULT_SYNC, 2);
+    open_after_cut(f, &cut, 0);
+    expect_known(&cut, 0, BATCHES * BATCH);
+    store_close(&cut.store);
+}
+
+/* ------------------------------------------------------------------ failures */
+
+static void a_full_disk_refuses_puts_until_there_is_room(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    assert_int_equal(try_put(f, 1, 5), ERR_NONE);
+    fault_set(FAULT_WRITE, "-wal", SQLITE_FULL, 0, 1000000);
+    assert_int_equal(try_put(f, 11, 5), ERR_FULL);
+    assert_int_equal(try_put(f, 11, 5), ERR_FULL);
+    EXPECT_ERR(store_probe(f->store, &e), ERR_FULL);
+    struct store_claim *c = NULL;
+    EXPECT_ERR(store_claim(f->store, NULL, &c, &e), ERR_FULL);
+    assert_null(c);
+    expect_counts(f, 5, 0, 0, 0);
+    fault_clear();
+    until_mended(f);
+    assert_int_equal(try_put(f, 11, 5), ERR_NONE);
+    assert_int_equal(drain(f), 10);
+    sqlite_expect_sound(fixture_path(f));
+}
+
+static void a_claim_that_failed_leaves_the_rows_ready(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    struct store_claim *c = NULL;
+    assert_int_equal(try_put(f, 1, 5), ERR_NONE);
+    fault_set(FAULT_SYNC, "-wal", SQLITE_IOERR_FSYNC, 0, 1);
+    EXPECT_ERR(store_claim(f->store, NULL, &c, &e), ERR_IO);
+    assert_null(c);
+    until_mended(f);
+    assert_int_equal(drain(f), 5);
+    expect_counts(f, 0, 0, 5, 0);
+    sqlite_expect_sound(fixture_path(f));
+}
+
+/* A lease of before the failure is still its worker's. */
+static void a_settle_that_failed_may_be_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    bool more;
+    assert_int_equal(try_put(f, 1, 1), ERR_NONE);
+    struct store_claim *c = claim_some(f);
+    const struct store_outcome o = {.row = c->hints[0].row, .verdict = STORE_APPLIED};
+    const struct store_settle x = {.outcomes = &o, .count = 1};
+    EXPECT_OK(store_write_begin(f->store, c, &e));
+    fault_set(FAULT_WRITE, "-wal", SQLITE_IOERR_WRITE, 0, 1);
+    EXPECT_ERR(store_settle(f->store, c, &x, &more, &e), ERR_IO);
+    fault_clear();
+    until_mended(f);
+    expect_counts(f, 0, 1, 0, 0);
+    EXPECT_OK(store_settle(f->store, c, &x, &more, &e));
+    settle_applied(f, &c);
+    expect_counts(f, 1, 0, 1, 0); /* the mark survived, too: an echo */
+    sqlite_expect_sound(fixture_path(f));
+}
+
+static void a_disk_that_cannot_be_opened_is_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(try_put(f, 1, 1), ERR_NONE);
+    fault_set(FAULT_WRITE, "-wal", SQLITE_IOERR_WRITE, 0, 1);
+    fault_set(FAULT_OPEN, "", SQLITE_CANTOPEN, 0, 3);
+    assert_int_equal(try_put(f, 2, 1), ERR_IO);
+    until_mended(f);
+    assert_int_equal(try_put(f, 2, 1), ERR_NONE);
+    expect_counts(f, 2, 0, 0, 0);
+}
+
+static void looking_on_recovers_as_well(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    struct store_org_stats stats[1];
+    size_t n;
+    assert_int_equal(try_put(f, 1, 1), ERR_NONE);
+    fixture_reopen(f); /* nothing is cached */
+    fault_set(FAULT_READ, "", SQLITE_IOERR_READ, 0, 1);
+    fault_set(FAULT_READ, "-wal", SQLITE_IOERR_READ, 0, 1);
+    if (store_stats(f->store, stats, 1, &n, &e) != ERR_NONE) /* unless nothing had to be read */
+        assert_int_equal(e.kind, ERR_IO);
+    fault_clear();
+    EXPECT_OK(store_stats(f->store, stats, 1, &n, &e));
+    assert_int_equal(n, 1);
+    assert_int_equal(stats[0].ready, 1);
+}
+
+static void damage_that_is_met_ends_the_taking_of_puts(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    assert_int_equal(try_put(f, 1, 1), ERR_NONE);
+    fault_set(FAULT_WRITE, "-wal", SQLITE_CORRUPT, 0, 1);
+    assert_int_equal(try_put(f, 2, 1), ERR_CORRUPT);
+    fault_clear();
+    assert_int_equal(try_put(f, 2, 1), ERR_CORRUPT);
+    EXPECT_ERR(store_probe(f->store, &e), ERR_CORRUPT);
+}
+
+static void below_the_reserve_puts_stop_and_settles_go_on(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    assert_int_equal(try_put(f, 1, 5), ERR_NONE);
+    fixture_close(f);
+    f->options.disk_reserve_bytes = UINT64_MAX;
+    fixture_open(f);
+    assert_int_equal(try_put(f, 2, 1), ERR_FULL);
+    EXPECT_ERR(store_probe(f->store, &e), ERR_FULL);
+    assert_int_equal(drain(f), 5);
+    expect_counts(f, 0, 0, 5, 0);
+}
+
+/* ------------------------------------------------------------------ anything */
+
+static uint32_t seed = 2463534242u;
+
+static unsigned draw(unsigned below)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 17;
+    seed ^= seed << 5;
+    return seed % below;
+}
+
+static void some_fault(void)
+{
+    static const struct {
+        enum fault_op op;
+        int code;
+    } kinds[] = {{FAULT_WRITE, SQLITE_FULL},
+                 {FAULT_WRITE, SQLITE_IOERR_WRITE},
+                 {FAULT_SYNC, SQLITE_IOERR_FSYNC},
+                 {FAULT_READ, SQLITE_IOERR_READ}};
+    unsigned i = draw(4);
+    fault_clear();
+    fault_set(kinds[i].op, draw(4) == 0 ? "" : "-wal", kinds[i].code, (int)draw(20),
+              1 + (int)draw(2));
+}
+
+/* Any call may fail; what it does then is asserted elsewhere. */
+static void some_settle(struct fixture *f, struct store_claim *c)
+{
+    struct error e = {0};
+    bool more = true;
+    struct store_outcome outcomes[20];
+    size_t n = 0;
+    for (; n < c->count && n < 20; n++)
+        outcomes[n] = (struct store_outcome){.row = c->hints[n].row,
+                                             .verdict = (enum store_verdict)draw(3),
+                                             .uncounted = draw(2) == 0,
+                                             .due_at_ms = wall_ms(f) + draw(3) * HOUR_MS};
+    const struct store_new_hint h = {.kind = draw(2) == 0 ? STORE_MEMBER : STORE_CAMPAIGN,
+                                     .campaign_id = campaign_id(1 + draw(5)),
+                                     .record_id = member_id(draw(9)),
+                                     .subject_id = "",
+                                     .background = draw(2) == 0,
+                                     .due_at_ms = wall_ms(f) + draw(3) * MINUTE_MS};
+    struct store_settle x = {.outcomes = outcomes,
+                             .count = n,
+                             .hints = &h,
+                             .hint_count = draw(2),
+                             .whole = draw(2) == 0 && c->key[0] != '*',
+                             .release = draw(4) != 0};
+    (void)(store_settle(f->store, c, &x, &more, &e) == ERR_NONE);
+}
+
+static void some_work(struct fixture *f)
+{
+    struct error e = {0};
+    struct store_claim *c = NULL;
+    if (store_claim(f->store, NULL, &c, &e) != ERR_NONE || c == NULL)
+        return;
+    if (draw(3) == 0)
+        (void)(store_write_begin(f->store, c, &e) == ERR_NONE);
+    if (draw(3) == 0)
+        (void)(store_write_end(f->store, c, NULL, 0, &e) == ERR_NONE);
+    if (draw(5) != 0)
+        some_settle(f, c);
+    store_claim_free(&c);
+}
+
+static void some_step(struct fixture *f)
+{
+    static const int64_t shifts[] = {SECOND_MS, MINUTE_MS, LEASE_MS, ECHO_MS, DAY_MS};
+    struct error e = {0};
+    bool more;
+    switch (draw(10)) {
+    case 0:
+    case 1:
+    case 2:
+        (void)(try_put(f, draw(300), 1 + draw(8)) == ERR_NONE);
+        break;
+    case 3:
+        shift(f, shifts[draw(5)]);
+        break;
+    case 4:
+        (void)(store_retain(f->store, &more, &e) == ERR_NONE);
+        break;
+    case 5:
+        store_wake(f->store);
+        break;
+    default:
+        some_work(f);
+        break;
+    }
+}
+
+/* The search of a claim goes by lanes, the numbers by tallies: if they went astray, rows would be
+ * forgotten without anyone noticing. */
+static void lanes_and_tallies_agree_with_the_rows_whatever_happens(void **state)
+{
+    struct fixture *f = *state;
+    for (int round = 0; round < 60; round++) {
+        for (int i = 0; i < 15; i++) {
+            if (draw(6) == 0)
+                some_fault();
+            some_step(f);
+        }
+        fault_clear();
+        until_mended(f);
+        if (draw(8) == 0)
+            fixture_reopen(f);
+        sqlite_expect_sound(fixture_path(f));
+    }
+    shift(f, LEASE_MS);
+    for (int i = 0; i < 20; i++) { /* alone, one after the other */
+        shift(f, 3 * HOUR_MS);
+        (void)drain(f);
+    }
+    struct store_org_stats end = stats_of(f, f->org);
+    assert_int_equal(end.ready + end.leased, 0);
+    sqlite_expect_sound(fixture_path(f));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(after_a_power_cut_all_that_was_acknowledged_is_there),
+        TEST(a_power_cut_in_a_checkpoint_takes_nothing),
+        TEST(a_failed_fsync_does_not_take_later_commits_along),
+        TEST(a_failed_fsync_of_a_checkpoint_is_made_up_for),
+        TEST(a_full_disk_refuses_puts_until_there_is_room),
+        TEST(a_claim_that_failed_leaves_the_rows_ready),
+        TEST(a_settle_that_failed_may_be_tried_again),
+        TEST(a_disk_that_cannot_be_opened_is_tried_again),
+        TEST(looking_on_recovers_as_well),
+        TEST(damage_that_is_met_ends_the_taking_of_puts),
+        TEST(below_the_reserve_puts_stop_and_settles_go_on),
+        TEST(lanes_and_tallies_agree_with_the_rows_whatever_happens),
+    };
+    (void)unsetenv("TP_STORE_URL"); /* for SQLite alone */
+    return cmocka_run_group_tests_name("store sqlite faults", tests, NULL, NULL);
+}
