@@ -72,18 +72,20 @@ static bool renew_when_due(void *ctx)
     return w->err == ERR_NONE;
 }
 
-static enum err send_request(struct org_conn *c, const struct call *call, struct http_request *r,
-                             struct http_reply *reply, struct error *e)
+static enum err send_request(struct org_conn *c, const struct call *call,
+                             const struct http_request *request, struct http_reply *reply,
+                             struct error *e)
 {
     struct renewal renewal = {.conn = c};
+    struct http_request r = *request;
     if (call->file != NULL || call->sink != NULL) {
         renew_later(&renewal);
-        r->is_large = true;
-        r->go_on = renew_when_due;
-        r->go_on_ctx = &renewal;
+        r.is_large = true;
+        r.go_on = renew_when_due;
+        r.go_on_ctx = &renewal;
     }
     c->calls++;
-    http_exchange(c, r, reply);
+    http_exchange(c, &r, reply);
     if (renewal.err == ERR_NONE)
         return ERR_NONE;
     buf_release(&reply->body);
@@ -106,7 +108,7 @@ static enum err exchange(struct org_conn *c, const struct call *call, const stru
     }
     enum err err = pass_gate(c, e);
     if (err == ERR_NONE) {
-        struct http_request r = {
+        const struct http_request r = {
             .method = call->method,
             .url = url.data,
             .origin = &token->instance,
