@@ -23,16 +23,22 @@
  *                                           bytes had left: nothing was sent whole
  *   ERR_STOPPED                             org_conn_abort, and nothing was sent whole
  *   ERR_INVALID                             the org refused this very request (bad id, malformed)
- *   ERR_INTERNAL                            a value can't be written, or the library refuses
+ *   ERR_UNSUPPORTED                         bulk only: not in this org, or no job left today, or
+ * not for this value; the same can be done another way ERR_NOT_FOUND                           bulk
+ * only: the job is gone ERR_INTERNAL                            a value can't be written, or the
+ * library refuses
  *
- * Ownership: what callbacks receive is borrowed for the call. A callback may use its connection.
+ * Ownership: what callbacks receive is borrowed for the call. A callback may use its connection,
+ * unless its function says otherwise.
  * Threads: see above. Source of limits and codes: Salesforce REST API guide; see org/codes.c.
  */
 #ifndef TP_ORG_H
 #define TP_ORG_H
 
 #include <stdint.h>
+#include <stdio.h>
 
+#include "buf.h"
 #include "config.h"
 #include "error.h"
 #include "rules.h"
@@ -45,6 +51,8 @@ enum {
     ORG_COLLECTION_MAX = 200,
     ORG_IN_MAX = 400, /* ids in one IN (…): the URI limit is 16,384 bytes */
     ORG_PAGE = 2000,
+    ORG_BULK_PAGE = 20000, /* records of one request for the results of a bulk query */
+    ORG_BULK_CALLS = 11,   /* what a bulk query costs beside those; see org_read_way */
 };
 
 /* Before anything else of this module, and before any use of jansson: from then on JSON memory is
@@ -102,6 +110,30 @@ uint64_t org_conn_calls(const struct org_conn *c); /* API calls made, for logs a
  * a hold and a stop for authentication, not a configuration that a pass found wrong. */
 MUST_USE enum err org_probe(struct org_conn *c, struct error *e);
 
+/* ------------------------------------------------------------------ which way to read */
+
+/* The API calls that reading a campaign's records costs, once for its members and once more for its
+ * touchpoints (so that the factor of two plays no part in the choice):
+ *
+ *   IDS    ⌈ids / 400⌉          SOQL with IN (…), by the ids at hand; 0 ids: the whole is wanted
+ *   PAGES  ⌈members / 2,000⌉    the campaign's members by pages; 1 for none
+ *   BULK   11 + ⌈members / 20,000⌉   a query job: 1 page that told how many there are, create,
+ * about 7 polls (half a minute), delete, 1 describe where rules name fields; then its results
+ *
+ * So by pages up to 24,000 members and in bulk above: 100,000 members are 16 calls, not 50, and a
+ * million are 61, not 500. Where two ways cost the same, the first of the list. A job also takes
+ * one of 10,000 a day, and answers within tens of seconds instead of at once.
+ *
+ * members: -1 where not known. org_count_members asks (one call); it pays where more than some
+ * hundreds of ids are at hand. Campaign.NumberOfLeads + NumberOfContacts would come free with the
+ * campaign, but leave out accounts, and an org that hides either field from the integration user
+ * would answer INVALID_FIELD to every pass. Reading a whole campaign needs no count: the first page
+ * tells it. Pure. */
+enum org_way { ORG_WAY_IDS, ORG_WAY_PAGES, ORG_WAY_BULK };
+enum org_way org_read_way(size_t ids, int64_t members);
+MUST_USE enum err org_count_members(struct org_conn *c, const char *campaign, int64_t *members,
+                                    struct error *e);
+
 /* ------------------------------------------------------------------ reading */
 
 /* IANA name: the configured one, or Organization.TimeZoneSidKey, read once and remembered. out is
@@ -120,17 +152,23 @@ MUST_USE enum err org_read_campaign(struct org_conn *c, const char *id, struct o
                                     struct error *e);
 void org_campaign_free(struct org_campaign **c);
 
-/* Members of one campaign: all of them (ids NULL; in order of Id, pages of 2,000, a dead locator
- * restarts from the last Id), or those with these ids in whatever campaign they are. Rows come in
- * batches through `each`; it may end the walk with an error. A converted lead's member comes as its
- * Contact's (email looked up). A member that is not found simply does not come. */
+/* Members of one campaign: all of them (ids NULL), or those with these ids in whatever campaign
+ * they are. Rows come in batches of at most 2,000 through `each`, in no order that could be relied
+ * on; it may end the walk with an error. A converted lead's member comes as its Contact's (email
+ * looked up). A member that is not found simply does not come.
+ *
+ * A whole campaign comes by pages in order of Id (a dead locator restarts from the last Id), or,
+ * where its first page tells of more than org_read_way takes by pages, as a bulk query job in no
+ * order. A job that the org refuses or fails is no failure: then pages it is. Either way it is
+ * complete or an error, memory is bounded by one page, and the gate is asked before each call, of
+ * which there is one at least in each half of the lease. */
 typedef enum err org_member_fn(void *ctx, const struct member *m, size_t n, struct error *e);
 MUST_USE enum err org_read_members(struct org_conn *c, const char *campaign,
                                    const char (*ids)[SFID_SIZE], size_t n, org_member_fn *each,
                                    void *ctx, struct error *e);
 
 /* Touchpoints with a key: of a campaign, by lookup or stored campaign id (keys NULL), or with these
- * keys. */
+ * keys. Ways and order as for members. */
 struct org_touchpoint {
     char id[SFID_SIZE];
     char key[SFID_SIZE]; /* 18 characters when it is an id, else as stored; records with longer keys
@@ -222,5 +260,92 @@ MUST_USE enum err org_delete_touchpoints(struct org_conn *c, const char (*ids)[S
                                          struct org_row_result *results, struct error *e);
 MUST_USE enum err org_delete_helpers(struct org_conn *c, const char (*ids)[SFID_SIZE], size_t n,
                                      struct org_row_result *results, struct error *e);
+
+/* ------------------------------------------------------------------ writing in bulk
+ *
+ * One ingest job of Bulk API 2.0 takes any number of rows in one file:
+ *
+ *   org_ingest_create ▶ org_ingest_upload ▶ org_ingest_close ▶ org_ingest_state, until it has
+ * ended, with org_wait(org_poll_delay_ms(polls)) between ▶ org_ingest_results ▶ org_ingest_delete
+ *
+ * Nothing is written before the close. **The close alone is a write whose outcome can be unknown**:
+ * mark it, as an upsert. After ERR_UNKNOWN_OUTCOME the state tells: ORG_JOB_OPEN may still turn
+ * into a closed one for as long as Salesforce may carry out a request (10 minutes), so abort it;
+ * anything else is past the close. An abort keeps what was written until then, and a batch at work
+ * may go on for minutes. A create or upload that failed left at most a job that never ran; the
+ * caller aborts and begins anew, since a job takes one upload. Jobs that are left go away by
+ * themselves after 7 days. ERR_UNSUPPORTED from create: write by org_upsert and
+ * org_delete_touchpoints. */
+
+enum { ORG_UPLOAD_MAX_BYTES = 100 * 1000 * 1000 }; /* Salesforce: 150 MB after base64 */
+
+enum org_ingest { ORG_INGEST_UPSERT, ORG_INGEST_DELETE };
+
+/* The upload, line by line (each with its LF): a header, then rows. buf_init is the caller's. */
+void org_ingest_header(const struct org *o, enum org_ingest kind, struct buf *out);
+/* "" is written as null. ERR_UNSUPPORTED, and nothing put: CSV can't say one of the values (the
+ * text #N/A, a carriage return): this row goes by org_upsert. */
+MUST_USE enum err org_ingest_upsert_row(const struct org *o, const struct touchpoint *row,
+                                        struct buf *out, struct error *e);
+void org_ingest_delete_row(const char id[SFID_SIZE], struct buf *out);
+
+enum org_job_state {
+    ORG_JOB_OPEN,
+    ORG_JOB_QUEUED, /* closed (UploadComplete) */
+    ORG_JOB_RUNNING,
+    ORG_JOB_COMPLETE, /* all rows were tried; some may have failed */
+    ORG_JOB_FAILED,   /* rows may have been written before it failed: results tell */
+    ORG_JOB_ABORTED,  /* as well */
+    ORG_JOB_GONE,     /* deleted, or older than 7 days: nothing more will come of it */
+};
+struct org_job {
+    char id[SFID_SIZE];
+    enum org_job_state state;
+    int64_t processed, failed; /* rows so far, the failed among the processed; -1: not told */
+    enum err failure; /* what Failed, Aborted or Gone means, as a call's error; else ERR_NONE */
+    struct error why; /* of the failure */
+};
+bool org_job_has_ended(const struct org_job *job); /* COMPLETE and what follows it */
+
+MUST_USE enum err org_ingest_create(struct org_conn *c, enum org_ingest kind, struct org_job *out,
+                                    struct error *e);
+/* The whole file, from its start; ≤ ORG_UPLOAD_MAX_BYTES. The lease is renewed meanwhile; the
+ * request time-out is for silence. */
+MUST_USE enum err org_ingest_upload(struct org_conn *c, const char *id, FILE *csv, struct error *e);
+MUST_USE enum err org_ingest_close(struct org_conn *c, const char *id, struct org_job *out,
+                                   struct error *e);
+/* out: the job as it then is; it may have ended before. */
+MUST_USE enum err org_ingest_abort(struct org_conn *c, const char *id, struct org_job *out,
+                                   struct error *e);
+/* One poll. */
+MUST_USE enum err org_ingest_state(struct org_conn *c, const char *id, struct org_job *out,
+                                   struct error *e);
+MUST_USE enum err org_ingest_delete(struct org_conn *c, const char *id, struct error *e);
+
+/* How long to wait before the next poll, after so many: 1 s growing by half up to 30 s, with
+ * jitter. Polling for a minute takes 9 calls, for 10 minutes about 35. */
+int64_t org_poll_delay_ms(const struct org *o, unsigned polls);
+/* Waits, but not past half of what is left of the lease. ERR_STOPPED on org_conn_abort. */
+MUST_USE enum err org_wait(struct org_conn *c, int64_t ms, struct error *e);
+
+struct org_ingest_row {
+    char key[SFID_SIZE]; /* upsert: the touchpoint's key; delete: the record's id */
+    struct org_row_result result;
+};
+/* Rows in batches. It must not call the org: the connection is in use. */
+typedef enum err org_ingest_row_fn(void *ctx, const struct org_ingest_row *rows, size_t n,
+                                   struct error *e);
+/* What became of the rows of a job that has ended (not Gone): successful ones, failed ones, and
+ * those that it never came to, which are to be tried again (code UNPROCESSED). uploaded: how many
+ * there were, so that files known to be empty are not asked for. Not in the order of the upload.
+ *
+ * Failed rows are judged as those of org_upsert: where no row was written and they speak of the org
+ * as a whole, that is the call's error, before any row was given. Any error later (ERR_NETWORK
+ * where the results end early or a complete job has fewer than it told) may follow on rows that
+ * were given: reading the results again gives them again. Few enough failures of ORG_ROW_RETRY go
+ * best into a second job, or, since a job can lock itself out on one campaign, by org_upsert. */
+MUST_USE enum err org_ingest_results(struct org_conn *c, enum org_ingest kind,
+                                     const struct org_job *job, int64_t uploaded,
+                                     org_ingest_row_fn *each, void *ctx, struct error *e);
 
 #endif

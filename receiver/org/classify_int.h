@@ -43,6 +43,31 @@ bool classify_row(enum write_kind kind, json_t *errors, struct verdict *v,
  * is not understood. */
 bool classify_subrequest(long status, json_t *body, struct verdict *v, struct org_row_result *out);
 
+/* ------------------------------------------------------------------ verdicts.c */
+
+/* What became of the rows of one write, as counts. */
+struct tally {
+    size_t count[ROW_ORG + 1];
+    size_t rows;
+    struct {
+        struct verdict verdict;
+        char code[CODE_MAX], message[MESSAGE_MAX];
+    } first[ROW_ORG + 1]; /* of each rule; only where its count is not 0 */
+};
+void tally_add(struct tally *t, const struct verdict *v, const struct org_row_result *r);
+/* Where no row was written and the rows speak of the org as a whole, that is the call's error. */
+MUST_USE enum err tally_judge(const struct tally *t, struct org *o, const char *operation,
+                              const char *object, struct error *e);
+enum org_row_class verdict_class(enum row_rule rule);
+
+/* ------------------------------------------------------------------ bulk_errors.c */
+
+/* errorMessage of a job that failed (may be NULL), as a call's error. */
+enum err classify_job(const char *id, const char *message, struct error *e);
+/* A cell of sf__Error, "CODE:message:FIELD, FIELD --". */
+void classify_bulk_row(enum write_kind kind, const char *text, struct verdict *v,
+                       struct org_row_result *out);
+
 /* ------------------------------------------------------------------ codes.c */
 
 struct code_rule {

@@ -186,51 +186,16 @@ static bool read_parts(const struct write *w, json_t *root)
 
 /* ------------------------------------------------------------------ the verdicts */
 
-static enum org_row_class class_of(enum row_rule rule)
-{
-    switch (rule) {
-    case ROW_DONE:
-        return ORG_ROW_DONE;
-    case ROW_RETRY:
-    case ROW_ORG:
-        return ORG_ROW_RETRY;
-    case ROW_PARK:
-    case ROW_SUSPECT:
-    case ROW_PERMISSION:
-        return ORG_ROW_PARK;
-    }
-    return ORG_ROW_RETRY;
-}
-
-/* The row that speaks for the org as a whole; w->n: none does. */
-static size_t org_verdict(const struct write *w)
-{
-    size_t at[ROW_ORG + 1], count[ROW_ORG + 1] = {0};
-    for (size_t i = w->n; i-- > 0;) {
-        at[w->verdicts[i].rule] = i;
-        count[w->verdicts[i].rule]++;
-    }
-    if (count[ROW_DONE] > 0)
-        return w->n;
-    if (count[ROW_ORG] > 0)
-        return at[ROW_ORG];
-    if (count[ROW_PERMISSION] > 0 && count[ROW_PERMISSION] + count[ROW_SUSPECT] == w->n)
-        return at[ROW_PERMISSION];
-    return count[ROW_SUSPECT] == w->n && w->n > 1 ? at[ROW_SUSPECT] : w->n;
-}
-
 static enum err settle(const struct write *w, struct error *e)
 {
-    size_t speaker = org_verdict(w);
-    if (speaker < w->n) {
-        const struct org_row_result *r = &w->results[speaker];
-        if (w->verdicts[speaker].org_err == ERR_LIMIT)
-            org_note_limit_kind(w->conn->org, w->verdicts[speaker].daily_limit);
-        return error_set(e, w->verdicts[speaker].org_err, "%s %s: %s (%s)", w->operation, w->object,
-                         r->message, r->code);
-    }
+    struct tally tally = {0};
+    for (size_t i = 0; i < w->n; i++)
+        tally_add(&tally, &w->verdicts[i], &w->results[i]);
+    enum err err = tally_judge(&tally, w->conn->org, w->operation, w->object, e);
+    if (err != ERR_NONE)
+        return err;
     for (size_t i = 0; i < w->n; i++) {
-        w->results[i].class = class_of(w->verdicts[i].rule);
+        w->results[i].class = verdict_class(w->verdicts[i].rule);
         if (w->results[i].class == ORG_ROW_DONE)
             w->results[i].code[0] = w->results[i].message[0] = '\0';
     }

@@ -20,6 +20,7 @@
 #include "timeutil.h"
 
 enum {
+    POLL_BASE_MS = 1000,
     HOLD_BASE_MS = 1000,
     HOLD_DAILY_LIMIT_MS = 30000,
     HOLD_MAX_MS = 5 * 60 * 1000,
@@ -39,6 +40,16 @@ void org_global_init(void)
     pthread_once(&once, setup_once);
 }
 
+/* Waits are bounded by time that never steps. */
+static void init_changed(pthread_cond_t *changed)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 enum err org_new(struct org **out, const struct config_org *c, const struct policy *policy,
                  int64_t request_timeout_ms, struct error *e)
 {
@@ -46,10 +57,11 @@ enum err org_new(struct org **out, const struct config_org *c, const struct poli
     o->config = c;
     o->policy = policy;
     o->request_timeout_ms = request_timeout_ms;
+    o->poll_base_ms = POLL_BASE_MS;
     o->state.api_used = -1;
     o->state.api_limit = -1;
     pthread_mutex_init(&o->lock, NULL);
-    pthread_cond_init(&o->changed, NULL);
+    init_changed(&o->changed);
     enum err err = auth_init(o, e);
     if (err != ERR_NONE) {
         org_free(&o);
@@ -115,8 +127,7 @@ static enum effect effect_of(enum err outcome)
     return EFFECT_NONE;
 }
 
-/* Between half of the ceiling and the ceiling. */
-static int64_t jittered(int64_t ceiling_ms)
+int64_t org_jittered(int64_t ceiling_ms)
 {
     uint32_t random = 0;
     if (getrandom(&random, sizeof random, GRND_NONBLOCK) != (ssize_t)sizeof random)
@@ -129,7 +140,7 @@ static int64_t hold_ms(const struct org *o, enum err outcome)
     int64_t base = outcome == ERR_LIMIT && o->daily_limit ? HOLD_DAILY_LIMIT_MS : HOLD_BASE_MS;
     unsigned doublings = o->failures < HOLD_DOUBLINGS_MAX ? o->failures : HOLD_DOUBLINGS_MAX;
     int64_t ceiling = base << doublings; /* the first failure: 2 s, so at least the 1 s of base */
-    return jittered(ceiling < HOLD_MAX_MS ? ceiling : HOLD_MAX_MS);
+    return org_jittered(ceiling < HOLD_MAX_MS ? ceiling : HOLD_MAX_MS);
 }
 
 static void set_breaker(struct org *o, bool open)

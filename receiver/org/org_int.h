@@ -34,6 +34,7 @@ struct org {
     const struct config_org *config;
     const struct policy *policy;
     int64_t request_timeout_ms;
+    int64_t poll_base_ms; /* first wait for a bulk job; tests shorten it */
     struct origin login;
     struct evp_pkey_st *secret_key; /* jwt */
     struct secret client_secret;    /* client credentials */
@@ -65,6 +66,7 @@ struct org_conn {
 
 /* ------------------------------------------------------------------ org.c: the cached state */
 
+int64_t org_jittered(int64_t ceiling_ms); /* between its half and itself */
 void org_note_answer(struct org *o, bool reached);
 void org_note_accepted(struct org *o); /* a token was accepted */
 void org_note_usage(struct org *o, int64_t used, int64_t limit);

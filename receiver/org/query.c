@@ -2,14 +2,17 @@
  * Queries. A walk is complete when the org says done and has sent as many records as it announced;
  * anything less is an error, since absence is what deletions are made of. Cursors die (2 days, or
  * the org's mood): the walk then goes on with Id > 'last', which ORDER BY Id from the start makes
- * right.
+ * right. Of many records only the first page is asked for: it tells how many there are, and then
+ * they come as a bulk job (bulk_read.c), unless the org does not have that.
  */
 #include "query_int.h"
 
 #include <string.h>
 #include <strings.h>
 
+#include "bulk_int.h"
 #include "json_int.h"
+#include "log.h"
 
 enum { PATH_MAX_BYTES = HTTP_URL_MAX - ORIGIN_MAX };
 
@@ -135,7 +138,7 @@ struct walk {
     char last[SFID_SIZE];          /* "" until a record was read */
     json_int_t since_start, total; /* of the cursor at hand */
     struct buf path;
-    bool is_first, is_done;
+    bool is_first, is_done, by_pages; /* by_pages: not in bulk, however many there are */
 };
 
 static enum err take_page(struct walk *w, json_t *root, struct error *e)
@@ -178,6 +181,30 @@ static void start(struct walk *w)
     w->is_first = true;
 }
 
+/* The first page tells how many there are. A walk that went on after a dead cursor stays by pages.
+ */
+static bool is_for_bulk(const struct walk *w, json_t *root)
+{
+    json_t *total = json_object_get(root, "totalSize");
+    return w->query->bulk != NULL && !w->by_pages && w->is_first && w->last[0] == '\0' &&
+           json_is_integer(total) && org_read_way(0, json_integer_value(total)) == ORG_WAY_BULK;
+}
+
+/* Gives up the page at hand; where bulk is not to be had, the walk begins once more, by pages. */
+static enum err go_in_bulk(struct walk *w, struct answer *a, struct error *e)
+{
+    answer_release(a);
+    enum err err = bulk_walk(w->conn, w->query, w->page, w->ctx, e);
+    w->is_done = err == ERR_NONE;
+    if (err != ERR_UNSUPPORTED)
+        return err;
+    log_info("reading by pages, since a bulk query did not work", "org", w->conn->org->config->id,
+             "object", w->query->from, "why", e == NULL ? "" : e->text, NULL);
+    w->by_pages = true;
+    start(w);
+    return ERR_NONE;
+}
+
 static bool is_dead_locator(const struct answer *a)
 {
     static const char *const codes[] = {
@@ -203,7 +230,9 @@ static enum err step(struct walk *w, struct error *e)
     };
     bool is_first = w->is_first;
     enum err err = org_call(w->conn, &call, &a, e);
-    if (err == ERR_NONE)
+    if (err == ERR_NONE && is_for_bulk(w, a.root))
+        err = go_in_bulk(w, &a, e);
+    else if (err == ERR_NONE)
         err = take_page(w, a.root, e);
     else if (!is_first && is_dead_locator(&a)) {
         start(w); /* each cursor gave a record before it died, so this ends */

@@ -24,11 +24,20 @@ void soql_put_text(struct buf *b, const char *text);
 
 typedef enum err query_page_fn(void *ctx, json_t *records, struct error *e);
 
+/* How a query goes as a bulk job, whose CSV does not tell of what kind a value is. */
+struct query_bulk {
+    const char *const *bools; /* columns of booleans, as in the SELECT list */
+    size_t bool_count;
+    const char *const *described; /* fields of the object whose kind its describe tells */
+    size_t described_count;
+};
+
 struct query {
     const struct select *select;
     const char *from;
-    const char *where; /* NULL: all records. One term: no OR on its outer level */
-    bool with_deleted; /* queryAll */
+    const char *where;             /* NULL: all records. One term: no OR on its outer level */
+    bool with_deleted;             /* queryAll */
+    const struct query_bulk *bulk; /* many records may come as a bulk job, unordered; NULL: never */
 };
 
 /* Calls page for each page that is not empty; ends early with its error. A walk that ends with

@@ -141,7 +141,9 @@ enum err org_read_touchpoints(struct org_conn *c, const char *campaign,
     for (size_t v = 0; v < TV_COUNT; v++)
         select_add(&select, touchpoint_field(o, (enum touchpoint_value)v));
     buf_init(&where, SELECT_MAX_BYTES);
-    struct query q = {.select = &select, .from = o->config->schema.name[SCHEMA_TOUCHPOINT]};
+    static const struct query_bulk bulk; /* all are text */
+    struct query q = {
+        .select = &select, .from = o->config->schema.name[SCHEMA_TOUCHPOINT], .bulk = &bulk};
     if (keys == NULL) {
         put_campaign(&where, o, campaign);
         q.where = where.data;

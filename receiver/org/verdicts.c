@@ -1,0 +1,60 @@
+/*
+ * From the verdicts on rows to the outcome of the call. Errors about the org as a whole
+ * (permission, object, budget) become the call's error where no row was written; beside rows that
+ * were, their rows are retried (or parked, for a permission), and the next call tells.
+ */
+#include "classify_int.h"
+
+#include <string.h>
+
+enum org_row_class verdict_class(enum row_rule rule)
+{
+    switch (rule) {
+    case ROW_DONE:
+        return ORG_ROW_DONE;
+    case ROW_RETRY:
+    case ROW_ORG:
+        return ORG_ROW_RETRY;
+    case ROW_PARK:
+    case ROW_SUSPECT:
+    case ROW_PERMISSION:
+        return ORG_ROW_PARK;
+    }
+    return ORG_ROW_RETRY;
+}
+
+void tally_add(struct tally *t, const struct verdict *v, const struct org_row_result *r)
+{
+    t->rows++;
+    if (t->count[v->rule]++ > 0)
+        return;
+    t->first[v->rule].verdict = *v;
+    memcpy(t->first[v->rule].code, r->code, sizeof r->code);
+    memcpy(t->first[v->rule].message, r->message, sizeof r->message);
+}
+
+/* The rule that speaks for the org as a whole; ROW_DONE: none does. */
+static enum row_rule speaker(const struct tally *t)
+{
+    const size_t *count = t->count;
+    if (count[ROW_DONE] > 0)
+        return ROW_DONE;
+    if (count[ROW_ORG] > 0)
+        return ROW_ORG;
+    if (count[ROW_PERMISSION] > 0 && count[ROW_PERMISSION] + count[ROW_SUSPECT] == t->rows)
+        return ROW_PERMISSION;
+    return count[ROW_SUSPECT] == t->rows && t->rows > 1 ? ROW_SUSPECT : ROW_DONE;
+}
+
+enum err tally_judge(const struct tally *t, struct org *o, const char *operation,
+                     const char *object, struct error *e)
+{
+    enum row_rule rule = speaker(t);
+    if (rule == ROW_DONE)
+        return ERR_NONE;
+    const struct verdict *v = &t->first[rule].verdict;
+    if (v->org_err == ERR_LIMIT)
+        org_note_limit_kind(o, v->daily_limit);
+    return error_set(e, v->org_err, "%s %s: %s (%s)", operation, object, t->first[rule].message,
+                     t->first[rule].code);
+}
