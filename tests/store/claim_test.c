@@ -273,6 +273,57 @@ static void background_hints_come_after_live_ones(void **state)
     settle_applied(f, &c);
 }
 
+static void a_hint_of_nobodys_claim_is_claimed_under_its_key(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    const struct store_new_hint survey = {.kind = STORE_RECONCILE,
+                                          .campaign_id = "",
+                                          .record_id = "",
+                                          .subject_id = "",
+                                          .background = true};
+    EXPECT_OK(store_hint(f->store, f->org, &survey, &e));
+    EXPECT_OK(store_hint(f->store, f->org, &survey, &e)); /* the same */
+    struct store_claim *c = claim_some(f);
+    assert_string_equal(c->key, "*");
+    assert_int_equal(c->count, 1);
+    assert_int_equal(c->hints[0].kind, STORE_RECONCILE);
+    assert_string_equal(c->hints[0].notification_id, "");
+    assert_true(c->hints[0].background);
+    settle_applied(f, &c);
+    expect_no_claim(f);
+    const struct store_new_hint live = {.kind = STORE_CAMPAIGN,
+                                        .campaign_id = campaign_id(1),
+                                        .record_id = campaign_id(1),
+                                        .subject_id = ""};
+    EXPECT_OK(store_hint(f->store, f->org, &live, &e));
+    c = claim_on(f, 1, 1);
+    assert_false(c->hints[0].background);
+    settle_applied(f, &c);
+}
+
+static void background_work_of_an_org_may_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    struct store_claim *c = NULL;
+    char orgs[1][SFID_SIZE];
+    memcpy(orgs[0], f->org, SFID_SIZE);
+    const struct store_claim_options live = {.live_orgs = (const char(*)[SFID_SIZE])orgs,
+                                             .live_count = 1};
+    put_member(f, 90, 9);
+    put_background(f, 1, 1);
+    EXPECT_OK(store_claim(f->store, &live, &c, &e));
+    assert_null(c);
+    put_member(f, 2, 2);
+    EXPECT_OK(store_claim(f->store, &live, &c, &e));
+    assert_non_null(c);
+    assert_string_equal(c->key, campaign_id(2));
+    settle_applied(f, &c);
+    c = claim_on(f, 1, 1);
+    settle_applied(f, &c);
+}
+
 static void background_hints_age(void **state)
 {
     struct fixture *f = *state;
@@ -335,6 +386,8 @@ int main(void)
         TEST(exactly_a_slice_leaves_nothing),
         TEST(a_hint_is_not_claimed_before_it_is_due),
         TEST(background_hints_come_after_live_ones),
+        TEST(a_hint_of_nobodys_claim_is_claimed_under_its_key),
+        TEST(background_work_of_an_org_may_wait),
         TEST(background_hints_age),
         TEST(background_hints_of_the_same_campaign_come_along),
         TEST(a_live_hint_lifts_an_equal_background_one),
