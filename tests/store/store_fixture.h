@@ -28,7 +28,7 @@
 struct fixture {
     struct store *store;
     struct store_options options;
-    char url[512];
+    char url[700];
     char *dir; /* NULL: TP_STORE_URL was given */
     char org[SFID_SIZE];
 };

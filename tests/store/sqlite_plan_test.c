@@ -1,0 +1,139 @@
+/*
+ * How SQLite carries out each prepared statement: through an index, without reading or sorting what
+ * grows with the queue. SQLite says "SCAN" where it reads a whole table and "TEMP B-TREE" where it
+ * sorts.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "../../receiver/store/sqlite_statements.h"
+#include "../../receiver/store/store_int.h"
+
+static const struct {
+    const char *name, *text;
+} STATEMENTS[] = {
+#define X(id, text) {#id, text},
+    SQL_STATEMENTS(X)
+#undef X
+};
+enum { STATEMENT_COUNT = sizeof STATEMENTS / sizeof STATEMENTS[0] };
+
+/* What may be read or sorted as a whole, and why that is no matter. */
+static const struct {
+    const char *name, *step, *why;
+} ALLOWED[] = {
+    {"SQL_LEASE_ALL", "SCAN lease", "at the start; no more than workers"},
+    {"SQL_LEASE_ALL", "USE TEMP B-TREE FOR ORDER BY", "likewise"},
+    {"SQL_TALLIES", "SCAN tally", "one row an org"},
+    {"SQL_HOLD_LIST", "USE TEMP B-TREE FOR ORDER BY", "open holds, which people work off"},
+    {"SQL_LEDGER_TRIM", "SCAN ledger", "in the order of its key, up to its limit"},
+    {"SQL_LEDGER_TRIM", "LIST SUBQUERY 1", "likewise"},
+    {"SQL_CLAMP", "LIST SUBQUERY 1", "up to its limit"},
+};
+
+/* The index that a statement must go by, where the wrong one would do for SQLite, not for us. */
+static const struct {
+    const char *name, *step;
+} WANTED[] = {
+    {"SQL_CLAIM_LIVE", "notification_ready (org=? AND key=? AND background=? AND due_at<?)"},
+    {"SQL_CLAIM_BACKGROUND", "notification_ready (org=? AND key=? AND background=? AND due_at<?)"},
+    {"SQL_WHOLE_ROWS", "notification_ready (org=? AND key=? AND background=? AND due_at<?)"},
+    {"SQL_LANE_FIRST_DUE", "notification_ready (org=? AND key=? AND background=?)"},
+    {"SQL_LANE_FRONT", "lane_due (org=? AND background=?)"},
+    {"SQL_LEASED_ROWS", "notification_leased (org=? AND key=?)"},
+    {"SQL_PROGRESS", "notification_leased (org=? AND key=?)"},
+    {"SQL_FIND", "notification_identity (org=? AND notification_id=? AND record_id=?)"},
+    {"SQL_ENDED_OLD", "notification_ended (state=? AND settled_at<?)"},
+    {"SQL_OLDEST_DUE", "notification_ready (org=? AND key=? AND background=? AND due_at<?)"},
+    {"SQL_OLDEST_LEASED", "notification_leased (org=? AND key=?)"},
+    {"SQL_CLAMP", "notification_ready (org=? AND key=? AND background=? AND due_at>?)"},
+};
+
+static int open_schema(void **state)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+    for (int i = 0; i < store_sqlite_migration_count; i++) {
+        if (sqlite3_exec(db, store_sqlite_migrations[i].sql, NULL, NULL, NULL) != SQLITE_OK)
+            fail_msg("%s: %s", store_sqlite_migrations[i].name, sqlite3_errmsg(db));
+    }
+    *state = db;
+    return 0;
+}
+
+static int close_schema(void **state)
+{
+    sqlite3_close(*state);
+    return 0;
+}
+
+/* All steps of a statement's plan, a line each. */
+static void plan_of(sqlite3 *db, const char *text, char *out, size_t size)
+{
+    char explain[4096];
+    sqlite3_stmt *st = NULL;
+    size_t n = 0;
+    (void)snprintf(explain, sizeof explain, "EXPLAIN QUERY PLAN %s", text);
+    if (sqlite3_prepare_v2(db, explain, -1, &st, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", text, sqlite3_errmsg(db));
+    out[0] = '\0';
+    while (sqlite3_step(st) == SQLITE_ROW && n < size)
+        n += (size_t)snprintf(out + n, size - n, "%s\n", (const char *)sqlite3_column_text(st, 3));
+    sqlite3_finalize(st);
+    assert_true(n < size);
+}
+
+static bool is_allowed(const char *name, const char *step, size_t n)
+{
+    for (size_t i = 0; i < sizeof ALLOWED / sizeof ALLOWED[0]; i++) {
+        if (strcmp(ALLOWED[i].name, name) == 0 && strlen(ALLOWED[i].step) == n &&
+            strncmp(ALLOWED[i].step, step, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void no_statement_reads_or_sorts_what_grows(void **state)
+{
+    char plan[4096];
+    for (size_t i = 0; i < STATEMENT_COUNT; i++) {
+        if (strncmp(STATEMENTS[i].text, "BEGIN", 5) == 0)
+            continue;
+        plan_of(*state, STATEMENTS[i].text, plan, sizeof plan);
+        for (char *step = plan, *end; (end = strchr(step, '\n')) != NULL; step = end + 1) {
+            size_t n = (size_t)(end - step);
+            if (strncmp(step, "SEARCH ", 7) != 0 && !is_allowed(STATEMENTS[i].name, step, n))
+                fail_msg("%s: %.*s", STATEMENTS[i].name, (int)n, step);
+        }
+    }
+}
+
+static void the_hot_statements_go_by_their_index(void **state)
+{
+    char plan[4096];
+    for (size_t i = 0; i < sizeof WANTED / sizeof WANTED[0]; i++) {
+        size_t k = 0;
+        while (k < STATEMENT_COUNT && strcmp(STATEMENTS[k].name, WANTED[i].name) != 0)
+            k++;
+        assert_true(k < STATEMENT_COUNT);
+        plan_of(*state, STATEMENTS[k].text, plan, sizeof plan);
+        if (strstr(plan, WANTED[i].step) == NULL)
+            fail_msg("%s: want %s, got %s", WANTED[i].name, WANTED[i].step, plan);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_statement_reads_or_sorts_what_grows),
+        cmocka_unit_test(the_hot_statements_go_by_their_index),
+    };
+    return cmocka_run_group_tests_name("store sqlite plans", tests, open_schema, close_schema);
+}
