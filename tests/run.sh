@@ -6,7 +6,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 export TP_SOURCE=$PWD
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0} UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
-export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=0:second_deadlock_stack=1}
+export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=0:second_deadlock_stack=1:suppressions='$PWD/tests/tsan.supp'}"
 passed=0 failed=0 jobs=${JOBS:-$(nproc)}
 logs=build/test-logs
 mkdir -p "$logs"
@@ -52,6 +52,7 @@ for program in build/asan/tests/unit/*_test build/asan/tests/store/*_test build/
 done
 
 threaded="tests/store/store_test tests/unit/listener_test tests/unit/listener_life_test tests/unit/tls_listener_test
+          tests/unit/tls_handshake_test
           tests/unit/intake_test tests/unit/org_auth_test tests/orgsim/server_test"
 echo "building (tsan) …"
 if make --no-print-directory -s -j"$jobs" FLAVOUR=tsan daemon orgsim; then
