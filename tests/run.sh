@@ -6,7 +6,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 export TP_SOURCE=$PWD
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0} UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
-export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=0:second_deadlock_stack=1:suppressions='$PWD/tests/tsan.supp'}"
+tsan_options="halt_on_error=0:second_deadlock_stack=1:suppressions='$PWD/tests/tsan.supp'"
+export TSAN_OPTIONS=${TSAN_OPTIONS:-$tsan_options}
 passed=0 failed=0 jobs=${JOBS:-$(nproc)}
 logs=build/test-logs
 mkdir -p "$logs"
