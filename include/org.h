@@ -23,10 +23,11 @@
  *                                           bytes had left: nothing was sent whole
  *   ERR_STOPPED                             org_conn_abort, and nothing was sent whole
  *   ERR_INVALID                             the org refused this very request (bad id, malformed)
- *   ERR_UNSUPPORTED                         bulk only: not in this org, or no job left today, or
- * not for this value; the same can be done another way ERR_NOT_FOUND                           bulk
- * only: the job is gone ERR_INTERNAL                            a value can't be written, or the
- * library refuses
+ *   ERR_UNSUPPORTED                         bulk: not in this org, no job left today, or not for
+ *                                           this value; it can be done the other way
+ *   ERR_NOT_FOUND                           bulk: the job is gone
+ *   ERR_IO                                  bulk: the file to be uploaded can't be read
+ *   ERR_INTERNAL                            a value can't be written, or the library refuses
  *
  * Ownership: what callbacks receive is borrowed for the call. A callback may use its connection,
  * unless its function says otherwise.
@@ -117,10 +118,11 @@ MUST_USE enum err org_probe(struct org_conn *c, struct error *e);
  *
  *   IDS    ⌈ids / 400⌉          SOQL with IN (…), by the ids at hand; 0 ids: the whole is wanted
  *   PAGES  ⌈members / 2,000⌉    the campaign's members by pages; 1 for none
- *   BULK   11 + ⌈members / 20,000⌉   a query job: 1 page that told how many there are, create,
- * about 7 polls (half a minute), delete, 1 describe where rules name fields; then its results
+ *   BULK   11 + ⌈members / 20,000⌉
+ *                             a query job: 1 page, which told how many there are, create, about 7
+ *                             polls (half a minute), delete, 1 describe; then its results
  *
- * So by pages up to 24,000 members and in bulk above: 100,000 members are 16 calls, not 50, and a
+ * So by pages up to 26,000 members and in bulk above: 100,000 members are 16 calls, not 50, and a
  * million are 61, not 500. Where two ways cost the same, the first of the list. A job also takes
  * one of 10,000 a day, and answers within tens of seconds instead of at once.
  *

@@ -92,9 +92,8 @@ static enum err check_end(const struct org_job *job, struct error *e)
 {
     if (job->state != ORG_JOB_COMPLETE)
         return error_set(e, ERR_UNSUPPORTED, "%s", job->why.text);
-    if (job->processed < 0)
-        return error_set(e, ERR_UNSUPPORTED, "bulk job %s does not tell how many records it has",
-                         job->id);
+    if (job->processed <= 0) /* many were announced */
+        return error_set(e, ERR_UNSUPPORTED, "bulk job %s tells of no records", job->id);
     return ERR_NONE;
 }
 
@@ -196,7 +195,7 @@ static enum err fetch(struct bulk_query *b, char next[LOCATOR_MAX], struct error
     enum err err = org_call(b->conn, &call, &a, e);
     if (reader.err != ERR_NONE)
         err = error_set(e, reader.err, "%s", reader.why.text);
-    else if (err == ERR_NONE && (a.records != 0 || reader.rows > 0)) /* no rows, no matter what */
+    else if (err == ERR_NONE)
         err = csv_reader_end(&reader, e);
     if (err == ERR_NONE && a.records >= 0 && (uint64_t)a.records != reader.rows)
         err = bad_results(b, "a page has not as many records as its head told", e);

@@ -245,8 +245,9 @@ enum err org_read_members(struct org_conn *c, const char *campaign, const char (
         .described = c->org->policy->member_fields,
         .described_count = c->org->policy->member_field_count,
     };
-    struct query q = {.select = &select, .from = OBJECT, .bulk = &bulk};
+    struct query q = {.select = &select, .from = OBJECT};
     if (ids == NULL) {
+        q.bulk = &bulk;
         buf_puts(&where, "CampaignId = ");
         soql_put_text(&where, campaign);
         q.where = where.data;

@@ -142,9 +142,9 @@ enum err org_read_touchpoints(struct org_conn *c, const char *campaign,
         select_add(&select, touchpoint_field(o, (enum touchpoint_value)v));
     buf_init(&where, SELECT_MAX_BYTES);
     static const struct query_bulk bulk; /* all are text */
-    struct query q = {
-        .select = &select, .from = o->config->schema.name[SCHEMA_TOUCHPOINT], .bulk = &bulk};
+    struct query q = {.select = &select, .from = o->config->schema.name[SCHEMA_TOUCHPOINT]};
     if (keys == NULL) {
+        q.bulk = &bulk;
         put_campaign(&where, o, campaign);
         q.where = where.data;
         err = query_walk(c, &q, on_touchpoints, &p, e);
