@@ -21,7 +21,7 @@ MUST_USE enum err apply_org_settings(struct loading *l, const struct raw_org *ra
 MUST_USE enum err apply_empty_list(struct loading *l, const char *path, unsigned count,
                                    struct error *e);
 
-/* Fills c's notes; orgs must be there. */
+/* Fills c's notes. */
 void apply_notes(struct loading *l, struct config *c);
 
 #endif

@@ -273,12 +273,10 @@ static void a_setting_without_effect_is_noted(void **state)
         const char *yaml, *want; /* NULL: none */
     } rows[] = {
         {ORG, NULL},
-        {"worker: { reconcile: off }\nstore: { quarantine_max: 0 }\n" ORG, NULL},
-        {"worker:\n  reconcile: 6h\n" ORG, ":2: worker.reconcile: has no effect in this version: "},
-        {"worker:\n  reconcile: \"03:30\"\n" ORG, ":2: worker.reconcile: has no effect"},
-        {"store: { quarantine_max: 1MiB }\n" ORG, ":1: store.quarantine_max: has no effect"},
-        {ORG_AND("api_reserve_percent: 60"), ":5: orgs[0].api_reserve_percent: has no effect"},
-        {ORG_AND("api_reserve_percent: 100"), NULL},
+        {"store: { quarantine_max: 0 }\n" ORG, NULL},
+        {"store: { quarantine_max: 1MiB }\n" ORG,
+         ":1: store.quarantine_max: has no effect in this version: "},
+        {"store:\n  quarantine_max: 64MiB\n" ORG, ":2: store.quarantine_max: has no effect"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct config *c = load(rows[i].yaml);
