@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "auth.h"
+#include "bulk.h"
 #include "describe.h"
 #include "outbound.h"
 #include "stats.h"
@@ -38,6 +39,7 @@ static void show_stats(struct sim *sim, const struct sim_request *r, json_t *bod
     (void)r, (void)body;
     json_t *json = stats_json(sim->stats, sim_clock_ms(&sim->clock));
     json_object_set_new(json, "outbound", outbound_stats(sim->outbound));
+    json_object_set_new(json, "bulk", bulk_stats(sim->bulk));
     json_object_set_new(json, "faults",
                         json_pack("{s:I}", "fired", (json_int_t)faults_fired(sim->faults)));
     sim_reply_json(reply, 200, json);
@@ -49,6 +51,7 @@ static void reset_stats(struct sim *sim, const struct sim_request *r, json_t *bo
     (void)r, (void)body;
     stats_reset(sim->stats);
     outbound_reset_stats(sim->outbound);
+    bulk_reset_stats(sim->bulk);
     faults_reset_count(sim->faults);
     ok(reply);
 }
@@ -185,28 +188,41 @@ static void set_behaviour(struct sim *sim, const struct sim_request *r, json_t *
 {
     (void)r;
     struct behaviour *b = &sim->behaviour;
+    const json_t *page = json_object_get(body, "query_job_page");
     set_bool(body, "convert_keeps_lead", &b->convert_keeps_lead);
     set_bool(body, "cascade_leaves_trace", &b->cascade_leaves_trace);
     set_bool(body, "helper_trigger", &b->helper_trigger);
+    if (json_is_integer(page) && json_integer_value(page) > 0)
+        b->query_job_page = json_integer_value(page);
     sim_reply_json(reply, 200,
-                   json_pack("{s:b, s:b, s:b}", "convert_keeps_lead", b->convert_keeps_lead,
+                   json_pack("{s:b, s:b, s:b, s:I}", "convert_keeps_lead", b->convert_keeps_lead,
                              "cascade_leaves_trace", b->cascade_leaves_trace, "helper_trigger",
-                             b->helper_trigger));
+                             b->helper_trigger, "query_job_page", (json_int_t)b->query_job_page));
+}
+
+static void set_limit(const json_t *body, const char *name, uint64_t *limit)
+{
+    const json_t *n = json_object_get(body, name);
+    if (json_is_integer(n) && json_integer_value(n) >= 0)
+        *limit = (uint64_t)json_integer_value(n);
 }
 
 static void set_limits(struct sim *sim, const struct sim_request *r, json_t *body,
                        struct sim_reply *reply)
 {
     (void)r;
-    const json_t *used = json_object_get(body, "used"), *limit = json_object_get(body, "limit");
+    struct stats *s = sim->stats;
+    const json_t *used = json_object_get(body, "used");
     if (json_is_integer(used) && json_integer_value(used) >= 0)
-        stats_set_used(sim->stats, (uint64_t)json_integer_value(used));
-    if (json_is_integer(limit) && json_integer_value(limit) > 0)
-        sim->stats->limit = (uint64_t)json_integer_value(limit);
+        stats_set_used(s, (uint64_t)json_integer_value(used));
+    set_limit(body, "limit", &s->api.limit);
+    set_limit(body, "bulk_batches", &s->batches.limit);
+    set_limit(body, "query_jobs", &s->query_jobs.limit);
     sim_reply_json(reply, 200,
-                   json_pack("{s:I, s:I}", "used",
-                             (json_int_t)stats_used(sim->stats, sim_clock_ms(&sim->clock)), "limit",
-                             (json_int_t)sim->stats->limit));
+                   json_pack("{s:I, s:I, s:I, s:I}", "used",
+                             (json_int_t)stats_used(s, sim_clock_ms(&sim->clock)), "limit",
+                             (json_int_t)s->api.limit, "bulk_batches", (json_int_t)s->batches.limit,
+                             "query_jobs", (json_int_t)s->query_jobs.limit));
 }
 
 static void set_latency(struct sim *sim, const struct sim_request *r, json_t *body,

@@ -82,17 +82,19 @@ static int64_t covered(const struct sim *sim, const struct window *w)
 static json_t *read_rows(struct sim *sim, const struct window *w, bool deleted,
                          struct sim_reply *reply)
 {
-    char sql[192];
+    char sql[400];
     json_t *out = json_array();
     if (sim->access.hide[w->object->id])
         return out;
     snprintf(sql, sizeof sql,
-             "SELECT Id, SystemModstamp FROM %s WHERE SystemModstamp >= ? AND SystemModstamp < ? "
-             "AND IsDeleted = %d ORDER BY SystemModstamp, Id",
-             w->object->name, deleted);
+             "SELECT Id, SystemModstamp FROM %s WHERE SystemModstamp >= ?1 AND SystemModstamp < ?2 "
+             "AND IsDeleted = %d UNION ALL SELECT Id, DeletedDate FROM DeleteLog WHERE Object = ?3 "
+             "AND DeletedDate >= ?1 AND DeletedDate < ?2 AND %d ORDER BY 2, 1",
+             w->object->name, deleted, deleted);
     sqlite3_stmt *st = sdb_prepare(sim->db, sql);
     sqlite3_bind_int64(st, 1, w->start_ms);
     sqlite3_bind_int64(st, 2, covered(sim, w));
+    sdb_bind_text(st, 3, w->object->name);
     while (sdb_step(sim->db, st) && json_array_size(out) <= IDS_MAX) {
         const char *id = (const char *)sqlite3_column_text(st, 0);
         json_array_append_new(out, deleted ? json_pack("{s:s, s:o}", "id", id, "deletedDate",

@@ -1,7 +1,6 @@
 /*
- * A fault keeps its own specification as JSON for showing, and counts what it saw. Row faults and
- * request faults share the list and the counting; a row sees only row faults and the other way
- * round.
+ * A fault keeps its own specification as JSON for showing, and counts what it saw. Faults of
+ * requests, rows and bulk jobs share the list and the counting; each sees only its own.
  */
 #include "faults.h"
 
@@ -162,6 +161,11 @@ static bool is_row_kind(enum fault_kind kind)
     return kind == FAULT_ROW_ERROR || kind == FAULT_LOCK;
 }
 
+static bool is_job_kind(enum fault_kind kind)
+{
+    return kind >= FAULT_BULK_DELAY;
+}
+
 static bool fits(const struct fault *x, const char *operation, const char *target)
 {
     bool oauth = strcmp(operation, "token") == 0 || strcmp(operation, "userinfo") == 0;
@@ -188,7 +192,7 @@ struct fault_hit faults_pick(struct faults *f, const char *operation, const char
 {
     for (size_t i = 0; i < f->count; i++) {
         struct fault *x = &f->list[i];
-        if (is_row_kind(x->kind) || !fits(x, operation, target))
+        if (is_row_kind(x->kind) || is_job_kind(x->kind) || !fits(x, operation, target))
             continue;
         struct fault_hit hit = fire(f, x);
         if (hit.kind != FAULT_NONE)
@@ -205,6 +209,20 @@ struct fault_hit faults_pick_row(struct faults *f, const char *operation, const 
         if (!is_row_kind(x->kind) || !fits(x, operation, target))
             continue;
         if (x->row != NULL && strstr(key, x->row) == NULL && strstr(id, x->row) == NULL)
+            continue;
+        struct fault_hit hit = fire(f, x);
+        if (hit.kind != FAULT_NONE)
+            return hit;
+    }
+    return (struct fault_hit){.kind = FAULT_NONE};
+}
+
+struct fault_hit faults_pick_job(struct faults *f, enum fault_kind kind, const char *operation,
+                                 const char *target)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        struct fault *x = &f->list[i];
+        if (x->kind != kind || !fits(x, operation, target))
             continue;
         struct fault_hit hit = fire(f, x);
         if (hit.kind != FAULT_NONE)

@@ -26,7 +26,12 @@
     X(FAULT_LIMIT_DAILY, "limit_daily")                                                            \
     X(FAULT_LIMIT_CONCURRENT, "limit_concurrent")                                                  \
     X(FAULT_EXPIRE_TOKEN, "expire_token")                                                          \
-    X(FAULT_OAUTH, "oauth")
+    X(FAULT_OAUTH, "oauth")                                                                        \
+    X(FAULT_BULK_DELAY, "bulk_delay")                                                              \
+    X(FAULT_BULK_SLOW, "bulk_slow")                                                                \
+    X(FAULT_BULK_FAIL, "bulk_fail")                                                                \
+    X(FAULT_BULK_ABORT, "bulk_abort")                                                              \
+    X(FAULT_BULK_UNPROCESSED, "bulk_unprocessed")
 
 enum fault_kind {
 #define X(id, name) id,
@@ -59,6 +64,10 @@ void fault_hit_release(struct fault_hit *h);
 /* The same for one row of a write; text is the row's key and id. */
 struct fault_hit faults_pick_row(struct faults *f, const char *operation, const char *target,
                                  const char *key, const char *id);
+
+/* The first fault of this kind that a bulk job fires as it is closed; target is its object. */
+struct fault_hit faults_pick_job(struct faults *f, enum fault_kind kind, const char *operation,
+                                 const char *target);
 
 /* Milliseconds and the like out of a value: a number, else `otherwise`. */
 int64_t fault_number(const struct fault_hit *h, int64_t otherwise);

@@ -151,6 +151,7 @@ static void reset(struct sim_reply *r, int status)
     free(r->text);
     r->json = NULL;
     r->text = NULL;
+    r->text_len = 0;
     r->content_type = NULL;
     r->status = status;
 }
@@ -162,11 +163,17 @@ void sim_reply_json(struct sim_reply *r, int status, json_t *json)
     r->content_type = "application/json;charset=UTF-8";
 }
 
-void sim_reply_text(struct sim_reply *r, int status, const char *type, const char *text)
+void sim_reply_take_text(struct sim_reply *r, int status, const char *type, char *text)
 {
     reset(r, status);
-    r->text = mem_strdup(text);
+    r->text = text;
+    r->text_len = strlen(text);
     r->content_type = type;
+}
+
+void sim_reply_text(struct sim_reply *r, int status, const char *type, const char *text)
+{
+    sim_reply_take_text(r, status, type, mem_strdup(text));
 }
 
 void sim_reply_header(struct sim_reply *r, const char *name, const char *value)

@@ -56,6 +56,7 @@ struct sim_reply {
     int status;
     json_t *json; /* or NULL */
     char *text;   /* used if json is NULL; NULL for an empty body */
+    size_t text_len;
     const char *content_type;
     struct sim_header headers[HEADERS_MAX];
     size_t header_count;
@@ -74,6 +75,7 @@ json_t *sim_request_json(const struct sim_request *r, struct sim_reply *reply);
 void sim_reply_release(struct sim_reply *r);
 void sim_reply_json(struct sim_reply *r, int status, json_t *json); /* takes json */
 void sim_reply_text(struct sim_reply *r, int status, const char *type, const char *text);
+void sim_reply_take_text(struct sim_reply *r, int status, const char *type, char *text); /* takes */
 void sim_reply_header(struct sim_reply *r, const char *name, const char *value);
 /* [{"message":…,"errorCode":…}], Salesforce's form of an error. */
 void sim_reply_error(struct sim_reply *r, int status, const char *code, const char *fmt, ...)

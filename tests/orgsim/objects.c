@@ -139,4 +139,7 @@ void objects_create_tables(struct sdb *db)
 {
     for (size_t i = 0; i < OBJECT_COUNT; i++)
         create_table(db, &OBJECTS[i]);
+    /* what was deleted for good, for getDeleted */
+    sdb_script(db, "CREATE TABLE DeleteLog (Object TEXT, Id TEXT, DeletedDate INTEGER);"
+                   "CREATE INDEX delete_log ON DeleteLog (Object, DeletedDate)");
 }

@@ -302,10 +302,10 @@ static void a_notification_keeps_its_id_and_is_dropped_in_the_end(void **state)
     char id[SFID_SIZE], first[SFID_SIZE];
     struct soap_message m;
     struct soap_reader *reader = soap_reader_new();
-    configure("{\"retry_base_ms\":1,\"retry_max_ms\":4}");
+    configure("{\"retry_base_ms\":1,\"retry_max_ms\":100}");
     seen.status = 500;
     test_record(org, "Account", id, "{\"Name\":\"x\"}");
-    drain(); /* lives 12 × 4 ms */
+    drain(); /* lives 12 × 100 ms */
     assert_true(seen.count >= 3);
     read_message(0, reader, &m);
     memcpy(first, m.notifications[0].id, sizeof first);

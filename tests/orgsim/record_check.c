@@ -41,6 +41,10 @@ static bool set_field(const struct writer *w, struct record *rec, const char *na
     if (p != VALUE_FITS) {
         char text[400];
         value_problem_text(p, f, json, text, sizeof text);
+        if (p == VALUE_WRONG_TYPE && w->bulk)
+            return row_fail(r, "INVALID_TYPE_ON_FIELD_IN_RECORD", f->name,
+                            "%s: value not of required type: %.200s", f->name,
+                            json_is_string(json) ? json_string_value(json) : "");
         return row_fail(r, value_problem_code(p), p == VALUE_WRONG_TYPE ? NULL : f->name, "%s",
                         text);
     }

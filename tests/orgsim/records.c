@@ -355,3 +355,18 @@ bool record_delete(const struct writer *w, const struct object *o, const char *i
     r->success = true;
     return finish(w, true);
 }
+
+bool record_delete_for_good(const struct writer *w, const struct object *o, const char *id,
+                            struct row_result *r)
+{
+    char sql[96];
+    tx_begin(w->sim);
+    bool ok = record_delete(w, o, id, r);
+    if (ok) {
+        snprintf(sql, sizeof sql, "DELETE FROM %s WHERE Id = ?", o->name);
+        sdb_exec(w->sim->db, sql, "t", id);
+        sdb_exec(w->sim->db, "INSERT INTO DeleteLog (Object, Id, DeletedDate) VALUES (?, ?, ?)",
+                 "tti", o->name, id, sim_clock_second_ms(&w->sim->clock));
+    }
+    return finish(w, ok);
+}

@@ -29,6 +29,7 @@ struct writer {
     const char *operation, *target; /* for row faults */
     uint64_t request;               /* holder of locks */
     bool quiet;                     /* admin: no outbound messages */
+    bool bulk;                      /* errors read as those of a bulk job */
 };
 
 struct row_result {
@@ -59,6 +60,10 @@ bool record_upsert(const struct writer *w, const struct object *o, const struct 
                    const char *value, const json_t *fields, bool update_only, struct row_result *r);
 bool record_delete(const struct writer *w, const struct object *o, const char *id,
                    struct row_result *r);
+
+/* The same past the Recycle Bin: the row is gone, only getDeleted still knows it. */
+bool record_delete_for_good(const struct writer *w, const struct object *o, const char *id,
+                            struct row_result *r);
 
 /* Finds by external id among what is not deleted; false if there is none. */
 bool record_find(struct sim *sim, const struct object *o, const struct field *key,

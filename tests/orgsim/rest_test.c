@@ -461,7 +461,7 @@ static void deleted_rows_are_seen_by_query_all_and_get_deleted(void **state)
 static void the_api_budget_is_counted_and_enforced(void **state)
 {
     (void)state;
-    org->sim->stats->limit = 3;
+    org->sim->stats->api.limit = 3;
     for (int i = 0; i < 3; i++)
         json_decref(test_call(org, "GET", V "/limits", NULL, 200));
     json_t *a = test_call(org, "GET", V "/limits", NULL, 403);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bulk.h"
 #include "collections.h"
 #include "composite.h"
 #include "deleted.h"
@@ -17,7 +18,8 @@ enum { VERSION_FIRST = 20, VERSION_LAST = 67 };
 
 static void resources(struct sim *sim, const struct sim_request *r, struct sim_reply *reply)
 {
-    static const char *const names[] = {"query", "queryAll", "sobjects", "composite", "limits"};
+    static const char *const names[] = {"query",     "queryAll", "sobjects",
+                                        "composite", "jobs",     "limits"};
     (void)sim;
     json_t *json = json_object();
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -36,13 +38,7 @@ static void limits(struct sim *sim, const struct sim_request *r, struct sim_repl
                         "The user lacks the permission to view setup and configuration");
         return;
     }
-    uint64_t used = stats_used(sim->stats, sim_clock_ms(&sim->clock)), max = sim->stats->limit;
-    sim_reply_json(reply, 200,
-                   json_pack("{s:{s:I, s:I}, s:{s:i, s:i}, s:{s:i, s:i}}", "DailyApiRequests",
-                             "Max", (json_int_t)max, "Remaining",
-                             (json_int_t)(used < max ? max - used : 0), "DailyBulkApiBatches",
-                             "Max", 15000, "Remaining", 15000, "DailyBulkV2QueryJobs", "Max", 10000,
-                             "Remaining", 10000));
+    sim_reply_json(reply, 200, stats_limits(sim->stats, sim_clock_ms(&sim->clock)));
 }
 
 static const struct route ROUTES[] = {
@@ -64,6 +60,22 @@ static const struct route ROUTES[] = {
     {HTTP_GET, "sobjects/*/*/**", "get", sobjects_get_external},
     {HTTP_PATCH, "sobjects/*/*/**", "upsert", sobjects_upsert},
     {HTTP_DELETE, "sobjects/*/*/**", "delete", sobjects_delete_external},
+    {HTTP_POST, "jobs/ingest", "bulk_create", bulk_create},
+    {HTTP_GET, "jobs/ingest", "bulk_list", bulk_list},
+    {HTTP_GET, "jobs/ingest/*", "bulk_info", bulk_info},
+    {HTTP_PATCH, "jobs/ingest/*", "bulk_state", bulk_set_state},
+    {HTTP_DELETE, "jobs/ingest/*", "bulk_remove", bulk_delete},
+    {HTTP_PUT, "jobs/ingest/*/batches", "bulk_upload", bulk_upload},
+    {HTTP_GET, "jobs/ingest/*/successfulResults", "bulk_successful", bulk_successful},
+    {HTTP_GET, "jobs/ingest/*/failedResults", "bulk_failed", bulk_failed},
+    {HTTP_GET, "jobs/ingest/*/unprocessedrecords", "bulk_unprocessed", bulk_unprocessed},
+    {HTTP_GET, "jobs/ingest/*/unprocessedRecords", "bulk_unprocessed", bulk_unprocessed},
+    {HTTP_POST, "jobs/query", "query_job_create", bulk_query_create},
+    {HTTP_GET, "jobs/query", "query_job_list", bulk_list},
+    {HTTP_GET, "jobs/query/*", "query_job_info", bulk_info},
+    {HTTP_PATCH, "jobs/query/*", "query_job_state", bulk_set_state},
+    {HTTP_DELETE, "jobs/query/*", "query_job_remove", bulk_delete},
+    {HTTP_GET, "jobs/query/*/results", "query_job_results", bulk_query_results},
     {HTTP_POST, "composite", "composite", composite_run},
     {HTTP_POST, "composite/sobjects", "collections_create", collections_create},
     {HTTP_PATCH, "composite/sobjects", "collections_update", collections_update},

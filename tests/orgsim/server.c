@@ -23,7 +23,7 @@
 #include "mem.h"
 #include "service.h"
 
-enum { HEAD_MAX = 262144, BODY_MAX = 64 << 20, IDLE_S = 3600 };
+enum { HEAD_MAX = 262144, BODY_MAX = 160 << 20, IDLE_S = 3600 };
 
 struct server {
     struct sim *sim;
@@ -105,7 +105,7 @@ static void copy_request(struct exchange *x)
     struct evbuffer *in = evhttp_request_get_input_buffer(x->ev);
     size_t n = evbuffer_get_length(in);
     x->body = mem_alloc(n + 1);
-    evbuffer_copyout(in, x->body, n);
+    evbuffer_remove(in, x->body, n); /* not copied: an upload may have 100 MB */
     x->content_type = mem_strdup(evhttp_find_header(headers, "Content-Type"));
     x->authorization = mem_strdup(evhttp_find_header(headers, "Authorization"));
     x->query_options = mem_strdup(evhttp_find_header(headers, "Sforce-Query-Options"));
@@ -160,14 +160,25 @@ void exchange_defer(struct exchange *x, int64_t ms, void (*step)(struct exchange
     event_add(x->timer, &wait);
 }
 
+static void free_text(const void *data, size_t n, void *text)
+{
+    (void)data, (void)n;
+    free(text);
+}
+
+/* The body; a text is not copied, since the result of a bulk job may have 100 MB. */
 static struct evbuffer *output(struct exchange *x, size_t *full)
 {
     struct evbuffer *out = evbuffer_new();
-    char *text = x->reply.json != NULL ? json_dumps(x->reply.json, JSON_COMPACT | JSON_ENCODE_ANY)
-                                       : mem_strdup(x->reply.text == NULL ? "" : x->reply.text);
-    *full = strlen(text);
-    evbuffer_add(out, text, *full);
-    free(text);
+    struct sim_reply *r = &x->reply;
+    if (r->json != NULL) {
+        r->text = json_dumps(r->json, JSON_COMPACT | JSON_ENCODE_ANY);
+        r->text_len = strlen(r->text);
+    }
+    *full = r->text_len;
+    if (r->text != NULL)
+        evbuffer_add_reference(out, r->text, r->text_len, free_text, r->text);
+    r->text = NULL;
     return out;
 }
 

@@ -11,6 +11,7 @@
 
 #include "auth.h"
 #include "control.h"
+#include "mem.h"
 #include "routes.h"
 #include "stats.h"
 
@@ -34,7 +35,7 @@ static void limit_header(struct sim *sim, struct sim_reply *reply)
     char text[80];
     snprintf(text, sizeof text, "api-usage=%llu/%llu",
              (unsigned long long)stats_used(sim->stats, sim_clock_ms(&sim->clock)),
-             (unsigned long long)sim->stats->limit);
+             (unsigned long long)sim->stats->api.limit);
     sim_reply_header(reply, "Sforce-Limit-Info", text);
 }
 
@@ -51,7 +52,7 @@ static void run_rest(struct sim *sim, struct sim_request *r, struct sim_reply *r
     if (!auth_check(sim, r, reply))
         return;
     const struct route *route = route_find(r, reply);
-    if (stats_used(sim->stats, now) >= sim->stats->limit) {
+    if (stats_used(sim->stats, now) >= sim->stats->api.limit) {
         limit_reached(reply, true);
     } else {
         stats_call(sim->stats, route == NULL ? "unknown" : route->operation, now);
@@ -124,16 +125,14 @@ static void html_reply(struct exchange *x)
                    "<h1>We are down for maintenance.</h1></body></html>");
 }
 
-/* The first half of the JSON as a text of its own. */
+/* The first half of the body as a text of its own. */
 static void halve(struct exchange *x)
 {
-    if (x->reply.json == NULL)
-        return;
-    char *text = json_dumps(x->reply.json, JSON_COMPACT | JSON_ENCODE_ANY);
+    struct sim_reply *r = &x->reply;
+    char *text = r->json != NULL ? json_dumps(r->json, JSON_COMPACT | JSON_ENCODE_ANY)
+                                 : mem_strdup(r->text == NULL ? "" : r->text);
     text[strlen(text) / 2] = '\0';
-    int status = x->reply.status;
-    sim_reply_text(&x->reply, status, "application/json;charset=UTF-8", text);
-    free(text);
+    sim_reply_take_text(r, r->status, r->content_type, text);
 }
 
 static bool is_connection_cut(const struct exchange *x)
@@ -179,6 +178,11 @@ static bool is_done(const struct exchange *x)
     case FAULT_ROW_ERROR:
     case FAULT_LOCK:
     case FAULT_EXPIRE_TOKEN:
+    case FAULT_BULK_DELAY:
+    case FAULT_BULK_SLOW:
+    case FAULT_BULK_FAIL:
+    case FAULT_BULK_ABORT:
+    case FAULT_BULK_UNPROCESSED:
     case FAULT_NONE:
         break;
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "auth.h"
+#include "bulk.h"
 #include "db.h"
 #include "faults.h"
 #include "ids.h"
@@ -47,7 +48,7 @@ enum err sim_open(struct sim **out, const struct sim_options *options, struct ev
     sim->options = options;
     sim->base = base;
     sim->latency_ms = (unsigned)options->latency_ms;
-    sim->behaviour = (struct behaviour){true, true, true};
+    sim->behaviour = (struct behaviour){true, true, true, 50000};
     if (!sfid_normalise(options->org_id, strlen(options->org_id), sim->org_id) ||
         !sfid_has_prefix(sim->org_id, "00D")) {
         error_set(e, ERR_CONFIG, "--org-id: \"%s\" is not an organisation's id", options->org_id);
@@ -63,8 +64,9 @@ enum err sim_open(struct sim **out, const struct sim_options *options, struct ev
     sim->faults = faults_new();
     sim->locks = locks_new();
     sim->stats = mem_alloc(sizeof *sim->stats);
-    sim->stats->limit = (uint64_t)options->api_limit;
+    stats_init(sim->stats, (uint64_t)options->api_limit);
     sim->outbound = outbound_new(sim);
+    sim->bulk = bulk_new(sim);
     add_user(sim, "admin@example.com", "Admin User", options->time_zone, sim->admin_id);
     add_user(sim, options->username, "Integration User", options->time_zone, sim->user_id);
     add_organization(sim, options->time_zone);
@@ -81,6 +83,7 @@ void sim_close(struct sim **sp)
     struct sim *sim = *sp;
     if (sim == NULL)
         return;
+    bulk_free(&sim->bulk);
     outbound_free(&sim->outbound);
     json_decref(sim->schema_changes);
     free(sim->stats);

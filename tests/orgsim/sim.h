@@ -21,6 +21,7 @@ struct sdb;
 struct event_base;
 struct sim_options;
 struct auth;
+struct bulk;
 struct cursors;
 struct faults;
 struct outbound;
@@ -31,6 +32,7 @@ struct behaviour {
     bool convert_keeps_lead;
     bool cascade_leaves_trace;
     bool helper_trigger;
+    int64_t query_job_page; /* rows of a part of a query job's result, at most */
 };
 
 enum { TX_DEPTH_MAX = 24 };
@@ -47,6 +49,7 @@ struct sim {
     struct outbound *outbound;
     struct locks *locks;
     struct stats *stats;
+    struct bulk *bulk;
     struct access access;
     json_t *schema_changes; /* by "Object.Field": attributes that describe shows instead */
     struct behaviour behaviour;

@@ -3,12 +3,18 @@
 
 #include <string.h>
 
+enum { BATCHES_A_DAY = 15000, QUERY_JOBS_A_DAY = 10000 };
+
+void stats_init(struct stats *s, uint64_t api_limit)
+{
+    *s = (struct stats){.api = {.limit = api_limit},
+                        .batches = {.limit = BATCHES_A_DAY},
+                        .query_jobs = {.limit = QUERY_JOBS_A_DAY}};
+}
+
 void stats_reset(struct stats *s)
 {
-    struct stats kept = *s;
-    *s = (struct stats){
-        .limit = kept.limit, .base_used = kept.base_used, .newest_hour = kept.newest_hour};
-    memcpy(s->hour, kept.hour, sizeof s->hour);
+    *s = (struct stats){.api = s->api, .batches = s->batches, .query_jobs = s->query_jobs};
 }
 
 static void count(struct stats_count *list, const char *name)
@@ -22,23 +28,71 @@ static void count(struct stats_count *list, const char *name)
     }
 }
 
+/* ------------------------------------------------------------------ daily limits */
+
 /* Moves the window of 24 buckets to the hour of now. */
-static size_t bucket(struct stats *s, int64_t now_ms)
+static size_t bucket(struct stats_usage *u, int64_t now_ms)
 {
     int64_t hour = now_ms / 3600000;
-    if (hour - s->newest_hour >= 24 || hour < s->newest_hour)
-        memset(s->hour, 0, sizeof s->hour);
+    if (hour - u->newest_hour >= 24 || hour < u->newest_hour)
+        memset(u->hour, 0, sizeof u->hour);
     else
-        for (int64_t h = s->newest_hour + 1; h <= hour; h++)
-            s->hour[(size_t)(h % 24)] = 0;
-    s->newest_hour = hour;
+        for (int64_t h = u->newest_hour + 1; h <= hour; h++)
+            u->hour[(size_t)(h % 24)] = 0;
+    u->newest_hour = hour;
     return (size_t)((hour % 24 + 24) % 24);
+}
+
+static uint64_t used(struct stats_usage *u, int64_t now_ms)
+{
+    uint64_t n = u->base;
+    bucket(u, now_ms);
+    for (size_t i = 0; i < 24; i++)
+        n += u->hour[i];
+    return n;
+}
+
+static uint64_t left(struct stats_usage *u, int64_t now_ms)
+{
+    uint64_t n = used(u, now_ms);
+    return n < u->limit ? u->limit - n : 0;
+}
+
+uint64_t stats_used(struct stats *s, int64_t now_ms)
+{
+    return used(&s->api, now_ms);
+}
+
+void stats_set_used(struct stats *s, uint64_t n)
+{
+    memset(s->api.hour, 0, sizeof s->api.hour);
+    s->api.base = n;
+}
+
+uint64_t stats_batches_left(struct stats *s, int64_t now_ms)
+{
+    return left(&s->batches, now_ms);
+}
+
+void stats_add_batches(struct stats *s, uint64_t n, int64_t now_ms)
+{
+    s->batches.hour[bucket(&s->batches, now_ms)] += n;
+}
+
+uint64_t stats_query_jobs_left(struct stats *s, int64_t now_ms)
+{
+    return left(&s->query_jobs, now_ms);
+}
+
+void stats_add_query_job(struct stats *s, int64_t now_ms)
+{
+    s->query_jobs.hour[bucket(&s->query_jobs, now_ms)]++;
 }
 
 void stats_call(struct stats *s, const char *operation, int64_t now_ms)
 {
     s->calls++;
-    s->hour[bucket(s, now_ms)]++;
+    s->api.hour[bucket(&s->api, now_ms)]++;
     count(s->calls_by, operation);
 }
 
@@ -47,19 +101,19 @@ void stats_subrequest(struct stats *s, const char *operation)
     count(s->sub_by, operation);
 }
 
-uint64_t stats_used(struct stats *s, int64_t now_ms)
+/* ------------------------------------------------------------------ as JSON */
+
+static json_t *limit_json(struct stats_usage *u, int64_t now_ms)
 {
-    uint64_t used = s->base_used;
-    bucket(s, now_ms);
-    for (size_t i = 0; i < 24; i++)
-        used += s->hour[i];
-    return used;
+    return json_pack("{s:I, s:I}", "Max", (json_int_t)u->limit, "Remaining",
+                     (json_int_t)left(u, now_ms));
 }
 
-void stats_set_used(struct stats *s, uint64_t used)
+json_t *stats_limits(struct stats *s, int64_t now_ms)
 {
-    memset(s->hour, 0, sizeof s->hour);
-    s->base_used = used;
+    return json_pack("{s:o, s:o, s:o}", "DailyApiRequests", limit_json(&s->api, now_ms),
+                     "DailyBulkApiBatches", limit_json(&s->batches, now_ms), "DailyBulkV2QueryJobs",
+                     limit_json(&s->query_jobs, now_ms));
 }
 
 static json_t *counts_json(const struct stats_count *list)
@@ -76,7 +130,7 @@ json_t *stats_json(struct stats *s, int64_t now_ms)
     json_t *api = json_pack("{s:I, s:o, s:o, s:I, s:I, s:I}", "calls", (json_int_t)s->calls,
                             "by_operation", counts_json(s->calls_by), "subrequests",
                             counts_json(s->sub_by), "errors", (json_int_t)s->errors, "used",
-                            (json_int_t)stats_used(s, now_ms), "limit", (json_int_t)s->limit);
+                            (json_int_t)stats_used(s, now_ms), "limit", (json_int_t)s->api.limit);
     json_t *oauth = json_pack("{s:I, s:I, s:I}", "token", (json_int_t)s->tokens, "userinfo",
                               (json_int_t)s->userinfos, "refused", (json_int_t)s->refused);
     json_t *rows =

@@ -71,29 +71,37 @@ void test_org_free(struct test_org **org)
     *org = NULL;
 }
 
-json_t *test_call(struct test_org *org, const char *method, const char *target, const char *body,
-                  int status)
+void test_send(struct test_org *org, const char *method, const char *target, const char *type,
+               const char *body, int status, struct sim_reply *reply)
 {
     struct sim_request r;
-    struct sim_reply reply = {.status = 0};
+    *reply = (struct sim_reply){.status = 0};
     if (!sim_request_parse(&r, http_method_of(method), target))
         die("cannot parse", target);
     r.body = body == NULL ? "" : body;
     r.body_len = strlen(r.body);
-    r.content_type = body == NULL ? NULL : "application/json; charset=utf-8";
+    r.content_type = body == NULL ? NULL : type;
     r.authorization = org->token;
     r.id = ++org->sim->next_request;
-    service_execute(org->sim, &r, &reply);
+    service_execute(org->sim, &r, reply);
     locks_release(org->sim->locks, r.id);
-    json_t *json = json_incref(reply.json);
-    if (reply.status != status) {
-        char *text = json == NULL ? mem_strdup("") : json_dumps(json, JSON_COMPACT);
-        fprintf(stderr, "%s %s: status %d, not %d: %s\n", method, target, reply.status, status,
+    if (reply->status != status) {
+        char *text = reply->json == NULL ? mem_strdup(reply->text == NULL ? "" : reply->text)
+                                         : json_dumps(reply->json, JSON_COMPACT);
+        fprintf(stderr, "%s %s: status %d, not %d: %s\n", method, target, reply->status, status,
                 text);
         abort();
     }
-    sim_reply_release(&reply);
     sim_request_release(&r);
+}
+
+json_t *test_call(struct test_org *org, const char *method, const char *target, const char *body,
+                  int status)
+{
+    struct sim_reply reply;
+    test_send(org, method, target, "application/json; charset=utf-8", body, status, &reply);
+    json_t *json = json_incref(reply.json);
+    sim_reply_release(&reply);
     return json;
 }
 

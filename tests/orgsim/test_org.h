@@ -32,6 +32,9 @@ void test_login(struct test_org *org); /* fetches another token */
  * no JSON. */
 json_t *test_call(struct test_org *org, const char *method, const char *target, const char *body,
                   int status);
+/* The same for any content type; the reply is to be released. */
+void test_send(struct test_org *org, const char *method, const char *target, const char *type,
+               const char *body, int status, struct sim_reply *reply);
 /* SOQL through the query resource; the same for the wanted status. */
 json_t *test_query(struct test_org *org, const char *soql, int status);
 /* Percent-encodes (free()). */

@@ -101,3 +101,31 @@ size_t text_characters(const char *s)
         n += ((unsigned char)*s & 0xc0) != 0x80;
     return n;
 }
+
+/* The bytes of the character that begins here, or 0 if none does. */
+static size_t character_bytes(const unsigned char *s, size_t n)
+{
+    size_t want = *s < 0x80 ? 1 : *s < 0xc2 ? 0 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : *s < 0xf5 ? 4 : 0;
+    if (want == 0 || want > n)
+        return 0;
+    for (size_t i = 1; i < want; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    bool overlong = (*s == 0xe0 && s[1] < 0xa0) || (*s == 0xf0 && s[1] < 0x90);
+    bool beyond = (*s == 0xed && s[1] > 0x9f) || (*s == 0xf4 && s[1] > 0x8f);
+    return overlong || beyond ? 0 : want;
+}
+
+bool text_is_utf8(const char *s, size_t n)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    while (n > 0) {
+        size_t bytes = character_bytes(p, n);
+        if (bytes == 0)
+            return false;
+        p += bytes;
+        n -= bytes;
+    }
+    return true;
+}

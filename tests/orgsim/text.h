@@ -19,6 +19,8 @@ void text_register(sqlite3 *db);
 /* Both arguments folded, UTF-8. */
 bool text_like(const char *pattern, const char *text);
 
+bool text_is_utf8(const char *s, size_t n);
+
 /* Characters (code points) of valid UTF-8. */
 size_t text_characters(const char *s);
 
