@@ -73,7 +73,7 @@ end:
            assert(every_change_is_reflected)
        }
 #ifdef BOUNDED
-    :: d_step {
+    :: atomic {
            timeout && !(is_quiet && !is_open(LAST_ROW) && strays == 0) ->
            printf("monitor: nothing can happen any more, and work is left\n");
            every_run_ends_quiet = 0;
