@@ -46,6 +46,10 @@
     X(METRIC_ORG_API_LIMIT, GAUGE, "org_api_limit", "org", "API calls allowed in 24 hours")        \
     X(METRIC_ORG_BREAKER_OPEN, GAUGE, "org_breaker_open", "org",                                   \
       "1 while the org fails time after time and is tried by one pass at a time")                  \
+    X(METRIC_RECONCILE_DRIFT, COUNTER, "reconcile_drift_total", "org,kind",                        \
+      "Touchpoints that only a reconcile found to differ: created, updated, deleted")              \
+    X(METRIC_RECONCILE_AGE, GAUGE, "reconcile_age_seconds", "org",                                 \
+      "Time since all campaigns were last queued to be looked at again")                           \
     X(METRIC_CERTIFICATE_EXPIRY, GAUGE, "certificate_expiry_seconds", "name",                      \
       "Seconds until the server certificate expires")                                              \
     X(METRIC_HELD_PASSES, GAUGE, "held_passes", "org", "Campaign passes held by the delete guard") \

@@ -57,7 +57,9 @@ enum {
  *     helper         record_id: a helper record whose fields the message did not carry
  *     gap            an empty sObject: asks for a getDeleted window
  *     echo           made by the store itself: a whole pass, due late (protocol rule 12)
- *     ignored        an object that we do nothing with: born DONE */
+ *     ignored        an object that we do nothing with: born DONE
+ *     reconcile      asks for a background hint on every campaign that may have touchpoints
+ * Stored as numbers: new kinds go to the end. */
 #define STORE_KINDS(X)                                                                             \
     X(STORE_CAMPAIGN, "campaign")                                                                  \
     X(STORE_MEMBER, "member")                                                                      \
@@ -69,7 +71,8 @@ enum {
     X(STORE_HELPER, "helper")                                                                      \
     X(STORE_GAP, "gap")                                                                            \
     X(STORE_ECHO, "echo")                                                                          \
-    X(STORE_IGNORED, "ignored")
+    X(STORE_IGNORED, "ignored")                                                                    \
+    X(STORE_RECONCILE, "reconcile")
 
 enum store_kind {
 #define X(id, name) id,
@@ -137,7 +140,8 @@ struct store_hint {
     enum store_kind kind;
     char notification_id[SFID_SIZE]; /* "" for the store's own and the workers' hints */
     char record_id[SFID_SIZE], subject_id[SFID_SIZE], campaign_id[SFID_SIZE];
-    int tries; /* counted tries, this one included */
+    int tries;       /* counted tries, this one included */
+    bool background; /* of the reconcile */
     int64_t received_at_ms;
 };
 
@@ -158,6 +162,8 @@ struct store_claim_options {
     const char (*skip_orgs)[SFID_SIZE]; /* orgs that are paused, broken or at their limit (protocol
                                            rule 8) */
     size_t skip_count;
+    const char (*live_orgs)[SFID_SIZE]; /* orgs whose background work waits (their API budget) */
+    size_t live_count;
 };
 
 /* The READY campaign with the oldest due hint and no live lease, with its due hints. *out is NULL
@@ -234,6 +240,10 @@ struct store_settle {
     const char
         *fingerprint; /* whole pass that ended well: remembered for the delete guard; or NULL */
 };
+
+/* A hint that comes from no claim: the reconcile's schedule, an admin. */
+MUST_USE enum err store_hint(struct store *s, const char *org, const struct store_new_hint *h,
+                             struct error *e);
 
 /* One transaction under the fence. *more: (whole) call again with the same settle but no outcomes
  * and hints. */

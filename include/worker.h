@@ -19,6 +19,9 @@
 
 struct worker_pool;
 
+/* Cursor (store_cursor_get): when a reconcile last queued all campaigns, as a date-time. */
+#define RECONCILE_DONE "reconcile.done"
+
 struct worker_options {
     struct store *store;
     struct org **orgs;

@@ -187,7 +187,7 @@ enum err daemon_start(struct daemon *d, struct error *e)
     if (err == ERR_NONE)
         err = start_admin(d, e);
     if (err == ERR_NONE)
-        err = prober_start(&d->prober, d->orgs, d->config->org_count, e);
+        err = prober_start(&d->prober, d, e);
     if (err == ERR_NONE)
         /* not the path, which may hold a secret part */
         log_info("receiving", "version", TP_VERSION, "address",

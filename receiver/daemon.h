@@ -49,10 +49,15 @@ void daemon_release(struct daemon *d);
 void janitor_turn(const struct daemon *d);
 
 /* probe.c: a thread that asks each org at the start, and again while one does not answer, so that
- * readiness does not wait for the first message. */
-MUST_USE enum err prober_start(struct prober **out, struct org **orgs, size_t count,
-                               struct error *e);
+ * readiness does not wait for the first message; and starts each org's reconcile at its time. */
+MUST_USE enum err prober_start(struct prober **out, const struct daemon *d, struct error *e);
 void prober_stop(struct prober **p);
+
+/* reconcile.c: queues the org's reconcile if it is due: by the clock, at the first start, or since
+ * the policy is another than at the last. Called now and then on the prober's thread; next_boot_ms
+ * is the org's, and 0 at first. */
+void reconcile_turn(const struct daemon *d, size_t org, struct org_conn *conn,
+                    int64_t *next_boot_ms);
 
 /* notify.c: what systemd wants to hear (sd_notify); does nothing elsewhere. */
 void notify_ready(void);

@@ -2,6 +2,8 @@
  * Chores on main's thread: gauges every few seconds, retention every minute (or at once while there
  * is more), the watchdog. None of them waits for the org.
  */
+#include <string.h>
+
 #include "log.h"
 #include "metrics.h"
 #include "daemon.h"
@@ -49,6 +51,20 @@ static void set_holds_gauge(const struct daemon *d)
     }
 }
 
+static void set_reconcile_ages(const struct daemon *d)
+{
+    for (size_t i = 0; i < d->config->org_count; i++) {
+        const char *org = d->config->orgs[i].id;
+        char text[TIME_TEXT_MAX];
+        struct error e;
+        int64_t at_ms;
+        if (store_cursor_get(d->store, org, RECONCILE_DONE, text, sizeof text, &e) == ERR_NONE &&
+            time_parse_datetime(text, strlen(text), &at_ms))
+            metric_set(metric_series(METRIC_RECONCILE_AGE, org),
+                       (double)(time_wall_ms() - at_ms) / 1000);
+    }
+}
+
 static void set_gauges(const struct daemon *d)
 {
     struct store_org_stats stats[ORGS_MAX];
@@ -74,6 +90,7 @@ static void set_gauges(const struct daemon *d)
     }
     metric_set(metric_series(METRIC_BUILD_INFO, TP_VERSION), 1);
     set_holds_gauge(d);
+    set_reconcile_ages(d);
 }
 
 void janitor_turn(const struct daemon *d)

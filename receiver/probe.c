@@ -1,7 +1,8 @@
 /*
  * Readiness tells whether each org can be reached and signs us in, from cached state. This thread
  * keeps that state true when no message comes: it asks each org at the start, every 30 seconds
- * while one is unwell, and every 15 minutes otherwise (one API call each).
+ * while one is unwell, and every 15 minutes otherwise (one API call each). It also keeps the
+ * reconcile's time.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,7 +18,7 @@ enum { UNWELL_MS = 30000, WELL_MS = 15 * 60000 };
 
 struct probed {
     struct org_conn *conn; /* made by the thread, aborted by prober_stop */
-    int64_t next_boot_ms;
+    int64_t next_boot_ms, reconcile_boot_ms;
     bool was_well;
 };
 
@@ -26,7 +27,8 @@ struct prober {
     pthread_mutex_t lock; /* guards stopping, and conn while it is made */
     pthread_cond_t wake;
     bool stopping;
-    struct org **orgs;
+    const struct daemon *daemon;
+    struct org **orgs; /* the daemon's */
     size_t count;
     struct probed *probed;
 };
@@ -88,17 +90,20 @@ static void *prober_main(void *arg)
             bool turned_bad = unwell && x->next_boot_ms > time_boot_ms() + UNWELL_MS;
             if (x->next_boot_ms <= time_boot_ms() || turned_bad)
                 probe_one(p, i);
+            if (x->conn != NULL && x->was_well && !unwell)
+                reconcile_turn(p->daemon, i, x->conn, &x->reconcile_boot_ms);
         }
     } while (wait_a_second(p));
     return NULL;
 }
 
-enum err prober_start(struct prober **out, struct org **orgs, size_t count, struct error *e)
+enum err prober_start(struct prober **out, const struct daemon *d, struct error *e)
 {
     struct prober *p = mem_alloc(sizeof *p);
-    p->orgs = orgs;
-    p->count = count;
-    p->probed = mem_array(count, sizeof *p->probed);
+    p->daemon = d;
+    p->orgs = d->orgs;
+    p->count = d->config->org_count;
+    p->probed = mem_array(p->count, sizeof *p->probed);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     if (pthread_create(&p->thread, NULL, prober_main, p) != 0) {

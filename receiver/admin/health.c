@@ -18,7 +18,8 @@ enum {
     HOLDS_MAX = 100,
     METRICS_MAX_BYTES = 4 << 20,
     DAY_MS = 86400000,
-    EXPIRY_WARN_DAYS = 14
+    EXPIRY_WARN_DAYS = 14,
+    RECONCILE_LATE_MS = 3 * DAY_MS,
 };
 
 enum level { LEVEL_OK, LEVEL_DEGRADED, LEVEL_UNAVAILABLE };
@@ -112,6 +113,36 @@ static enum level check_org(const struct org *org, json_t *list)
     return level;
 }
 
+/* Where an org idles above its reserve of API calls, the reconcile never runs. */
+static enum level check_reconcile(const struct admin *a, const char *org, json_t *list)
+{
+    char text[TIME_TEXT_MAX];
+    struct error e;
+    int64_t at_ms;
+    if (strcmp(a->options.config->worker.reconcile, "off") == 0 ||
+        store_cursor_get(a->options.store, org, RECONCILE_DONE, text, sizeof text, &e) !=
+            ERR_NONE ||
+        !time_parse_datetime(text, strlen(text), &at_ms) ||
+        time_wall_ms() - at_ms < RECONCILE_LATE_MS)
+        return LEVEL_OK;
+    json_t *o = check(LEVEL_DEGRADED, "no reconcile for more than three days: the org's API budget "
+                                      "leaves no room for it; raise api_reserve_percent");
+    json_object_set_new(o, "org", json_string(org));
+    json_object_set_new(o, "reconciled_at", json_string(text));
+    json_array_append_new(list, o);
+    return LEVEL_DEGRADED;
+}
+
+static enum level check_reconciles(const struct admin *a, json_t *checks)
+{
+    enum level worst = LEVEL_OK;
+    json_t *list = json_array();
+    for (size_t i = 0; i < a->options.org_count; i++)
+        worst = worse(worst, check_reconcile(a, org_config(a->options.orgs[i])->id, list));
+    json_object_set_new(checks, "reconcile_late", list);
+    return worst;
+}
+
 static enum level check_orgs(const struct admin *a, json_t *checks)
 {
     enum level worst = LEVEL_OK;
@@ -169,6 +200,7 @@ const char *health_status(const struct admin *a, json_t **details)
     level = worse(level, check_workers(a, checks));
     level = worse(level, check_certificates(a, checks));
     level = worse(level, check_orgs(a, checks));
+    level = worse(level, check_reconciles(a, checks));
     level = worse(level, check_holds(a, checks));
     if (details != NULL) {
         report_queue(a, checks);

@@ -21,6 +21,7 @@ static const struct {
     [STORE_OP_WRITE_BEGIN] = {sqlite_write_begin, false},
     [STORE_OP_WRITE_END] = {sqlite_write_end, false},
     [STORE_OP_SETTLE] = {sqlite_settle, false},
+    [STORE_OP_HINT] = {sqlite_hint, false},
     [STORE_OP_FINGERPRINT] = {sqlite_fingerprint, true},
     [STORE_OP_HOLD_PUT] = {sqlite_hold_put, false},
     [STORE_OP_HOLD_GET] = {sqlite_hold_get, true},

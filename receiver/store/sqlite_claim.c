@@ -21,13 +21,19 @@ struct search {
     int64_t next_due_ms;
 };
 
-static bool is_skipped(const struct store_claim_options *o, const char *org)
+static bool names(const char (*orgs)[SFID_SIZE], size_t count, const char *org)
 {
-    for (size_t i = 0; i < o->skip_count; i++) {
-        if (strcmp(o->skip_orgs[i], org) == 0)
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(orgs[i], org) == 0)
             return true;
     }
     return false;
+}
+
+static bool is_skipped(const struct store_claim_options *o, const char *org, int background)
+{
+    return names(o->skip_orgs, o->skip_count, org) ||
+           (background && names(o->live_orgs, o->live_count, org));
 }
 
 /* The first lane of that org and class that is not leased. */
@@ -77,7 +83,7 @@ static enum err search(struct sqlite_store *s, const struct store_claim_options 
         if (err != ERR_NONE || !any)
             return err;
         for (int background = 0; background <= 1 && err == ERR_NONE; background++) {
-            if (!is_skipped(o, org))
+            if (!is_skipped(o, org, background))
                 err = look_at_front(s, org, background, now_ms, found, e);
         }
         if (err != ERR_NONE)
@@ -117,6 +123,7 @@ static void take(struct picked *p, const struct rows *from, const char *key)
     *h = (struct store_hint){.row = row->id,
                              .kind = row->kind,
                              .tries = row->tries + 1,
+                             .background = row->background,
                              .received_at_ms = row->received_at_ms};
     char identity[STORE_HINT_ID_SIZE];
     sql_text(q, 8, identity, sizeof identity);

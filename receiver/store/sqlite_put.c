@@ -210,6 +210,11 @@ enum err sqlite_add_hint(struct sqlite_store *s, const char *org, const struct s
     return enter(s, &n, &inserted, e);
 }
 
+enum err sqlite_hint(struct sqlite_store *s, struct store_request *r, struct error *e)
+{
+    return sqlite_add_hint(s, r->u.hint.org, r->u.hint.what, e);
+}
+
 enum err sqlite_add_echo(struct sqlite_store *s, const char *org, const char *key, struct error *e)
 {
     const struct store_new_hint h = {.kind = STORE_ECHO,

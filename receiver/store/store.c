@@ -181,6 +181,13 @@ enum err store_settle(struct store *s, struct store_claim *c, const struct store
     return err;
 }
 
+enum err store_hint(struct store *s, const char *org, const struct store_new_hint *h,
+                    struct error *e)
+{
+    struct store_request r = {.op = STORE_OP_HINT, .u.hint = {.org = org, .what = h}};
+    return submit(s, &r, e);
+}
+
 /* ------------------------------------------------------------------ delete guard and cursors */
 
 enum err store_fingerprint(struct store *s, const char *org, const char *campaign,

@@ -39,6 +39,7 @@ enum store_op {
     STORE_OP_WRITE_BEGIN,
     STORE_OP_WRITE_END,
     STORE_OP_SETTLE,
+    STORE_OP_HINT,
     STORE_OP_FINGERPRINT,
     STORE_OP_HOLD_PUT,
     STORE_OP_HOLD_GET,
@@ -71,6 +72,10 @@ struct store_request {
             const struct store_settle *what;
             bool more;
         } settle;
+        struct {
+            const char *org;
+            const struct store_new_hint *what;
+        } hint;
         struct {
             const char *org, *campaign;
             char *out; /* STORE_FINGERPRINT_SIZE */

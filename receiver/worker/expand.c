@@ -13,7 +13,6 @@
 #include "timeutil.h"
 
 enum {
-    MOVES_FLUSH = 20000, /* moves held in memory before they are stored */
     DAY_MS = 24 * 60 * 60 * 1000,
     DELETED_BACK_DAYS = 15, /* getDeleted looks back 15 days at most (REST API guide) */
     DELETED_FIRST_DAYS = 1, /* the window when there was none before */
@@ -236,7 +235,7 @@ static enum err expand_gap(struct pass *p, struct error *e)
 
 struct groups {
     struct ids leads, contacts, accounts, members, helpers;
-    bool gap;
+    bool gap, reconcile;
 };
 
 static void sort_hint(struct groups *g, const struct store_hint *h)
@@ -266,6 +265,9 @@ static void sort_hint(struct groups *g, const struct store_hint *h)
     case STORE_GAP:
         g->gap = true;
         break;
+    case STORE_RECONCILE:
+        g->gap = g->reconcile = true;
+        break;
     case STORE_CAMPAIGN:
     case STORE_CAMPAIGN_GONE:
     case STORE_ECHO:
@@ -283,9 +285,24 @@ static void release_groups(struct groups *g)
     ids_release(&g->helpers);
 }
 
+static bool asks_for_deletions(const struct pass *p)
+{
+    for (size_t i = 0; i < p->claim->count; i++) {
+        enum store_kind k = p->claim->hints[i].kind;
+        if (k == STORE_DELETION || k == STORE_HELPER || k == STORE_GAP)
+            return true;
+    }
+    return false;
+}
+
 enum err expand_run(struct pass *p, struct error *e)
 {
     struct groups g = {0};
+    if (p->deletes_only && !asks_for_deletions(p)) {
+        p->withheld = true;
+        return ERR_NONE;
+    }
+    p->moves_in_background = reconcile_is_cause(p);
     for (size_t i = 0; i < p->claim->count; i++)
         sort_hint(&g, &p->claim->hints[i]);
     enum err err = expand_helpers(p, &g.helpers, &g.members, e);
@@ -299,6 +316,8 @@ enum err expand_run(struct pass *p, struct error *e)
         err = expand_members(p, &g.members, e);
     if (err == ERR_NONE && g.gap)
         err = expand_gap(p, e);
+    if (err == ERR_NONE && g.reconcile)
+        err = reconcile_expand(p, e);
     release_groups(&g);
     return err;
 }

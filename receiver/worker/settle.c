@@ -18,7 +18,11 @@
 #include "mem.h"
 #include "timeutil.h"
 
-enum { GAP_AGAIN_MS = 65 * 1000, GAP_PATIENCE_MS = 15 * 60 * 1000 };
+enum {
+    GAP_AGAIN_MS = 65 * 1000,
+    GAP_PATIENCE_MS = 15 * 60 * 1000,
+    BUDGET_WAIT_MS = 15 * 60 * 1000
+};
 
 static uint64_t random_bits(void)
 {
@@ -67,11 +71,25 @@ static bool looks_again(const struct pass *p, const struct store_hint *h)
            time_wall_ms() - h->received_at_ms < GAP_PATIENCE_MS;
 }
 
+static bool is_of_a_deletion(const struct store_hint *h)
+{
+    return h->kind == STORE_DELETION || h->kind == STORE_CAMPAIGN_GONE;
+}
+
 static struct store_outcome outcome_of(const struct pass *p, const struct store_hint *h,
                                        enum err result, const struct error *why)
 {
     struct store_outcome o = {
         .row = h->row, .verdict = STORE_APPLIED, .code = p->held ? "held" : NULL};
+    if (result == ERR_NONE && p->withheld && !is_of_a_deletion(h)) {
+        o.verdict = STORE_RETRY;
+        o.uncounted = true;
+        o.due_at_ms = time_wall_ms() + BUDGET_WAIT_MS;
+        o.code = "api_budget";
+        o.message = "nine tenths of the org's daily API calls are used: only deletions are carried "
+                    "out until it is less";
+        return o;
+    }
     if (result == ERR_NONE && h->kind == STORE_GAP && looks_again(p, h)) {
         o.verdict = STORE_RETRY;
         o.uncounted = true;
@@ -118,6 +136,7 @@ static struct store_new_hint hint_of_move(const struct move *m)
 {
     return (struct store_new_hint){
         .kind = m->kind,
+        .background = m->background,
         .campaign_id = m->campaign_id,
         .record_id = m->record_id,
         .subject_id = m->subject_id,
@@ -226,11 +245,12 @@ enum err settle_pass(struct pass *p, enum err result, const struct error *why, s
             .count = p->claim->count,
             .hints = hints,
             .hint_count = hint_count,
-            .whole = well && p->whole,
+            .whole = well && p->whole && !p->withheld,
             .release = true,
-            .fingerprint = well && p->whole && !p->held && p->campaign->campaign.exists
-                               ? p->fingerprint
-                               : NULL,
+            .fingerprint =
+                well && p->whole && !p->held && !p->withheld && p->campaign->campaign.exists
+                    ? p->fingerprint
+                    : NULL,
         };
         err = settle_last(p, &x, e);
     }

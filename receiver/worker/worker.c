@@ -157,6 +157,14 @@ static enum err run_unknown_org(struct error *e)
                      "the organisation is no longer configured; its work waits until it is");
 }
 
+static enum budget org_budget(const struct worker_pool *pool, size_t i)
+{
+    struct org_state state;
+    org_state_get(pool->options.orgs[i], &state);
+    return budget_of(state.api_used, state.api_limit,
+                     org_config(pool->options.orgs[i])->api_reserve_percent);
+}
+
 static void run_pass(struct worker *w, size_t org)
 {
     struct worker_pool *pool = w->pool;
@@ -165,6 +173,7 @@ static void run_pass(struct worker *w, size_t org)
         .options = &pool->options,
         .org = known ? pool->options.orgs[org] : NULL,
         .claim = w->claim,
+        .deletes_only = known && org_budget(pool, org) == BUDGET_DELETES_ONLY,
         .unknown_sync_type = log_unknown_type,
         .ctx = pool,
     };
@@ -206,6 +215,17 @@ static int64_t hold_left_ms(const struct worker_pool *pool, size_t i)
     return left > 0 ? left : 0;
 }
 
+/* Orgs whose background work waits. */
+static size_t live_orgs(const struct worker_pool *pool, char (*live)[SFID_SIZE])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < pool->options.org_count; i++) {
+        if (org_budget(pool, i) != BUDGET_FREE)
+            memcpy(live[n++], org_config(pool->options.orgs[i])->id, SFID_SIZE);
+    }
+    return n;
+}
+
 /* Fills skip with the orgs that may not work now; returns when to look again at the latest. */
 static int64_t skip_orgs(const struct worker_pool *pool, char (*skip)[SFID_SIZE], size_t *count)
 {
@@ -240,11 +260,14 @@ static enum err claim_one(struct worker *w, size_t *org, bool *asked, struct err
 {
     struct worker_pool *pool = w->pool;
     char(*skip)[SFID_SIZE] = mem_array(pool->options.org_count, sizeof *skip);
-    struct store_claim_options o = {.skip_orgs = (const char(*)[SFID_SIZE])skip};
+    char(*live)[SFID_SIZE] = mem_array(pool->options.org_count, sizeof *live);
+    struct store_claim_options o = {.skip_orgs = (const char(*)[SFID_SIZE])skip,
+                                    .live_orgs = (const char(*)[SFID_SIZE])live};
     enum err err = ERR_NONE;
 
     pthread_mutex_lock(&pool->lock);
     int64_t wait_ms = skip_orgs(pool, skip, &o.skip_count);
+    o.live_count = live_orgs(pool, live);
     *asked = o.skip_count < pool->options.org_count;
     if (*asked)
         err = store_claim(pool->options.store, &o, &w->claim, e);
@@ -256,6 +279,7 @@ static enum err claim_one(struct worker *w, size_t *org, bool *asked, struct err
             pool->active[*org]++;
     }
     pthread_mutex_unlock(&pool->lock);
+    free(live);
     free(skip);
     return err;
 }

@@ -77,9 +77,18 @@ enum { RETRY_BASE_MS = 1000, RETRY_CAP_MS = 2 * 60 * 60 * 1000 };
  * ≥ 1. random: 64 uniform bits. */
 int64_t retry_delay_ms(int tries, uint64_t random);
 
+/* ------------------------------------------------------------------ budget.c */
+
+enum budget { BUDGET_FREE, BUDGET_LIVE_ONLY, BUDGET_DELETES_ONLY };
+/* used, limit: of Sforce-Limit-Info; -1: not seen yet. */
+enum budget budget_of(int64_t used, int64_t limit, unsigned reserve_percent);
+
 /* ------------------------------------------------------------------ pass */
 
-enum { FAILURES_MAX = STORE_SLICE_MAX };
+enum {
+    FAILURES_MAX = STORE_SLICE_MAX,
+    MOVES_FLUSH = 20000, /* moves held in memory before they are stored */
+};
 
 struct failure { /* one row that the org refused */
     char member_id[SFID_SIZE];
@@ -99,8 +108,9 @@ struct doomed { /* one touchpoint to delete */
     bool confirmed; /* its member is known to be deleted: does not count for the guard */
 };
 
-struct move { /* a member hint to be made */
+struct move { /* a hint to be made */
     enum store_kind kind;
+    bool background;
     char campaign_id[SFID_SIZE], record_id[SFID_SIZE], subject_id[SFID_SIZE];
     int64_t received_at_ms;
 };
@@ -130,8 +140,11 @@ struct pass {
     bool failures_overflow; /* more than FAILURES_MAX: one campaign hint stands for them */
     struct move *moves;
     size_t move_count, move_room;
+    bool moves_in_background;
     struct dedupe_entry *dedupe;
     size_t dedupe_count, dedupe_room;
+    bool deletes_only; /* the API budget is nearly used up */
+    bool withheld;     /* writes that waited for it: the hints wait too */
     bool held;
     int64_t gap_covered_ms; /* expand_run, with a gap: deletions up to then are known */
     char fingerprint[STORE_FINGERPRINT_SIZE];
@@ -142,6 +155,12 @@ struct pass {
 MUST_USE enum err expand_run(struct pass *p, struct error *e);
 /* A claimed campaign. */
 MUST_USE enum err sync_run(struct pass *p, struct error *e);
+
+/* reconcile.c: a claimed reconcile becomes background hints; what a reconcile's pass wrote. */
+MUST_USE enum err reconcile_expand(struct pass *p, struct error *e);
+/* Nothing but the reconcile asked for this pass. */
+bool reconcile_is_cause(const struct pass *p);
+void reconcile_count_drift(const struct pass *p, const char *kind, size_t n);
 
 void pass_release(struct pass *p);
 void pass_move(struct pass *p, enum store_kind kind, const char *campaign, const char *record,

@@ -68,7 +68,8 @@ void pass_move(struct pass *p, enum store_kind kind, const char *campaign, const
         p->moves = mem_resize(p->moves, p->move_room, sizeof *p->moves);
     }
     struct move *m = &p->moves[p->move_count++];
-    *m = (struct move){.kind = kind, .received_at_ms = received_at_ms};
+    *m = (struct move){
+        .kind = kind, .background = p->moves_in_background, .received_at_ms = received_at_ms};
     memcpy(m->campaign_id, campaign, strnlen(campaign, SFID_LEN));
     memcpy(m->record_id, record, strnlen(record, SFID_LEN));
     memcpy(m->subject_id, subject, strnlen(subject, SFID_LEN));
@@ -133,6 +134,7 @@ static void count_written(const struct pass *p, const char *action, size_t n)
 {
     if (n > 0)
         metric_add(metric_series(METRIC_TOUCHPOINTS_WRITTEN, p->claim->org, action), n);
+    reconcile_count_drift(p, action, n);
 }
 
 static struct org_row_result *results_of(struct pass *p)
@@ -190,6 +192,10 @@ enum err write_flush(struct pass *p, struct error *e)
 enum err write_want(struct pass *p, const struct touchpoint *t, const char *member_id,
                     const struct existing_row *old, struct error *e)
 {
+    if (p->deletes_only) {
+        p->withheld = true;
+        return ERR_NONE;
+    }
     if (p->wanted == NULL) {
         p->wanted = mem_array(ORG_WRITE_MAX, sizeof *p->wanted);
         p->rows = mem_array(ORG_WRITE_MAX, sizeof *p->rows);

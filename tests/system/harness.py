@@ -172,7 +172,7 @@ def free_port():
 
 
 DEFAULTS = {
-    "worker": {"threads": 4, "lease": "20s", "request_timeout": "10s", "echo": "2s"},
+    "worker": {"threads": 4, "lease": "20s", "request_timeout": "10s", "echo": "2s", "reconcile": "off"},
     "channels": [
         {"type": "Conference", "channel": "Events", "subchannel": "Conference"},
         {"type": "Trade Show", "channel": "Events", "subchannel": "Trade Show"},

@@ -145,6 +145,30 @@ static void only_values_that_differ_go_to_the_ledger(void **state)
     free(json);
 }
 
+static void the_budget_follows_the_usage(void **state)
+{
+    static const struct {
+        int64_t used, limit;
+        unsigned reserve;
+        enum budget want;
+    } rows[] = {
+        {-1, -1, 60, BUDGET_FREE},
+        {0, 0, 60, BUDGET_FREE},
+        {0, 100000, 60, BUDGET_FREE},
+        {59999, 100000, 60, BUDGET_FREE},
+        {60000, 100000, 60, BUDGET_LIVE_ONLY},
+        {89999, 100000, 60, BUDGET_LIVE_ONLY},
+        {90000, 100000, 60, BUDGET_DELETES_ONLY},
+        {120000, 100000, 60, BUDGET_DELETES_ONLY},
+        {0, 100000, 0, BUDGET_LIVE_ONLY},
+        {89999, 100000, 100, BUDGET_FREE},
+        {90000, 100000, 100, BUDGET_DELETES_ONLY},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(budget_of(rows[i].used, rows[i].limit, rows[i].reserve), rows[i].want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +177,7 @@ int main(void)
         cmocka_unit_test(the_guard_holds_only_what_no_setting_explains),
         cmocka_unit_test(the_fingerprint_changes_with_setting_dates_type_and_policy),
         cmocka_unit_test(every_touchpoint_is_found_by_its_key),
+        cmocka_unit_test(the_budget_follows_the_usage),
         cmocka_unit_test(only_values_that_differ_go_to_the_ledger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
