@@ -50,7 +50,8 @@ static void enabled_campaigns_and_those_of_touchpoints_come(void **state)
                                      "\ncampaign " C3 "\n");
     assert_int_equal(fake_count(x->fake), 5);
     assert_contains(target(x, 0), "FROM Campaign WHERE Enable_Buyer_Touchpoints__c != null");
-    assert_contains(target(x, 1), "Ad_Campaign_Id__c != null ORDER BY Ad_Campaign_Id__c LIMIT 2000");
+    assert_contains(target(x, 1),
+                    "Ad_Campaign_Id__c != null ORDER BY Ad_Campaign_Id__c LIMIT 2000");
     assert_contains(target(x, 2), "Ad_Campaign_Id__c > '" C2 "'");
     assert_contains(target(x, 3), "Ad_Campaign_Id__c > 'zz, by hand'");
     assert_contains(target(x, 4), "Ad_Campaign_Id__c = null");
