@@ -11,11 +11,13 @@
 
 #include "describe.h"
 #include "mem.h"
+#include "multipart.h"
 #include "stats.h"
 #include "text.h"
 
 /* Base64, as an org measures it: 150 MB. */
 static const size_t UPLOAD_MAX = 112500000;
+enum { MULTIPART_MAX = 100000 };
 
 void job_load_release(struct job_load *l)
 {
@@ -64,12 +66,48 @@ static bool may_load(struct sim *sim, const struct job *j, struct sim_reply *rep
     return false;
 }
 
+static void take_data(struct job *j, const char *data, size_t n)
+{
+    j->load.data = mem_alloc(n + 1);
+    memcpy(j->load.data, data, n);
+    j->load.data_len = n;
+}
+
+/* The job of a request: its body, or the part `job` beside the part `content`. */
+static json_t *job_body(const struct sim_request *r, struct part *content, struct sim_reply *reply)
+{
+    struct sim_request inner = *r;
+    struct part job;
+    *content = (struct part){.at = NULL};
+    if (r->content_type == NULL || strncasecmp(r->content_type, "multipart/form-data", 19) != 0)
+        return sim_request_json(r, reply);
+    if (!multipart_find(r->content_type, r->body, r->body_len, "job", &job) ||
+        !multipart_find(r->content_type, r->body, r->body_len, "content", content)) {
+        bulk_refuse(reply, "CLIENTINPUTERROR", "The parts job and content are required");
+        return NULL;
+    }
+    if (content->n > MULTIPART_MAX) {
+        bulk_refuse(reply, "CLIENTINPUTERROR", "The content may have up to %d characters",
+                    MULTIPART_MAX);
+        return NULL;
+    }
+    inner.content_type = NULL;
+    inner.body = job.at;
+    inner.body_len = job.n;
+    return sim_request_json(&inner, reply);
+}
+
 void bulk_create(struct sim *sim, const struct sim_request *r, struct sim_reply *reply)
 {
-    json_t *body = sim_request_json(r, reply);
+    struct part content;
+    json_t *body = job_body(r, &content, reply);
     struct job *j = body == NULL ? NULL : job_new(sim->bulk, r, body, reply);
     if (j != NULL && read_object(sim, j, body, reply) && may_load(sim, j, reply)) {
         job_keep(sim->bulk, j);
+        if (content.at != NULL) {
+            take_data(j, content.at, content.n);
+            job_enqueue(sim->bulk, j);
+        }
         sim_reply_json(reply, 200, job_json(sim, j, false));
     } else {
         job_free(&j);
@@ -99,9 +137,7 @@ void bulk_upload(struct sim *sim, const struct sim_request *r, struct sim_reply 
         sim_reply_error(reply, 413, "REQUEST_ENTITY_TOO_LARGE",
                         "The data of a job may have up to 150 MB as base64");
     } else {
-        l->data = mem_alloc(r->body_len + 1);
-        memcpy(l->data, r->body, r->body_len);
-        l->data_len = r->body_len;
+        take_data(j, r->body, r->body_len);
         sim_reply_text(reply, 201, NULL, "");
     }
 }

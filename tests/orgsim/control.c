@@ -297,26 +297,49 @@ static json_t *body_of(const struct sim_request *r, struct sim_reply *reply)
     return NULL;
 }
 
-static void dispatch(struct exchange *x, const char *path, json_t *body)
+static const struct control *find(const struct sim_request *r)
 {
+    char path[80];
+    if (r->segment_count < 2 || strcmp(r->segments[0], "sim") != 0)
+        return NULL;
+    snprintf(path, sizeof path, "%s%s%s", r->segments[1], r->segment_count > 2 ? "/" : "",
+             r->segment_count > 2 ? r->segments[2] : "");
     for (size_t i = 0; i < sizeof CONTROLS / sizeof CONTROLS[0]; i++) {
-        if (CONTROLS[i].method == x->request.method && strcmp(CONTROLS[i].path, path) == 0) {
-            CONTROLS[i].run(x->sim, &x->request, body, &x->reply);
-            return;
-        }
+        if (CONTROLS[i].method == r->method && strcmp(CONTROLS[i].path, path) == 0)
+            return &CONTROLS[i];
     }
-    sim_reply_json(&x->reply, 404,
-                   json_pack("{s:s}", "error", "no such control route; see README.md"));
+    return NULL;
+}
+
+bool control_exists(enum http_method method, const char *target)
+{
+    struct sim_request r;
+    bool found = sim_request_parse(&r, method, target) && find(&r) != NULL;
+    sim_request_release(&r);
+    return found;
+}
+
+void control_run(struct sim *sim, const struct sim_request *r, json_t *body,
+                 struct sim_reply *reply)
+{
+    const struct control *c = find(r);
+    if (c != NULL)
+        c->run(sim, r, body, reply);
+    else
+        sim_reply_json(reply, 404,
+                       json_pack("{s:s}", "error", "no such control route; see README.md"));
+}
+
+static bool is_flush(const struct sim_request *r)
+{
+    return r->method == HTTP_POST && r->segment_count == 3 &&
+           strcmp(r->segments[1], "outbound") == 0 && strcmp(r->segments[2], "flush") == 0;
 }
 
 void control_handle(struct exchange *x)
 {
-    const struct sim_request *r = &x->request;
-    char path[80];
-    snprintf(path, sizeof path, "%s%s%s", r->segment_count > 1 ? r->segments[1] : "",
-             r->segment_count > 2 ? "/" : "", r->segment_count > 2 ? r->segments[2] : "");
-    json_t *body = body_of(r, &x->reply);
-    if (body != NULL && r->method == HTTP_POST && strcmp(path, "outbound/flush") == 0) {
+    json_t *body = body_of(&x->request, &x->reply);
+    if (body != NULL && is_flush(&x->request)) {
         const json_t *ms = json_object_get(body, "timeout_ms");
         x->deadline_boot_ms =
             time_boot_ms() + (json_is_integer(ms) ? json_integer_value(ms) : 10000);
@@ -325,7 +348,7 @@ void control_handle(struct exchange *x)
         return;
     }
     if (body != NULL)
-        dispatch(x, path, body);
+        control_run(x->sim, &x->request, body, &x->reply);
     json_decref(body);
     exchange_send(x);
 }

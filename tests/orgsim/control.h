@@ -11,6 +11,13 @@
 /* Takes the exchange and sees to its end. */
 void control_handle(struct exchange *x);
 
+/* Carries out one request that needs no waiting; body is an object. A mistake is 400, an unknown
+ * route 404. */
+void control_run(struct sim *sim, const struct sim_request *r, json_t *body,
+                 struct sim_reply *reply);
+/* Whether there is a route for this path, which may have parameters. */
+bool control_exists(enum http_method method, const char *target);
+
 /* Always false, so that `return control_fail(…)` reads well: 400 {"error":…}. */
 bool control_fail(struct sim_reply *reply, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

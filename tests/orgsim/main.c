@@ -7,6 +7,7 @@
 
 #include "mem.h"
 #include "options.h"
+#include "scenario.h"
 #include "server.h"
 #include "sim.h"
 #include "soap.h"
@@ -32,11 +33,14 @@ static enum err run(const struct sim_options *options, struct event_base *base, 
 {
     struct sim *sim = NULL;
     struct server *server = NULL;
+    struct scenario *scenario = NULL;
     uint16_t port = (uint16_t)options->port;
     struct event *term = evsignal_new(base, SIGTERM, on_signal, base);
     struct event *interrupt = evsignal_new(base, SIGINT, on_signal, base);
     e->kind = ERR_NONE;
     if (sim_open(&sim, options, base, e) != ERR_NONE ||
+        (options->scenario != NULL &&
+         scenario_open(&scenario, sim, options->scenario, e) != ERR_NONE) ||
         server_start(&server, sim, &port, e) != ERR_NONE)
         goto out;
     snprintf(sim->address, sizeof sim->address, "http://127.0.0.1:%u", (unsigned)port);
@@ -49,6 +53,7 @@ static enum err run(const struct sim_options *options, struct event_base *base, 
     event_base_dispatch(base);
 out:
     server_stop(&server);
+    scenario_close(&scenario);
     sim_close(&sim);
     event_free(term);
     event_free(interrupt);

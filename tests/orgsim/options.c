@@ -38,6 +38,7 @@ static const struct option {
     TEXT("--outbound-key", outbound_key, "FILE", NULL, "its key"),
     NUMBER("--outbound-senders", outbound_senders, 2, 1, 16, "messages in flight at once"),
     TEXT("--time-zone", time_zone, "ZONE", "Europe/Berlin", "Organization.TimeZoneSidKey"),
+    TEXT("--scenario", scenario, "FILE", NULL, "control requests to carry out"),
     NUMBER("--retry-base-ms", retry_base_ms, 5000, 1, 86400000, "first pause before a retry"),
     NUMBER("--retry-max-ms", retry_max_ms, 7200000, 1, 86400000, "longest pause"),
     NUMBER("--latency-ms", latency_ms, 0, 0, 600000, "delay of each answer"),

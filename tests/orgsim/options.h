@@ -20,6 +20,7 @@ struct sim_options {
     const char *outbound_url, *outbound_ca, *outbound_cert, *outbound_key;
     int64_t outbound_senders;
     const char *time_zone;
+    const char *scenario;
     int64_t retry_base_ms, retry_max_ms;
     int64_t latency_ms, api_limit;
     int64_t help;
