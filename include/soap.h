@@ -31,7 +31,8 @@ enum {
 #define SOAP_PROBLEMS(X)                                                                           \
     X(SOAP_EMPTY_BODY, "empty_body", "the body is empty")                                          \
     X(SOAP_NOT_WELL_FORMED, "not_well_formed", "the XML is not well-formed")                       \
-    X(SOAP_ENCODING, "encoding", "the document is not UTF-8")                                      \
+    X(SOAP_ENCODING, "encoding", "the document is in another encoding than UTF-8")                 \
+    X(SOAP_UTF8, "utf8", "the document has bytes that are not UTF-8")                              \
     X(SOAP_NUL, "nul", "the document holds a NUL byte")                                            \
     X(SOAP_DOCTYPE, "doctype", "a document type declaration is not allowed")                       \
     X(SOAP_ENTITY, "entity", "an entity beyond the five built-in ones is not allowed")             \

@@ -90,7 +90,12 @@ static enum err start_store(struct daemon *d, struct error *e)
         .disk_reserve_bytes = DISK_RESERVE_BYTES,
         .put_queue_max = PUT_QUEUE_MAX,
     };
-    return store_open(&d->store, &o, e);
+    struct error why;
+    enum err err = store_open(&d->store, &o, &why);
+    if (err == ERR_NOT_FOUND) /* its directory */
+        return error_set(e, ERR_CONFIG, "%s: store.url: %s: make the directory first", c->file,
+                         why.text);
+    return err == ERR_NONE ? err : error_set(e, err, "%s", why.text);
 }
 
 static enum err start_workers(struct daemon *d, struct error *e)
@@ -118,6 +123,13 @@ static const char *public_health(void *ctx, bool ready)
     return atomic_load(&d->admin_is_up) ? admin_status(d->admin) : "unavailable";
 }
 
+/* Half of all, unless two of the largest bodies need more. */
+static uint64_t buffered_per_address(uint64_t max_body_bytes)
+{
+    uint64_t half = BUFFERED_BYTES_MAX / 2, two = 2 * max_body_bytes;
+    return two <= half ? half : (two < BUFFERED_BYTES_MAX ? two : BUFFERED_BYTES_MAX);
+}
+
 /* The intake's listener is made before the admin's handler, which shows it; it accepts when all
  * else stands. */
 static enum err start_intake(struct daemon *d, struct error *e)
@@ -131,7 +143,7 @@ static enum err start_intake(struct daemon *d, struct error *e)
         .threads = c->listen.threads,
         .max_body_bytes = c->listen.max_body_bytes,
         .max_buffered_bytes = BUFFERED_BYTES_MAX,
-        .max_buffered_per_address_bytes = BUFFERED_BYTES_MAX / 2,
+        .max_buffered_per_address_bytes = buffered_per_address(c->listen.max_body_bytes),
         .request_timeout_ms = c->listen.request_timeout_ms,
         .handshake_timeout_ms = HANDSHAKE_TIMEOUT_MS,
         .idle_timeout_ms = IDLE_TIMEOUT_MS,

@@ -51,6 +51,23 @@ static void set_holds_gauge(const struct daemon *d)
     }
 }
 
+/* Certificates of one name (RSA and ECDSA side by side) share a series: the first to expire. */
+static void set_certificate_gauges(const struct tls_server *tls)
+{
+    size_t count = tls_server_certificate_count(tls);
+    for (size_t i = 0; i < count; i++) {
+        const char *name, *other;
+        int64_t first_ms = tls_server_expires_at_ms(tls, i, &name);
+        for (size_t k = 0; k < count; k++) {
+            int64_t at_ms = tls_server_expires_at_ms(tls, k, &other);
+            if (strcmp(name, other) == 0 && at_ms < first_ms)
+                first_ms = at_ms;
+        }
+        metric_set(metric_series(METRIC_CERTIFICATE_EXPIRY, name),
+                   (double)(first_ms - time_wall_ms()) / 1000);
+    }
+}
+
 static void set_reconcile_ages(const struct daemon *d)
 {
     for (size_t i = 0; i < d->config->org_count; i++) {
@@ -83,11 +100,7 @@ static void set_gauges(const struct daemon *d)
             set_queue_gauges(&row);
         }
     }
-    for (size_t i = 0; i < tls_server_certificate_count(d->tls); i++) {
-        const char *name;
-        int64_t left_ms = tls_server_expires_at_ms(d->tls, i, &name) - time_wall_ms();
-        metric_set(metric_series(METRIC_CERTIFICATE_EXPIRY, name), (double)left_ms / 1000);
-    }
+    set_certificate_gauges(d->tls);
     metric_set(metric_series(METRIC_BUILD_INFO, TP_VERSION), 1);
     set_holds_gauge(d);
     set_reconcile_ages(d);

@@ -105,7 +105,9 @@ static int run(struct daemon *d)
         log_error("cannot start", "error", e.text, NULL);
     }
     daemon_stop(d, is_hurried);
-    return err == ERR_NONE ? EXIT_WELL : EXIT_FAILED;
+    if (err == ERR_NONE)
+        return EXIT_WELL;
+    return err == ERR_CONFIG ? EXIT_CONFIG : EXIT_FAILED;
 }
 
 int main(int argc, char **argv)

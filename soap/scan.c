@@ -59,7 +59,7 @@ static enum soap_problem scan_characters(const char *body, size_t n, size_t *at)
         if (c >= 0x80) {
             size_t len = utf8_len(bytes + i, n - i);
             if (len == 0)
-                return SOAP_ENCODING;
+                return SOAP_UTF8;
             if (is_noncharacter(bytes + i, len))
                 return SOAP_NOT_WELL_FORMED;
             i += len;

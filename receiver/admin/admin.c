@@ -6,9 +6,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "log.h"
 #include "mem.h"
+
+#define COMMON "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
 
 enum { ID_MAX = 64, PATH_MAX_BYTES = 256 };
 
@@ -32,7 +35,9 @@ void answer_json(struct answer *a, int status, json_t *value)
 {
     char *text = value == NULL ? NULL : json_dumps(value, JSON_COMPACT);
     json_decref(value);
-    *a = (struct answer){status, "application/json", text == NULL ? mem_strdup("{}") : text};
+    *a = (struct answer){.status = status,
+                         .content_type = "application/json",
+                         .text = text == NULL ? mem_strdup("{}") : text};
 }
 
 void answer_problem(struct answer *a, int status, const char *title, const char *detail)
@@ -67,31 +72,42 @@ static bool has_token(const struct admin *a, const struct http_head *h)
     static const char scheme[] = "Bearer ";
     const struct http_span *v = http_head_field(h, "Authorization");
     size_t n = sizeof scheme - 1;
-    return v != NULL && v->n > n && strncmp(v->p, scheme, n) == 0 &&
+    return v != NULL && v->n > n && strncasecmp(v->p, scheme, n) == 0 &&
            secret_equal(&a->secret_token, v->p + n, v->n - n);
+}
+
+/* HEAD is answered as GET; the listener leaves the body out. */
+static bool method_matches(const char *method, struct http_span got)
+{
+    return http_span_is(got, method) || (strcmp(method, "GET") == 0 && http_span_is(got, "HEAD"));
 }
 
 static void dispatch(struct admin *a, const struct http_head *h, struct answer *out)
 {
     char id[ID_MAX];
-    bool path_known = false;
+    const char *known = NULL; /* the method of a route with this path */
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         if (!path_matches(ROUTES[i].path, h->path, id))
             continue;
-        path_known = true;
-        if (!http_span_is(h->method, ROUTES[i].method))
+        known = ROUTES[i].method;
+        if (!method_matches(known, h->method))
             continue;
-        if (ROUTES[i].open || has_token(a, h))
+        if (ROUTES[i].open || has_token(a, h)) {
             ROUTES[i].run(a, id, out);
-        else
-            answer_problem(out, 401, "Not signed in",
-                           "send the bearer token of admin.token_file in the Authorization header");
+            return;
+        }
+        answer_problem(out, 401, "Not signed in",
+                       "send the bearer token of admin.token_file in the Authorization header");
+        out->extra = COMMON "WWW-Authenticate: Bearer realm=\"touchpointd\"\r\n";
         return;
     }
-    if (path_known)
-        answer_problem(out, 405, "Method not allowed", "this path answers another method");
-    else
+    if (known == NULL) {
         answer_problem(out, 404, "Not found", "there is nothing at this path");
+        return;
+    }
+    answer_problem(out, 405, "Method not allowed", "this path answers another method");
+    out->extra =
+        strcmp(known, "GET") == 0 ? COMMON "Allow: GET, HEAD\r\n" : COMMON "Allow: POST\r\n";
 }
 
 /* ------------------------------------------------------------------ the listener's handler */
@@ -131,7 +147,7 @@ static void admin_request(void *ctx, void *loop, const struct http_head *h,
     struct listener_answer reply = {
         .status = out.status,
         .content_type = out.content_type,
-        .extra = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n",
+        .extra = out.extra == NULL ? COMMON : out.extra,
         .body = out.text,
         .body_len = strlen(out.text),
     };

@@ -19,7 +19,8 @@ struct admin {
 struct answer {
     int status;
     const char *content_type;
-    char *text; /* owned */
+    char *text;        /* owned */
+    const char *extra; /* header lines, CRLF ended, in place of the common ones; or NULL */
 };
 
 void answer_json(struct answer *a, int status, json_t *value);

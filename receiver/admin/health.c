@@ -235,6 +235,8 @@ void route_metrics(struct admin *a, const char *id, struct answer *out)
     (void)id;
     buf_init(&b, METRICS_MAX_BYTES);
     metrics_write(&b);
-    *out = (struct answer){200, "text/plain; version=0.0.4; charset=utf-8", buf_take(&b)};
+    *out = (struct answer){.status = 200,
+                           .content_type = "text/plain; version=0.0.4; charset=utf-8",
+                           .text = buf_take(&b)};
     buf_release(&b);
 }

@@ -91,6 +91,14 @@ static bool is_get(const struct http_head *h)
     return http_span_is(h->method, "GET") || http_span_is(h->method, "HEAD");
 }
 
+/* All but the last segment is right. */
+static bool is_at_the_door(const struct intake *i, const struct http_head *h)
+{
+    size_t n = i->door_len;
+    return n > 0 && h->path.n >= n && memcmp(h->path.p, i->options.config->listen.path, n) == 0 &&
+           memchr(h->path.p + n, '/', h->path.n - n) == NULL;
+}
+
 void intake_admit(void *ctx, void *arg, const struct http_head *h, const struct listener_peer *peer,
                   struct listener_answer *refuse)
 {
@@ -100,7 +108,8 @@ void intake_admit(void *ctx, void *arg, const struct http_head *h, const struct 
     if (intake_is_health(i, h, &ready) && is_get(h))
         return;
     if (!secret_equal(&i->path, h->path.p, h->path.n))
-        intake_refuse(loop, REFUSE_PATH, peer, NULL, NULL, NULL, refuse);
+        intake_refuse(loop, is_at_the_door(i, h) ? REFUSE_SECRET : REFUSE_PATH, peer, NULL, NULL,
+                      NULL, refuse);
     else if (!http_span_is(h->method, "POST"))
         intake_refuse(loop, REFUSE_METHOD, peer, NULL, NULL, NULL, refuse);
     else if (!type_is_xml(h))

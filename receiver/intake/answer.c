@@ -24,6 +24,7 @@ static const struct refusal REFUSALS[] = {
         {503, "Server", "draining", RETRY,
          "the receiver is stopping; the message will be taken when it is sent again"},
     [REFUSE_PATH] = {404, NULL, "not_found", NULL, "not found\n"},
+    [REFUSE_SECRET] = {403, NULL, "wrong_secret", NULL, "forbidden\n"},
     [REFUSE_METHOD] = {405, "Client", "method", "Allow: POST\r\n",
                        "outbound messages are sent with POST"},
     [REFUSE_TYPE] = {415, "Client", "content_type", NULL,

@@ -15,6 +15,16 @@
 
 enum { ANSWER_MAX = 65536 };
 
+/* A path of three segments or more has its secret in the last: /salesforce/outbound/SECRET. */
+static size_t door_len(const char *path)
+{
+    const char *last = strrchr(path, '/');
+    size_t slashes = 0;
+    for (const char *c = path; *c != '\0'; c++)
+        slashes += *c == '/';
+    return slashes >= 3 ? (size_t)(last - path) + 1 : 0;
+}
+
 enum err intake_new(struct intake **out, const struct intake_options *o, struct error *e)
 {
     const char *path = o->config->listen.path;
@@ -25,6 +35,7 @@ enum err intake_new(struct intake **out, const struct intake_options *o, struct 
     if (o->put == NULL)
         i->options.put = store_put;
     secret_set(&i->path, path, strlen(path));
+    i->door_len = door_len(path);
     pthread_mutex_init(&i->door, NULL);
     labels_init(&i->unknown_orgs);
     labels_init(&i->other_objects);

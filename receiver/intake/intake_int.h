@@ -47,6 +47,7 @@ struct log_gate {
 struct intake {
     struct intake_options options;
     struct secret path; /* may hold a secret part; compared in constant time */
+    size_t door_len;    /* bytes of path before its secret part; 0: it has none */
     struct intake_org *orgs;
     size_t org_count;
     struct metric_series *seconds;
@@ -97,6 +98,7 @@ const char *intake_object_label(size_t row, const struct schema *schema);
 enum intake_refusal {
     REFUSE_DRAINING,
     REFUSE_PATH,
+    REFUSE_SECRET,
     REFUSE_METHOD,
     REFUSE_TYPE,
     REFUSE_ENCODING,

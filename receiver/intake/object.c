@@ -97,10 +97,10 @@ size_t intake_map(struct store_item *item, const struct soap_notification *n,
     copy_id(item->notification_id, n->id);
     memcpy(item->object, n->object, sizeof n->object);
     copy_id(item->record_id, n->record_id);
-    if (n->record_id[0] == '\0')
-        item->kind = STORE_GAP;
-    else if (row == OBJECTS_KNOWN)
+    if (row == OBJECTS_KNOWN && n->object[0] != '\0')
         item->kind = STORE_IGNORED;
+    else if (n->record_id[0] == '\0')
+        item->kind = STORE_GAP;
     else
         OBJECTS[row].fill(item, n);
     return row;

@@ -165,7 +165,9 @@ void *sqlite_committer(void *store)
     struct store_batch b;
     refuse_or_accept(s, NULL);
     while (store_queue_take(&s->queue, &b, SQLITE_BATCH_MAX, s->refusing ? RETRY_MS : IDLE_MS)) {
+        atomic_store(&s->busy_since_boot_ms, store_boot_ms(&s->base));
         run(s, &b);
+        atomic_store(&s->busy_since_boot_ms, 0);
         sqlite_checkpoint(s, b.requests == NULL && b.puts == NULL);
     }
     return NULL;

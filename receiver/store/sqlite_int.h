@@ -108,6 +108,9 @@ struct sqlite_store {
     bool checker_runs;
     struct sql_db checked;
     atomic_bool damaged, checker_stop, check_passed;
+
+    _Atomic int64_t busy_since_boot_ms; /* the batch under way; 0: none */
+    _Atomic uint64_t inode;             /* of the file that is open */
 };
 
 /* ------------------------------------------------------------------ sqlite_open.c */

@@ -18,9 +18,20 @@
 #include "log.h"
 #include "mem.h"
 
-enum { APPLICATION_ID = 0x54505131, VALUE_SIZE = 32 }; /* "TPQ1" */
+enum {
+    APPLICATION_ID = 0x54505131, /* "TPQ1" */
+    VALUE_SIZE = 32,
+    BUSY_DEAD_MS = 10000, /* a batch that takes longer: the disk hangs */
+};
 
 /* ------------------------------------------------------------------ files */
+
+/* 0 where there is no such file. */
+static uint64_t inode_of(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? (uint64_t)st.st_ino : 0;
+}
 
 /* The path without symbolic links; the file itself may be missing. Gives *out. */
 static enum err resolve(const char *path, char **out, struct error *e)
@@ -127,6 +138,8 @@ enum err sqlite_open_writer(struct sqlite_store *s, struct error *e)
                        e);
     if (err == ERR_NONE)
         sqlite3_wal_hook(s->db.handle, note_wal_size, s);
+    if (err == ERR_NONE)
+        atomic_store(&s->inode, inode_of(s->path));
     s->wal_pages = s->wal_pages_checkpointed = 0;
     return err;
 }
@@ -319,7 +332,19 @@ static enum err probe(struct store *store, struct error *e)
         return error_set(e, ERR_FULL, "less than the reserve of %llu bytes is free under %s",
                          (unsigned long long)s->base.options.disk_reserve_bytes, s->path);
     store_queue_refusal(&s->queue, &refusal);
-    return refusal.kind == ERR_NONE ? ERR_NONE : error_set(e, refusal.kind, "%s", refusal.text);
+    if (refusal.kind != ERR_NONE)
+        return error_set(e, refusal.kind, "%s", refusal.text);
+    int64_t busy_since = atomic_load(&s->busy_since_boot_ms);
+    int64_t busy_ms = busy_since == 0 ? 0 : store_boot_ms(store) - busy_since;
+    if (busy_ms > BUSY_DEAD_MS)
+        return error_set(e, ERR_IO, "a write to %s has been under way for %lld s: the disk hangs",
+                         s->path, (long long)(busy_ms / 1000));
+    if (inode_of(s->path) != atomic_load(&s->inode))
+        return error_set(e, ERR_IO,
+                         "%s was removed or replaced while it is in use; what is received now is "
+                         "lost with the process: put it back, or restart the daemon",
+                         s->path);
+    return ERR_NONE;
 }
 
 const struct store_backend store_sqlite = {

@@ -70,6 +70,9 @@ enum err sqlite_watch_clock(struct sqlite_store *s, struct error *e)
         sqlite_rollback(s);
     if (err != ERR_NONE)
         return err;
+    /* else a pass under way would absorb an echo that the shift brought before its claim */
+    for (size_t i = 0; i < s->leases.count; i++)
+        s->leases.v[i].claimed_at_ms += leap;
     s->clock_base_ms = base;
     s->leapt_at_boot_ms = boot;
     sqlite_lane_forget(s);

@@ -115,6 +115,16 @@ static void a_url_is_checked(void **state)
     expect_refused(f, url, ERR_NOT_FOUND, "missing");
 }
 
+static void a_file_that_was_removed_in_use_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    EXPECT_OK(store_probe(f->store, &e));
+    assert_int_equal(unlink(fixture_path(f)), 0);
+    EXPECT_ERR(store_probe(f->store, &e), ERR_IO);
+    assert_non_null(strstr(e.text, "removed or replaced"));
+}
+
 /* ------------------------------------------------------------------ one daemon a file */
 
 static void a_second_daemon_is_refused_by_whatever_path(void **state)
@@ -360,6 +370,7 @@ int main(void)
         TEST(commits_are_synced_and_only_the_committer_checkpoints),
         TEST(an_orderly_stop_leaves_one_file_that_holds_all),
         TEST(a_url_is_checked),
+        TEST(a_file_that_was_removed_in_use_is_noticed),
         TEST(a_second_daemon_is_refused_by_whatever_path),
         TEST(another_programs_database_is_left_alone),
         TEST(a_file_that_is_no_database_is_refused),

@@ -1,4 +1,5 @@
 """The intake as a client sees it: what is acknowledged is in the database, what is refused is answered as agreed."""
+import http.client
 import json
 import socket
 import ssl
@@ -175,6 +176,15 @@ class Intake(unittest.TestCase):
         self.assertEqual(self.world.admin("/api/v1/jobs", token="wrong")[0], 401)
         self.assertEqual(json.loads(self.world.admin("/api/v1/jobs", token="t0ken-of-the-admin")[1]), {"jobs": []})
         self.assertEqual(self.world.admin("/nothing")[0], 404)
+        for method, path, status, field, value in (("HEAD", "/healthz", 200, "Content-Type", "application/json"),
+                                                   ("POST", "/healthz", 405, "Allow", "GET, HEAD"),
+                                                   ("GET", "/api/v1/jobs/1/approve", 405, "Allow", "POST"),
+                                                   ("GET", "/api/v1/jobs", 401, "WWW-Authenticate", 'Bearer realm="touchpointd"')):
+            door = http.client.HTTPConnection("127.0.0.1", self.world.admin_port, timeout=10)
+            door.request(method, path)
+            reply = door.getresponse()
+            self.assertEqual((reply.status, reply.getheader(field)), (status, value), (method, path))
+            door.close()
 
 
 class Ending(unittest.TestCase):

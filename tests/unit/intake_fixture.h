@@ -20,7 +20,7 @@
 #include "sfid.h"
 #include "soap.h"
 
-#define ORG_PATH "/salesforce/secret-part"
+#define ORG_PATH "/salesforce/outbound/secret-part"
 
 enum { ITEMS_MAX = 128, KEPT_MAX = 32 };
 

@@ -32,10 +32,12 @@ static void the_head_decides_who_may_send_a_body(void **state)
         const char *want_field; /* or NULL */
     } rows[] = {
         {"another path", "POST /other", XML_TYPE, 404, NULL},
-        {"the path without its end", "POST /salesforce/secret-par", XML_TYPE, 404, NULL},
+        {"the path without its secret", "POST /salesforce/outbound", XML_TYPE, 404, NULL},
+        {"a wrong secret", "POST /salesforce/outbound/secret-par", XML_TYPE, 403, NULL},
+        {"an empty secret", "POST /salesforce/outbound/", XML_TYPE, 403, NULL},
         {"the path and more", "POST " ORG_PATH "/", XML_TYPE, 404, NULL},
-        {"the path in another case", "POST /Salesforce/secret-part", XML_TYPE, 404, NULL},
-        {"an escaped path", "POST /salesforce/secret%2Dpart", XML_TYPE, 404, NULL},
+        {"the path in another case", "POST /Salesforce/outbound/secret-part", XML_TYPE, 404, NULL},
+        {"an escaped secret", "POST /salesforce/outbound/secret%2Dpart", XML_TYPE, 403, NULL},
         {"GET", "GET " ORG_PATH, XML_TYPE, 405, "\r\nAllow: POST\r\n"},
         {"PUT", "PUT " ORG_PATH, XML_TYPE, 405, "\r\nAllow: POST\r\n"},
         {"no type", "POST " ORG_PATH, "", 415, NULL},
@@ -161,7 +163,8 @@ static void every_notification_becomes_what_its_object_asks_for(void **state)
          false},
         {"empty member", "CampaignMember", NULL, false, false, false, STORE_GAP, false, false},
         {"empty campaign", "Campaign", NULL, false, false, false, STORE_GAP, false, false},
-        {"empty opportunity", "Opportunity", NULL, false, false, false, STORE_GAP, false, false},
+        {"empty opportunity", "Opportunity", NULL, false, false, false, STORE_IGNORED, false,
+         false},
     };
     enum { COUNT = sizeof rows / sizeof rows[0] };
     struct soap_out_notification list[COUNT];

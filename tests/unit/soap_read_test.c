@@ -77,7 +77,7 @@ static void the_line_of_a_problem_is_told(void **state)
         unsigned line;
     } rows[] = {
         {"NUL", "<a>\n\n\x01</a>", SOAP_NOT_WELL_FORMED, 3},
-        {"bytes", "<a>\n\xff</a>", SOAP_ENCODING, 2},
+        {"bytes", "<a>\n\xff</a>", SOAP_UTF8, 2},
         {"doctype", "<?xml version='1.0'?>\n<!DOCTYPE a>\n<a/>", SOAP_DOCTYPE, 2},
         {"crossing tags", "<a>\n<b>\n</a></b>", SOAP_NOT_ENVELOPE, 1},
         {"entity",

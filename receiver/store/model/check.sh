@@ -107,7 +107,7 @@ judge_table() {
 }
 
 tell_story() { # FLAG...
-    local flags=(-DBOUNDED -DCHANGES=2 -DFAULTS=2 -DOUTCOME "$@")
+    local flags=(-DBOUNDED -DCHANGES=2 -DFAULTS=2 "$@")
     cd "$dir" || exit 1
     search short "${flags[@]}" >log 2>&1
     if [ -f model.pml.trail ]; then
