@@ -301,6 +301,21 @@ static void an_echo_that_is_to_run_again_waits_its_time_as_well(void **state)
     expect_echo_in(f, ECHO_MS, 1);
 }
 
+static void a_pass_during_which_the_wall_clock_leaps_absorbs_no_echo(void **state)
+{
+    static const int64_t leaps[] = {-DAY_MS, -6 * MINUTE_MS};
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < sizeof leaps / sizeof leaps[0]; i++) {
+        struct store_claim *c = claim_and_write(f, 2 * i + 1, 1);
+        settle_applied(f, &c);
+        put_member(f, 2 * i + 2, 1);
+        c = claim_on(f, 1, 1);
+        store_shift_clock(f->store, leaps[i], 0);
+        settle_whole(f, &c);
+        expect_echo_in(f, ECHO_MS, 1);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -322,6 +337,7 @@ int main(void)
         TEST(an_echos_own_pass_that_is_lost_leaves_another),
         TEST(an_echo_waits_its_time_though_the_wall_clock_leaps),
         TEST(an_echo_that_is_to_run_again_waits_its_time_as_well),
+        TEST(a_pass_during_which_the_wall_clock_leaps_absorbs_no_echo),
     };
     return cmocka_run_group_tests_name("store write", tests, NULL, NULL);
 }
