@@ -112,8 +112,10 @@ tell_story() { # FLAG...
     search short "${flags[@]}" >log 2>&1
     if [ -f model.pml.trail ]; then
         spin -k model.pml.trail -T "${flags[@]}" model.pml | sed '/^spin: trail ends/,$d'
+    elif grep -q 'errors: 0$' log; then
+        echo "no error with ${flags[*]}"
     else
-        tail -n 20 log
+        cat log
         return 1
     fi
 }
