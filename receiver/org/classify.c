@@ -137,16 +137,20 @@ static enum err refused(const struct call *call, long status, json_t *error, str
 
     copy_whole(a->code, sizeof a->code, code, strlen(code));
     *daily_limit = code_is_daily(code, message);
-    if (is_missing(call, status, code))
+    const char *advice = by_status == NULL ? NULL : by_status->advice;
+    if (is_missing(call, status, code)) {
         kind = call->missing;
-    else if (rule != NULL)
+        advice = kind == ERR_NOT_FOUND ? "deleted, or too old" : "the org does not offer it";
+        rule = NULL;
+    } else if (rule != NULL) {
         kind = rule->request;
-    else if (by_status != NULL)
+    } else if (by_status != NULL) {
         kind = by_status->kind;
+    }
     if (call->is_write && status >= 500)
         kind = ERR_UNKNOWN_OUTCOME;
     buf_init(&text, ERROR_TEXT_MAX);
-    put_sentence(&text, code, message, rule, by_status == NULL ? NULL : by_status->advice);
+    put_sentence(&text, code, message, rule, advice);
     (void)error_set(e, kind, "%s: %s (%s, status %ld)", call->operation, text.data, a->code,
                     status);
     buf_release(&text);
