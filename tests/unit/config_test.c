@@ -195,6 +195,14 @@ static void file_names_are_relative_to_the_file(void **state)
     config_free(&c);
 }
 
+static void the_environment_is_not_looked_at(void **state)
+{
+    (void)state;
+    struct config *c = load("admin: { token_file: \"/${HOME}/$USER\" }\n" ORG);
+    assert_string_equal(c->admin.token_file, "/${HOME}/$USER");
+    config_free(&c);
+}
+
 static void a_relative_file_is_found_from_the_working_directory(void **state)
 {
     (void)state;
@@ -312,6 +320,7 @@ int main(void)
         cmocka_unit_test(an_org_has_its_defaults_too),
         cmocka_unit_test(every_key_is_taken),
         cmocka_unit_test(file_names_are_relative_to_the_file),
+        cmocka_unit_test(the_environment_is_not_looked_at),
         cmocka_unit_test(a_relative_file_is_found_from_the_working_directory),
         cmocka_unit_test(rules_and_channels_are_kept_as_written_with_their_lines),
         cmocka_unit_test(a_setting_without_effect_is_noted),
