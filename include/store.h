@@ -203,6 +203,23 @@ MUST_USE enum err store_write_begin(struct store *s, struct store_claim *c, stru
 MUST_USE enum err store_write_end(struct store *s, struct store_claim *c,
                                   const struct store_ledger_row *rows, size_t n, struct error *e);
 
+/* A bulk job of the org that works on the claimed campaign (protocol rule 14): put durably before
+ * its upload, ended when nothing more will come of it. Whoever claims the campaign next brings
+ * those that are listed to their end before its first read. */
+struct store_bulk_job {
+    char id[SFID_SIZE];
+    int kind; /* the worker's */
+    int64_t rows;
+};
+MUST_USE enum err store_bulk_put(struct store *s, struct store_claim *c,
+                                 const struct store_bulk_job *job, struct error *e);
+MUST_USE enum err store_bulk_end(struct store *s, struct store_claim *c, const char *id,
+                                 struct error *e);
+/* At most max, oldest first. */
+MUST_USE enum err store_bulk_list(struct store *s, struct store_claim *c,
+                                  struct store_bulk_job *out, size_t max, size_t *count,
+                                  struct error *e);
+
 /* ------------------------------------------------------------------ settle */
 
 enum store_verdict { STORE_APPLIED, STORE_RETRY, STORE_FAIL };

@@ -151,10 +151,11 @@ bool sqlite_space_low(struct sqlite_store *s);
 MUST_USE enum err sqlite_put(struct sqlite_store *s, struct store_put *p, struct error *e);
 typedef enum err sqlite_op(struct sqlite_store *s, struct store_request *r, struct error *e);
 sqlite_op sqlite_claim, sqlite_renew, sqlite_write_begin, sqlite_write_end, sqlite_settle;
-sqlite_op sqlite_hint;
+sqlite_op sqlite_hint, sqlite_bulk_put, sqlite_bulk_end;
 sqlite_op sqlite_hold_put, sqlite_hold_end, sqlite_hold_approve, sqlite_cursor_set, sqlite_retain;
 /* Run by the caller's thread on the reader, under read_lock. */
-sqlite_op sqlite_fingerprint, sqlite_hold_get, sqlite_hold_list, sqlite_cursor_get, sqlite_stats;
+sqlite_op sqlite_bulk_list, sqlite_fingerprint, sqlite_hold_get, sqlite_hold_list,
+    sqlite_cursor_get, sqlite_stats;
 
 /* ------------------------------------------------------------------ sqlite_put.c */
 MUST_USE enum err sqlite_add_hint(struct sqlite_store *s, const char *org,

@@ -104,6 +104,10 @@
     X(SQL_HOLD_END, "DELETE FROM job WHERE kind = 'held' AND org = ?1 AND campaign_id = ?2")       \
     X(SQL_HOLD_APPROVE, "UPDATE job SET approved = 1 WHERE kind = 'held' AND id = ?1 "             \
                         "RETURNING org, campaign_id")                                              \
+    X(SQL_BULK_PUT,                                                                                \
+      "INSERT INTO bulk_job (org, key, job, kind, rows, at) VALUES (?1, ?2, ?3, ?4, "              \
+      "?5, ?6) ON CONFLICT DO NOTHING")                                                            \
+    X(SQL_BULK_END, "DELETE FROM bulk_job WHERE org = ?1 AND key = ?2 AND job = ?3")               \
     X(SQL_CURSOR_SET, "INSERT INTO org_cursor (org, name, value) VALUES (?1, ?2, ?3) "             \
                       "ON CONFLICT (org, name) DO UPDATE SET value = excluded.value")              \
     /* reading */                                                                                  \
@@ -112,6 +116,8 @@
                     "WHERE kind = 'held' AND org = ?1 AND campaign_id = ?2")                       \
     X(SQL_HOLD_LIST, "SELECT id, org, campaign_id, would_delete, existing, at, approved FROM job " \
                      "WHERE kind = 'held' ORDER BY id LIMIT ?1")                                   \
+    X(SQL_BULK_LIST, "SELECT job, kind, rows FROM bulk_job WHERE org = ?1 AND key = ?2 ORDER BY "  \
+                     "at, job LIMIT ?3")                                                           \
     X(SQL_CURSOR_GET, "SELECT value FROM org_cursor WHERE org = ?1 AND name = ?2")                 \
     X(SQL_TALLIES, "SELECT org, ready, leased, done, failed FROM tally ORDER BY org LIMIT ?1")     \
     /* the loops' order is the indexes': sorting would read all that is due */                     \

@@ -188,6 +188,29 @@ enum err store_hint(struct store *s, const char *org, const struct store_new_hin
     return submit(s, &r, e);
 }
 
+enum err store_bulk_put(struct store *s, struct store_claim *c, const struct store_bulk_job *job,
+                        struct error *e)
+{
+    struct store_request r = {.op = STORE_OP_BULK_PUT, .u.bulk_put = {.job = job}};
+    return submit_leased(s, &r, c, e);
+}
+
+enum err store_bulk_end(struct store *s, struct store_claim *c, const char *id, struct error *e)
+{
+    struct store_request r = {.op = STORE_OP_BULK_END, .u.bulk_end = {.id = id}};
+    return submit_leased(s, &r, c, e);
+}
+
+enum err store_bulk_list(struct store *s, struct store_claim *c, struct store_bulk_job *out,
+                         size_t max, size_t *count, struct error *e)
+{
+    struct store_request r = {.op = STORE_OP_BULK_LIST, .u.bulk_list = {.out = out, .max = max}};
+    enum err err = submit_leased(s, &r, c, e);
+    if (err == ERR_NONE)
+        *count = r.u.bulk_list.count;
+    return err;
+}
+
 /* ------------------------------------------------------------------ delete guard and cursors */
 
 enum err store_fingerprint(struct store *s, const char *org, const char *campaign,

@@ -40,6 +40,9 @@ enum store_op {
     STORE_OP_WRITE_END,
     STORE_OP_SETTLE,
     STORE_OP_HINT,
+    STORE_OP_BULK_PUT,
+    STORE_OP_BULK_END,
+    STORE_OP_BULK_LIST,
     STORE_OP_FINGERPRINT,
     STORE_OP_HOLD_PUT,
     STORE_OP_HOLD_GET,
@@ -76,6 +79,16 @@ struct store_request {
             const char *org;
             const struct store_new_hint *what;
         } hint;
+        struct {
+            const struct store_bulk_job *job;
+        } bulk_put;
+        struct {
+            const char *id;
+        } bulk_end;
+        struct {
+            struct store_bulk_job *out;
+            size_t max, count;
+        } bulk_list;
         struct {
             const char *org, *campaign;
             char *out; /* STORE_FINGERPRINT_SIZE */

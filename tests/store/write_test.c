@@ -65,6 +65,43 @@ static void expect_echo_in(struct fixture *f, int64_t ms, unsigned campaign)
     expect_no_claim(f);
 }
 
+/* ------------------------------------------------------------------ bulk jobs */
+
+static void a_bulk_job_is_known_until_it_ended_whoever_claims(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    struct store_bulk_job jobs[4];
+    const struct store_bulk_job one = {.id = "750000000000001AAA", .kind = 1, .rows = 12000};
+    size_t count = 9;
+    put_member(f, 1, 1);
+    put_member(f, 2, 2);
+    struct store_claim *c = claim_on(f, 1, 1);
+    EXPECT_OK(store_bulk_list(f->store, c, jobs, 4, &count, &e));
+    assert_int_equal(count, 0);
+    EXPECT_OK(store_bulk_put(f->store, c, &one, &e));
+    EXPECT_OK(store_bulk_put(f->store, c, &one, &e));
+    struct store_claim *late = c;
+    fixture_reopen(f);
+    for (int i = 0; i < 2; i++) {
+        c = claim_some(f);
+        EXPECT_OK(store_bulk_list(f->store, c, jobs, 4, &count, &e));
+        assert_int_equal(count, strcmp(c->key, campaign_id(1)) == 0);
+        if (count == 1) {
+            assert_string_equal(jobs[0].id, one.id);
+            assert_int_equal(jobs[0].kind, 1);
+            assert_int_equal(jobs[0].rows, 12000);
+            EXPECT_ERR(store_bulk_end(f->store, late, one.id, &e), ERR_STALE);
+            EXPECT_OK(store_bulk_end(f->store, c, one.id, &e));
+            EXPECT_OK(store_bulk_list(f->store, c, jobs, 4, &count, &e));
+            assert_int_equal(count, 0);
+            EXPECT_ERR(store_bulk_put(f->store, late, &one, &e), ERR_STALE);
+        }
+        settle_applied(f, &c);
+    }
+    store_claim_free(&late);
+}
+
 /* ------------------------------------------------------------------ when there is one */
 
 static void an_answer_that_was_understood_leaves_no_echo(void **state)
@@ -320,6 +357,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
+        TEST(a_bulk_job_is_known_until_it_ended_whoever_claims),
         TEST(an_answer_that_was_understood_leaves_no_echo),
         TEST(a_mark_still_set_at_the_release_becomes_an_echo),
         TEST(a_settle_without_release_keeps_the_mark),
