@@ -30,10 +30,14 @@ static bool names(const char (*orgs)[SFID_SIZE], size_t count, const char *org)
     return false;
 }
 
+static bool is_live_only(const struct store_claim_options *o, const char *org)
+{
+    return names(o->live_orgs, o->live_count, org);
+}
+
 static bool is_skipped(const struct store_claim_options *o, const char *org, int background)
 {
-    return names(o->skip_orgs, o->skip_count, org) ||
-           (background && names(o->live_orgs, o->live_count, org));
+    return names(o->skip_orgs, o->skip_count, org) || (background && is_live_only(o, org));
 }
 
 /* The first lane of that org and class that is not leased. */
@@ -150,14 +154,15 @@ static void judge(struct picked *p, const struct rows *r, const char *key)
 
 /* Oldest first, a background row as if it were younger. */
 static enum err pick(struct sqlite_store *s, const char *org, const char *key, int64_t now_ms,
-                     struct picked *p, struct error *e)
+                     bool live_only, struct picked *p, struct error *e)
 {
     const int most = STORE_SLICE_MAX + 1; /* one more tells that some are left */
     struct rows live = {.q = sql_query(&s->db, SQL_CLAIM_LIVE, "ttid", org, key, now_ms, most)};
     struct rows background = {
         .q = sql_query(&s->db, SQL_CLAIM_BACKGROUND, "ttid", org, key, now_ms, most)};
     next_row(&live);
-    next_row(&background);
+    if (!live_only)
+        next_row(&background);
     while (!p->alone && (live.any || background.any)) {
         if (p->count == STORE_SLICE_MAX || p->poison_count == STORE_SLICE_MAX) {
             p->left_some = true;
@@ -242,7 +247,8 @@ static enum err try_lane(struct sqlite_store *s, const struct search *at, int64_
 {
     struct picked p = {.hints = mem_array(STORE_SLICE_MAX, sizeof *p.hints),
                        .poison = mem_array(STORE_SLICE_MAX, sizeof *p.poison)};
-    enum err err = pick(s, at->org, at->key, now_ms, &p, e);
+    bool live_only = is_live_only(r->u.claim.options, at->org);
+    enum err err = pick(s, at->org, at->key, now_ms, live_only, &p, e);
     if (err == ERR_NONE)
         err = move(s, at->org, at->key, now_ms, &p, e);
     if (err == ERR_NONE && p.count > 0)

@@ -324,6 +324,35 @@ static void background_work_of_an_org_may_wait(void **state)
     settle_applied(f, &c);
 }
 
+/* The lane of campaign 1 promises live work sooner than there is any: its echo was put off. */
+static void background_work_of_an_org_that_may_wait_does_not_slip_in(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    struct store_claim *c = NULL;
+    char orgs[1][SFID_SIZE];
+    memcpy(orgs[0], f->org, SFID_SIZE);
+    const struct store_claim_options live = {.live_orgs = (const char(*)[SFID_SIZE])orgs,
+                                             .live_count = 1};
+    put_member(f, 90, 9);
+    put_background(f, 1, 1);
+    for (int i = 0; i < 2; i++) {
+        put_member(f, 2 + (unsigned)i, 1);
+        EXPECT_OK(store_claim(f->store, &live, &c, &e));
+        assert_non_null(c);
+        assert_int_equal(c->count, 1);
+        EXPECT_OK(store_write_begin(f->store, c, &e));
+        settle_applied(f, &c);
+        shift(f, ECHO_MS - MINUTE_MS);
+    }
+    shift(f, 2 * MINUTE_MS - ECHO_MS); /* past the time of the first echo alone */
+    EXPECT_OK(store_claim(f->store, &live, &c, &e));
+    assert_null(c);
+    c = claim_on(f, 1, 1);
+    assert_true(c->hints[0].background);
+    settle_applied(f, &c);
+}
+
 static void background_hints_age(void **state)
 {
     struct fixture *f = *state;
@@ -388,6 +417,7 @@ int main(void)
         TEST(background_hints_come_after_live_ones),
         TEST(a_hint_of_nobodys_claim_is_claimed_under_its_key),
         TEST(background_work_of_an_org_may_wait),
+        TEST(background_work_of_an_org_that_may_wait_does_not_slip_in),
         TEST(background_hints_age),
         TEST(background_hints_of_the_same_campaign_come_along),
         TEST(a_live_hint_lifts_an_equal_background_one),

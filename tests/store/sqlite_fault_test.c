@@ -237,6 +237,21 @@ static void a_settle_that_failed_may_be_tried_again(void **state)
     sqlite_expect_sound(fixture_path(f));
 }
 
+/* Whether it was durable is known only after opening again: it was, in the cache. */
+static void a_write_mark_of_unknown_outcome_counts_as_set(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    assert_int_equal(try_put(f, 1, 1), ERR_NONE);
+    struct store_claim *c = claim_some(f);
+    fault_set(FAULT_SYNC, "-wal", SQLITE_IOERR_FSYNC, 0, 1);
+    EXPECT_ERR(store_write_begin(f->store, c, &e), ERR_IO);
+    until_mended(f);
+    settle_applied(f, &c);
+    expect_counts(f, 1, 0, 1, 0);
+    sqlite_expect_sound(fixture_path(f));
+}
+
 static void a_disk_that_cannot_be_opened_is_tried_again(void **state)
 {
     struct fixture *f = *state;
@@ -428,6 +443,7 @@ int main(void)
         TEST(a_full_disk_refuses_puts_until_there_is_room),
         TEST(a_claim_that_failed_leaves_the_rows_ready),
         TEST(a_settle_that_failed_may_be_tried_again),
+        TEST(a_write_mark_of_unknown_outcome_counts_as_set),
         TEST(a_disk_that_cannot_be_opened_is_tried_again),
         TEST(looking_on_recovers_as_well),
         TEST(damage_that_is_met_ends_the_taking_of_puts),

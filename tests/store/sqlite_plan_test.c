@@ -33,6 +33,7 @@ static const struct {
     {"SQL_LEASE_ALL", "USE TEMP B-TREE FOR ORDER BY", "likewise"},
     {"SQL_TALLIES", "SCAN tally", "one row an org"},
     {"SQL_HOLD_LIST", "USE TEMP B-TREE FOR ORDER BY", "open holds, which people work off"},
+    {"SQL_BULK_LIST", "USE TEMP B-TREE FOR ORDER BY", "one campaign's jobs in the org"},
     {"SQL_LEDGER_TRIM", "SCAN ledger", "in the order of its key, up to its limit"},
     {"SQL_LEDGER_TRIM", "LIST SUBQUERY 1", "likewise"},
     {"SQL_CLAMP", "LIST SUBQUERY 1", "up to its limit"},

@@ -316,6 +316,35 @@ static void damage_is_found_and_ends_the_taking_of_puts(void **state)
     fixture_open(f);
 }
 
+/* ------------------------------------------------------------------ numbers */
+
+/* The first draw of a process reserves a block; here the request that drew first is undone. */
+static void numbers_reserved_by_a_request_that_failed_are_reserved_again(void **state)
+{
+    struct fixture *f = *state;
+    struct store_item items[2] = {member_item(1, 1), member_item(2, 1)};
+    memset(items[1].notification_id, 0, SFID_SIZE);
+    fixture_reopen(f);
+    assert_int_equal(put_items(f, f->org, items, 2).result, ERR_INVALID);
+    put_member(f, 3, 1);
+    sqlite_expect_sound(fixture_path(f));
+}
+
+static void numbers_are_never_used_twice(void **state)
+{
+    struct fixture *f = *state;
+    int64_t fence = 0, watermark = 0;
+    for (unsigned i = 1; i <= 5; i++) {
+        put_member(f, i, i);
+        struct store_claim *c = claim_on(f, i, 1);
+        assert_true(c->fence > fence && c->watermark > watermark);
+        fence = c->fence;
+        watermark = c->watermark;
+        settle_applied(f, &c);
+        fixture_reopen(f);
+    }
+}
+
 /* ------------------------------------------------------------------ ledger */
 
 static void the_ledger_is_written_and_trimmed(void **state)
@@ -379,6 +408,8 @@ int main(void)
         TEST(a_migration_that_fails_changes_nothing),
         TEST(after_an_unclean_stop_the_database_is_checked),
         TEST(damage_is_found_and_ends_the_taking_of_puts),
+        TEST(numbers_reserved_by_a_request_that_failed_are_reserved_again),
+        TEST(numbers_are_never_used_twice),
         TEST(the_ledger_is_written_and_trimmed),
     };
     (void)unsetenv("TP_STORE_URL"); /* for SQLite alone */
