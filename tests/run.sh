@@ -75,6 +75,7 @@ else
 fi
 
 run model receiver/store/model/check.sh
+TP_FLAVOUR=asan run conformance tests/conformance/run.sh
 TP_FLAVOUR=asan run demo tests/system/as_test.sh tests/demo/demo.sh
 for file in tests/system/test_*.py; do
     TP_FLAVOUR=asan run "system/$(basename "$file" .py)" python3 -B "$file"

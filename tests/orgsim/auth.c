@@ -277,17 +277,40 @@ void auth_token(struct sim *sim, const struct sim_request *r, struct sim_reply *
     free(target);
 }
 
+/* True if the token lives; else the reply is that of both resources below. */
+static bool may_ask_who(struct sim *sim, const struct sim_request *r, struct sim_reply *reply)
+{
+    bool ok = auth_check(sim, r, reply);
+    if (ok)
+        sim->stats->userinfos++;
+    else
+        sim_reply_text(reply, 403, "text/plain;charset=UTF-8", "Bad_OAuth_Token");
+    return ok;
+}
+
 void auth_userinfo(struct sim *sim, const struct sim_request *r, struct sim_reply *reply)
 {
-    if (!auth_check(sim, r, reply)) {
-        sim_reply_text(reply, 403, "text/plain;charset=UTF-8", "Bad_OAuth_Token");
+    if (!may_ask_who(sim, r, reply))
         return;
-    }
-    sim->stats->userinfos++;
     char *sub = mem_printf("%s/id/%s/%s", sim->address, sim->token_org_id, sim->user_id);
     sim_reply_json(reply, 200,
                    json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "sub", sub, "user_id", sim->user_id,
                              "organization_id", sim->token_org_id, "preferred_username",
                              sim->options->username, "name", "Integration User", "active", 1));
     free(sub);
+}
+
+void auth_identity(struct sim *sim, const struct sim_request *r, struct sim_reply *reply)
+{
+    if (!may_ask_who(sim, r, reply))
+        return;
+    char *id = mem_printf("%s/id/%s/%s", sim->address, sim->token_org_id, sim->user_id);
+    char *rest = mem_printf("%s/services/data/v{version}/", sim->address);
+    sim_reply_json(reply, 200,
+                   json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:b, s:{s:s}}", "id", id,
+                             "asserted_user", 1, "user_id", sim->user_id, "organization_id",
+                             sim->token_org_id, "username", sim->options->username, "display_name",
+                             "Integration User", "active", 1, "urls", "rest", rest));
+    free(rest);
+    free(id);
 }

@@ -14,6 +14,8 @@ void auth_free(struct auth **a);
 
 void auth_token(struct sim *sim, const struct sim_request *r, struct sim_reply *reply);
 void auth_userinfo(struct sim *sim, const struct sim_request *r, struct sim_reply *reply);
+/* The resource behind the token answer's `id`. */
+void auth_identity(struct sim *sim, const struct sim_request *r, struct sim_reply *reply);
 
 /* True if the request bears a living token; else the reply is the 401. */
 bool auth_check(struct sim *sim, const struct sim_request *r, struct sim_reply *reply);

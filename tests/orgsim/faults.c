@@ -168,7 +168,8 @@ static bool is_job_kind(enum fault_kind kind)
 
 static bool fits(const struct fault *x, const char *operation, const char *target)
 {
-    bool oauth = strcmp(operation, "token") == 0 || strcmp(operation, "userinfo") == 0;
+    bool oauth = strcmp(operation, "token") == 0 || strcmp(operation, "userinfo") == 0 ||
+                 strcmp(operation, "identity") == 0;
     if (x->operation == NULL && x->kind == FAULT_EXPIRE_TOKEN && oauth)
         return false;
     if (x->kind == FAULT_OAUTH && strcmp(operation, "token") != 0)

@@ -28,6 +28,12 @@ static bool path_is(const struct sim_request *r, const char *a, const char *b, c
     return r->segment_count == n;
 }
 
+/* /id/<organisation>/<user> */
+static bool is_identity(const struct sim_request *r)
+{
+    return r->segment_count == 3 && strcmp(r->segments[0], "id") == 0;
+}
+
 /* ------------------------------------------------------------------ the work */
 
 static void limit_header(struct sim *sim, struct sim_reply *reply)
@@ -78,6 +84,8 @@ void service_execute(struct sim *sim, struct sim_request *r, struct sim_reply *r
             wrong_method(reply, "POST");
     } else if (path_is(r, "services", "oauth2", "userinfo")) {
         auth_userinfo(sim, r, reply);
+    } else if (is_identity(r)) {
+        auth_identity(sim, r, reply);
     } else if (path_is(r, "services", "data", NULL)) {
         if (r->method == HTTP_GET)
             routes_versions(reply);
@@ -241,6 +249,8 @@ static const char *operation_of(struct exchange *x)
         return "token";
     if (path_is(r, "services", "oauth2", "userinfo"))
         return "userinfo";
+    if (is_identity(r))
+        return "identity";
     if (path_is(r, "services", "data", NULL))
         return "versions";
     struct sim_reply ignored = {.status = 0};
