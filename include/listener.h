@@ -23,7 +23,8 @@
 #include "error.h"
 #include "http.h"
 
-struct tls_server; /* tls.h */
+struct tls_server;    /* tls.h */
+struct metric_series; /* metrics.h */
 struct listener;
 
 struct listener_token {
@@ -82,6 +83,9 @@ struct listener_options {
     int64_t write_timeout_ms;  /* absolute, for the peer to take a reply. 0: request_timeout_ms */
     unsigned max_connections, max_connections_per_address;
     const char *name; /* of the threads and in logs: "intake", "admin" */
+    /* Observes, for each request that was read whole, the seconds from then until its reply was
+     * written, whoever made it. NULL: none. */
+    struct metric_series *answer_seconds;
 };
 
 MUST_USE enum err listener_start(struct listener **out, const struct listener_options *o,
@@ -90,9 +94,10 @@ MUST_USE enum err listener_start(struct listener **out, const struct listener_op
 const char *listener_address(const struct listener *l);
 void listener_reply(struct listener_token t, const struct listener_answer *a);
 unsigned listener_connections(const struct listener *l); /* open now */
-/* Stops accepting; kept-alive connections are closed after their reply in flight. Returns at once.
- */
+/* Stops accepting; kept-alive connections are closed after their reply in flight, or when no
+ * request has come for a second. Returns at once. */
 void listener_drain(struct listener *l);
+bool listener_is_draining(const struct listener *l);
 bool listener_is_drained(const struct listener *l); /* no connection is left */
 bool listener_is_alive(const struct listener *l);   /* every loop turned within the last 5 s */
 void listener_stop(struct listener **l);            /* closes what is left, joins the threads */

@@ -40,6 +40,8 @@ struct ssl_st *tls_session_new(struct tls_server *t);
 /* Writes n ≤ 16384 bytes as one record. *sent is n, or 0 when the socket is full: then the same
  * bytes must be written next. False when the connection is broken. */
 MUST_USE bool tls_session_write(struct ssl_st *s, const char *bytes, size_t n, size_t *sent);
+/* True if OpenSSL holds bytes of the peer that were not read from it: whole records, or a part. */
+bool tls_session_has_input(struct ssl_st *s);
 /* Sends close_notify, without which no client resumes the session; the socket must take it now,
  * what does not fit is lost. */
 void tls_session_close_notify(struct ssl_st *s);

@@ -1,18 +1,21 @@
+#define _GNU_SOURCE
 /*
  * How connections end. A reply that closes, above all a refusal before the body was read, must
  * survive what the peer is still sending: closing a socket with unread bytes sends a reset, and the
  * peer's kernel then drops the reply unread. So we say close_notify and end our direction, then
- * read and drop for a while.
+ * read and drop for a while. What is dropped may hold a session id, so it is wiped as it is freed.
  */
 #include "listener_int.h"
 
+#include <string.h>
+#include <sys/ioctl.h>
 #include <event2/buffer.h>
 
 #include "tls.h"
 
 enum { LINGER_MS = 2000, LINGER_BYTES_MAX = 64 << 20 };
 
-static void close_now(struct connection *c)
+void connection_close(struct connection *c)
 {
     connection_enter(c, CONNECTION_CLOSED, 0);
 }
@@ -22,7 +25,7 @@ void connection_linger(struct connection *c)
     if (c->tls != NULL)
         tls_session_close_notify(c->tls);
     if (c->peer_closed || shutdown(c->fd, SHUT_WR) != 0) {
-        close_now(c);
+        connection_close(c);
         return;
     }
     connection_drop_body(c);
@@ -31,24 +34,60 @@ void connection_linger(struct connection *c)
     connection_drop_input(c);
 }
 
-void connection_drop_input(struct connection *c)
+size_t connection_wipe_input(struct connection *c)
 {
     struct evbuffer *input = bufferevent_get_input(c->bev);
-    size_t n = evbuffer_get_length(input);
-    evbuffer_drain(input, n);
-    c->lingered_bytes += n;
+    struct evbuffer_iovec v;
+    size_t wiped = 0;
+    while (evbuffer_peek(input, -1, NULL, &v, 1) > 0 && v.iov_len > 0) {
+        explicit_bzero(v.iov_base, v.iov_len);
+        evbuffer_drain(input, v.iov_len);
+        wiped += v.iov_len;
+    }
+    return wiped;
+}
+
+void connection_drop_input(struct connection *c)
+{
+    c->lingered_bytes += connection_wipe_input(c);
     if (c->lingered_bytes > LINGER_BYTES_MAX)
-        close_now(c);
+        connection_close(c);
+}
+
+/* Bytes that the peer sent and nobody has looked at: read with their call-back still to come,
+ * inside OpenSSL (perhaps half a record), or in the socket. */
+static bool has_input(const struct connection *c)
+{
+    int unread = 0;
+    return evbuffer_get_length(bufferevent_get_input(c->bev)) > 0 ||
+           (c->tls != NULL && tls_session_has_input(c->tls)) ||
+           (ioctl(c->fd, FIONREAD, &unread) == 0 && unread > 0);
+}
+
+/* The loop may have been busy when the deadline passed. A request that came meanwhile is read, not
+ * dropped; it has the time of any other. */
+static void idle_too_long(struct connection *c)
+{
+    if (!has_input(c)) {
+        connection_linger(c);
+        return;
+    }
+    connection_enter(c, CONNECTION_READING, c->loop->listener->options.request_timeout_ms);
+    connection_advance(c);
 }
 
 static void handshake_too_slow(struct connection *c)
 {
     metric_add(c->loop->listener->handshakes_timeout, 1);
-    close_now(c);
+    connection_close(c);
 }
 
 static void request_too_slow(struct connection *c)
 {
+    if (c->reader == NULL) { /* idle_too_long saw input, but it was no byte of a request */
+        connection_linger(c);
+        return;
+    }
     connection_refuse(c, 408, "the request did not arrive whole in time");
     connection_advance(c);
 }
@@ -62,13 +101,10 @@ static void answer_too_slow(struct connection *c)
 void connection_on_deadline(struct connection *c)
 {
     static void (*const actions[CONNECTION_STATE_COUNT])(struct connection *) = {
-        [CONNECTION_HANDSHAKE] = handshake_too_slow,
-        [CONNECTION_IDLE] = connection_linger,
-        [CONNECTION_READING] = request_too_slow,
-        [CONNECTION_ANSWERING] = answer_too_slow,
-        [CONNECTION_WRITING] = close_now,
-        [CONNECTION_CLOSING] = close_now,
-        [CONNECTION_CLOSED] = close_now,
+        [CONNECTION_HANDSHAKE] = handshake_too_slow, [CONNECTION_IDLE] = idle_too_long,
+        [CONNECTION_READING] = request_too_slow,     [CONNECTION_ANSWERING] = answer_too_slow,
+        [CONNECTION_WRITING] = connection_close,     [CONNECTION_CLOSING] = connection_close,
+        [CONNECTION_CLOSED] = connection_close,
     };
     actions[c->state](c);
 }

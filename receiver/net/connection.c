@@ -1,17 +1,16 @@
 #define _GNU_SOURCE
 /*
- * One connection's requests: bytes in, head admitted, body gathered, request handed over, reply
- * written, and on to the next one. Call-backs of the bufferevent are deferred, so none of them runs
- * inside another; while a request is being answered the bytes of the next stay in the input buffer.
+ * One connection's requests: bytes in, head admitted, body gathered, request handed over, and, once
+ * answer.c has written the reply, on to the next one. Call-backs of the bufferevent are deferred,
+ * so none of them runs inside another; while a request is being answered the bytes of the next stay
+ * in the input buffer.
  */
 #include "listener_int.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <sys/ioctl.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent_ssl.h>
 
@@ -20,7 +19,7 @@
 #include "timeutil.h"
 #include "tls.h"
 
-enum { DRAINING_IDLE_MS = 1000, RECORD_MAX = 16384 };
+enum { DRAINING_IDLE_MS = 1000 };
 
 static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -32,11 +31,6 @@ void connection_enter(struct connection *c, enum connection_state state, int64_t
     c->deadline_ms = time_boot_ms() + timeout_ms;
 }
 
-static void close_now(struct connection *c)
-{
-    connection_enter(c, CONNECTION_CLOSED, 0);
-}
-
 static void enter_idle(struct connection *c)
 {
     const struct listener *l = c->loop->listener;
@@ -45,61 +39,6 @@ static void enter_idle(struct connection *c)
         timeout_ms > DRAINING_IDLE_MS)
         timeout_ms = DRAINING_IDLE_MS;
     connection_enter(c, CONNECTION_IDLE, timeout_ms);
-}
-
-/* ------------------------------------------------------------------ answers */
-
-/* Straight to the socket when nothing waits before it: libevent would first ask the kernel whether
- * it may write, two system calls a reply. What does not fit is left to libevent; of TLS that is all
- * or nothing, hence one record at most. False when the connection is broken. */
-static bool send_bytes(struct connection *c, const char *bytes, size_t n)
-{
-    size_t sent = 0;
-    bool is_first = evbuffer_get_length(bufferevent_get_output(c->bev)) == 0;
-    if (is_first && c->tls == NULL) {
-        ssize_t got = send(c->fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-            return false;
-        sent = got < 0 ? 0 : (size_t)got;
-    } else if (is_first && n <= RECORD_MAX && !tls_session_write(c->tls, bytes, n, &sent)) {
-        return false;
-    }
-    return sent == n || bufferevent_write(c->bev, bytes + sent, n - sent) == 0;
-}
-
-void connection_answer(struct connection *c, const struct listener_answer *a, bool last)
-{
-    struct loop *loop = c->loop;
-    const struct http_head *h = http_reader_head(c->reader);
-    bool keep = !last && !a->close && h->keep_alive && !c->peer_closed &&
-                !atomic_load_explicit(&loop->listener->is_draining, memory_order_relaxed);
-
-    buf_clear(&loop->out);
-    reply_format(&loop->out, a, loop->date, c->is_head, h->minor, keep);
-    c->close_after = !keep;
-    c->request++; /* from here on the request's token is void */
-    if (loop->out.overflow)
-        log_error("a reply is too large to be sent", "listener", loop->listener->name, "bytes",
-                  log_num((long long)a->body_len), NULL);
-    if (loop->out.overflow || !send_bytes(c, loop->out.data, loop->out.len)) {
-        close_now(c);
-        return;
-    }
-    connection_enter(c, CONNECTION_WRITING, loop->listener->options.write_timeout_ms);
-}
-
-void connection_refuse(struct connection *c, int status, const char *problem)
-{
-    struct listener *l = c->loop->listener;
-    struct listener_answer a = {.status = status,
-                                .content_type = "text/plain; charset=utf-8",
-                                .body = problem,
-                                .body_len = strlen(problem)};
-    if (l->handler->refused != NULL)
-        l->handler->refused(l->context, c->loop->context, &c->peer, status, problem, &a);
-    connection_drop_body(
-        c); /* before the peer can know, so that its memory is free again by then */
-    connection_answer(c, &a, true);
 }
 
 /* True when a reply was being written and is out. */
@@ -134,7 +73,7 @@ static void take_head(struct connection *c)
     }
     bool wants_body = h->chunked || h->content_length > 0;
     if (h->expect_continue && wants_body && evbuffer_get_length(bufferevent_get_input(c->bev)) == 0)
-        (void)send_bytes(c, CONTINUE, sizeof CONTINUE - 1); /* if it is broken, an event says so */
+        (void)connection_send(c, CONTINUE, sizeof CONTINUE - 1); /* if broken, an event says so */
 }
 
 static void hand_over(struct connection *c)
@@ -146,7 +85,7 @@ static void hand_over(struct connection *c)
                                    .generation = c->generation,
                                    .request = c->request};
 
-    connection_enter(c, CONNECTION_ANSWERING, l->options.answer_timeout_ms);
+    connection_await_answer(c);
     l->handler->request(l->context, c->loop->context, http_reader_head(c->reader), &c->peer,
                         c->body == NULL ? "" : c->body, c->body_len, token);
     connection_drop_body(c);
@@ -249,7 +188,7 @@ static void on_handshake_failed(struct connection *c)
     metric_add(c->loop->listener->handshakes_failed, 1);
     log_debug("TLS handshake failed", "listener", c->loop->listener->name, "peer", c->peer.address,
               "reason", tls_reason(bufferevent_get_openssl_error(c->bev)), NULL);
-    close_now(c); /* OpenSSL has sent the alert that says why */
+    connection_close(c); /* OpenSSL has sent the alert that says why */
 }
 
 /* The peer sends no more; what it asked for before is still answered. */
@@ -257,7 +196,7 @@ static void on_end(struct connection *c)
 {
     c->peer_closed = true;
     if (c->state == CONNECTION_CLOSING)
-        close_now(c);
+        connection_close(c);
     else
         connection_advance(c);
 }
@@ -273,7 +212,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     else if ((what & BEV_EVENT_EOF) != 0)
         on_end(c);
     else
-        close_now(c);
+        connection_close(c);
     connection_settle(c);
 }
 
@@ -310,15 +249,12 @@ void connection_settle(struct connection *c)
         arm(c);
 }
 
-/* One that has sent nothing yet may be about to, and a request may be on its way in: they get a
- * moment, since the sender of a request that was cut can't know what became of it. */
+/* A request may be anywhere on its way: on the wire, in the socket, inside OpenSSL, or in the input
+ * with its call-back still to come. Its sender can't know what became of one that is cut, so who
+ * may be asking gets a moment; at its end the deadline looks for input once more. */
 void connection_drain(struct connection *c)
 {
-    int unread = 0;
-    if (c->state == CONNECTION_IDLE && c->request > 0 && ioctl(c->fd, FIONREAD, &unread) == 0 &&
-        unread == 0)
-        connection_linger(c);
-    else if (c->state == CONNECTION_IDLE)
+    if (c->state == CONNECTION_IDLE)
         enter_idle(c);
     connection_settle(c);
 }
@@ -368,7 +304,7 @@ void connection_open(struct loop *loop, int fd, struct limits_place *place,
     c->state = CONNECTION_HANDSHAKE;
     loop->in_state[c->state]++;
     if (!set_up(c))
-        close_now(c);
+        connection_close(c);
     else if (o->tls == NULL)
         enter_idle(c);
     else
@@ -380,8 +316,10 @@ void connection_free(struct connection *c)
 {
     connection_drop_body(c);
     loop_give_reader(c->loop, &c->reader);
-    if (c->bev != NULL)
+    if (c->bev != NULL) {
+        (void)connection_wipe_input(c);
         bufferevent_free(c->bev);
+    }
     if (c->timer != NULL)
         event_free(c->timer);
     limits_leave(c->loop->listener->limits, &c->place);

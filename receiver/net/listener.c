@@ -112,6 +112,11 @@ void listener_drain(struct listener *l)
     wake_all(l);
 }
 
+bool listener_is_draining(const struct listener *l)
+{
+    return atomic_load(&l->is_draining);
+}
+
 unsigned listener_connections(const struct listener *l)
 {
     return limits_open(l->limits);

@@ -2,8 +2,8 @@
  * listener_int - what the parts of the listener share: listener.c (start, drain, stop), socket.c
  * (listening sockets), loop.c (one thread: wake-ups, tick), accept.c (new connections), slots.c
  * (places of connections, spare readers, replies from other threads), connection.c (one
- * connection's requests), body.c (the body being read), closing.c (its end), reply.c (the bytes of
- * an answer)
+ * connection's requests), body.c (the body being read), answer.c (replies on their way out),
+ * reply.c (their bytes), closing.c (a connection's end)
  *
  * Threads: a struct loop and its connections belong to the loop's thread, but for the fields that
  * say otherwise. A connection is only ever freed by connection_settle, at the end of a call-back,
@@ -27,7 +27,7 @@
 /*
  *   HANDSHAKE ─▶ IDLE ─first byte─▶ READING ─whole─▶ ANSWERING ─reply─▶ WRITING ─▶ IDLE
  *                  │                   └── refused ─────────────────────▶ │
- *                  └─ idle too long, drain ──▶ CLOSING ◀── last reply ────┘      any ─▶ CLOSED
+ *                  └─ nothing to come ───────▶ CLOSING ◀── last reply ────┘      any ─▶ CLOSED
  *
  * Each state but CLOSED has a deadline, set when it is entered and moved by no byte.
  */
@@ -64,6 +64,7 @@ struct connection {
     struct ssl_st *tls;      /* NULL: plain */
     struct event *timer;
     int64_t deadline_ms, armed_ms; /* armed_ms 0: timer not pending */
+    int64_t read_at_ns;            /* monotonic; when the request being answered was read whole */
     size_t lingered_bytes;
     struct http_reader *reader; /* NULL between requests */
     char *body;
@@ -168,8 +169,6 @@ void loop_free_slot(struct loop *loop, uint32_t slot);
 void connection_open(struct loop *loop, int fd, struct limits_place *place,
                      const struct listener_peer *peer);
 void connection_enter(struct connection *c, enum connection_state state, int64_t timeout_ms);
-void connection_answer(struct connection *c, const struct listener_answer *a, bool last);
-void connection_refuse(struct connection *c, int status, const char *problem);
 void connection_advance(struct connection *c); /* as far as the bytes at hand allow */
 /* The last call of each call-back: frees it if it is closed, else arms its timer. */
 void connection_settle(struct connection *c);
@@ -180,10 +179,20 @@ void connection_free(struct connection *c);
 bool connection_add_body(struct connection *c, struct http_span piece);
 void connection_drop_body(struct connection *c);
 
+/* answer.c */
+/* The request is read whole: its deadline and the time to its answer run from here. */
+void connection_await_answer(struct connection *c);
+void connection_answer(struct connection *c, const struct listener_answer *a, bool last);
+void connection_refuse(struct connection *c, int status, const char *problem);
+/* False when the connection is broken. */
+bool connection_send(struct connection *c, const char *bytes, size_t n);
+
 /* closing.c */
+void connection_close(struct connection *c); /* connection_settle frees it */
 /* The output is flushed: says so to the peer, then reads and drops what still comes. */
 void connection_linger(struct connection *c);
 void connection_drop_input(struct connection *c);
+size_t connection_wipe_input(struct connection *c); /* all that is here; gives its size */
 void connection_on_deadline(struct connection *c);
 
 /* reply.c */

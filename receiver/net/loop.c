@@ -128,10 +128,10 @@ static bool make_events(struct loop *loop)
     struct event_config *config = event_config_new();
     if (config == NULL)
         return false;
-    /* one base a thread and shared with none; no socket is ever duplicated, so changes of interest
-     * may be gathered: a reply that goes out at once then costs no epoll_ctl */
-    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV |
-                                      EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    /* One base a thread and shared with none. No list of changes: it would take a closed socket out
+     * of the epoll set a turn late, when its number may be another loop's; and it would save a few
+     * epoll_ctl a connection, none a request. */
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
     loop->base = event_base_new_with_config(config);
     event_config_free(config);
     if (loop->base == NULL)

@@ -10,6 +10,8 @@
  *   - A client that offers ALPN without http/1.1 is turned away in the handshake (RFC 7301 section
  *     3.2): it would talk a protocol that we don't speak. One that offers no ALPN is served.
  *   - Plaintext buffers of OpenSSL are cleansed, as ours are: a message may carry a session id.
+ *   - A peer may end its side without close_notify. HTTP's framing tells whether a request is
+ *     whole, so that is an end like any other: what was asked for is answered.
  * Client certificates would be asked for where the context is made, and judged by the intake.
  */
 #include "tls.h"
@@ -70,8 +72,8 @@ static enum err set_up(SSL_CTX *c, struct error *e)
 {
     char groups[] = "X25519:P-256:P-384"; /* OpenSSL's macro takes no const */
 
-    SSL_CTX_set_options(c,
-                        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
+    SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                               SSL_OP_CLEANSE_PLAINTEXT | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_set_alpn_select_cb(c, choose_protocol, NULL);
@@ -160,6 +162,11 @@ bool tls_session_write(struct ssl_st *s, const char *bytes, size_t n, size_t *se
     int why = SSL_get_error(s, 0);
     ERR_clear_error();
     return why == SSL_ERROR_WANT_WRITE || why == SSL_ERROR_WANT_READ;
+}
+
+bool tls_session_has_input(struct ssl_st *s)
+{
+    return SSL_has_pending(s) == 1;
 }
 
 void tls_session_close_notify(struct ssl_st *s)

@@ -8,7 +8,9 @@
 #ifndef TP_TEST_LISTENER_FIXTURE_H
 #define TP_TEST_LISTENER_FIXTURE_H
 
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
@@ -17,7 +19,7 @@
 #include "net_help.h"
 
 /* What the handler does is chosen by the path: /echo answers at once, /later is answered by the
- * test, /refuse is refused at its head. */
+ * test, /refuse is refused at its head, /block holds the loop until the test lets it go. */
 struct server {
     struct listener *listener;
     pthread_mutex_t lock;
@@ -26,6 +28,7 @@ struct server {
     atomic_int loops, refusals;
     atomic_int last_refused;
     char peer[64]; /* of the last request, guarded by lock */
+    sem_t blocked, go_on;
 };
 
 static inline void *loop_new(void *ctx)
@@ -56,6 +59,12 @@ static inline void on_head(void *ctx, void *loop, const struct http_head *h,
                                            .body_len = 2};
 }
 
+static inline void wait_for(sem_t *s)
+{
+    while (sem_wait(s) != 0)
+        assert_int_equal(errno, EINTR);
+}
+
 static inline void on_request(void *ctx, void *loop, const struct http_head *h,
                               const struct listener_peer *peer, const char *body, size_t n,
                               struct listener_token token)
@@ -67,6 +76,10 @@ static inline void on_request(void *ctx, void *loop, const struct http_head *h,
     if (http_span_is(h->path, "/later") && s->token_count < 64)
         s->tokens[s->token_count++] = token;
     pthread_mutex_unlock(&s->lock);
+    if (http_span_is(h->path, "/block")) {
+        sem_post(&s->blocked);
+        wait_for(&s->go_on);
+    }
     if (!http_span_is(h->path, "/later"))
         listener_reply(
             token, &(struct listener_answer){
@@ -110,6 +123,8 @@ static inline void server_start(struct server *s, const struct listener_options 
 {
     struct error e;
     *s = (struct server){.lock = PTHREAD_MUTEX_INITIALIZER};
+    sem_init(&s->blocked, 0, 0);
+    sem_init(&s->go_on, 0, 0);
     if (listener_start(&s->listener, o, &HANDLER, s, &e) != ERR_NONE)
         fail_msg("%s", e.text);
 }
@@ -119,6 +134,8 @@ static inline void server_stop(struct server *s)
     listener_stop(&s->listener);
     assert_null(s->listener);
     assert_int_equal(atomic_load(&s->loops), 0);
+    sem_destroy(&s->blocked);
+    sem_destroy(&s->go_on);
 }
 
 static inline bool has_token(void *arg)
@@ -141,6 +158,11 @@ static inline struct listener_token take_token(struct server *s)
     return t;
 }
 
+static inline bool is_drained(void *arg)
+{
+    return listener_is_drained(((struct server *)arg)->listener);
+}
+
 static inline bool is_empty(void *arg)
 {
     return listener_connections(((struct server *)arg)->listener) == 0;
@@ -153,6 +175,8 @@ static inline void answer_text(struct listener_token t, const char *text)
 }
 
 #define ECHO_HEAD "POST /echo HTTP/1.1\r\nHost: a\r\n"
+#define ECHO_X    ECHO_HEAD "Content-Length: 1\r\n\r\nx"
+#define BLOCK     "POST /block HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
 #define LATER     "POST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
 
 static struct net_client client; /* large: one at a time, not on the stack */

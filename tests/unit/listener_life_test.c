@@ -1,6 +1,6 @@
 #define _GNU_SOURCE
 /*
- * listener: starting, draining, stopping, and that nothing is left behind. Hermetic: port 0 or an
+ * listener: starting, stopping, and that nothing is left behind. Hermetic: port 0 or an
  * own directory.
  */
 #include <setjmp.h>
@@ -22,52 +22,6 @@
 #include "net_help.h"
 
 /* ------------------------------------------------------------------ beginning and end */
-
-static bool is_drained(void *arg)
-{
-    return listener_is_drained(((struct server *)arg)->listener);
-}
-
-static void draining_finishes_what_was_asked_and_ends_the_rest(void **state)
-{
-    (void)state;
-    static struct net_client idle, busy, half;
-    struct server s;
-    struct listener_options o = usual();
-    server_start(&s, &o);
-    const char *address = listener_address(s.listener);
-    net_client_open(&idle, address, NULL, NULL);
-    net_client_text(&idle, ECHO_HEAD "Content-Length: 1\r\n\r\nx");
-    assert_true(net_client_response(&idle, &response, false));
-    net_client_open(&busy, address, NULL, NULL);
-    net_client_text(&busy, LATER);
-    struct listener_token t = take_token(&s);
-    net_client_open(&half, address, NULL, NULL);
-    net_client_text(&half, ECHO_HEAD "Content-Length: 2\r\n\r\na");
-    net_client_open(&client, address, NULL, NULL);
-    net_client_text(&client, ECHO_HEAD "Content-Length: 1\r\nExpect: 100-continue\r\n\r\n");
-    expect_response(100, ""); /* so the one before has been read as well, or is about to be */
-
-    listener_drain(s.listener);
-    assert_true(net_client_is_ended(&idle));
-    net_client_close(&idle);
-    assert_false(listener_is_drained(s.listener));
-    answer_text(t, "late");
-    assert_true(net_client_response(&busy, &response, false));
-    assert_string_equal(response.body, "late");
-    assert_non_null(strstr(response.head, "\r\nConnection: close\r\n"));
-    assert_true(net_client_is_ended(&busy));
-    net_client_close(&busy);
-    net_client_text(&half, "b");
-    assert_true(net_client_response(&half, &response, false));
-    assert_string_equal(response.body, "ab");
-    net_client_close(&half);
-    net_client_text(&client, "c");
-    expect_response(200, "c");
-    net_client_close(&client);
-    assert_true(net_wait(is_drained, &s));
-    server_stop(&s);
-}
 
 static void stopping_closes_what_is_left(void **state)
 {
@@ -206,7 +160,6 @@ int main(void)
 {
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(draining_finishes_what_was_asked_and_ends_the_rest),
         cmocka_unit_test(stopping_closes_what_is_left),
         cmocka_unit_test(a_thousand_connections_leave_no_descriptor_behind),
         cmocka_unit_test(a_unix_socket_serves_and_is_removed),

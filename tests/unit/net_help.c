@@ -167,23 +167,30 @@ static int connect_unix(const char *path)
     return fd;
 }
 
+int net_try_connect(const char *address)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    const char *colon = strrchr(address, ':');
+    int one = 1;
+    assert_non_null(colon);
+    in.sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    if (connect(fd, (struct sockaddr *)&in, sizeof in) != 0) {
+        close(fd);
+        return -1;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return fd;
+}
+
 int net_connect(const char *address)
 {
     struct timeval patience = {.tv_sec = PATIENCE_S};
-    int fd, one = 1;
-    if (strncmp(address, "unix:", 5) == 0) {
-        fd = connect_unix(address + 5);
-    } else {
-        struct sockaddr_in in = {.sin_family = AF_INET};
-        const char *colon = strrchr(address, ':');
-        assert_non_null(colon);
-        in.sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
-        in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_true(fd >= 0);
-        assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof in), 0);
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    }
+    bool is_unix = strncmp(address, "unix:", 5) == 0;
+    int fd = is_unix ? connect_unix(address + 5) : net_try_connect(address);
+    assert_true(fd >= 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     return fd;

@@ -62,7 +62,8 @@ struct net_response {
     size_t body_len;
 };
 
-int net_connect(const char *address); /* "127.0.0.1:1" or "unix:/path"; blocking */
+int net_try_connect(const char *address); /* "127.0.0.1:1"; negative when it is refused */
+int net_connect(const char *address);     /* "127.0.0.1:1" or "unix:/path"; blocking */
 /* context NULL: plain. */
 void net_client_open(struct net_client *c, const char *address, SSL_CTX *context,
                      SSL_SESSION *session);

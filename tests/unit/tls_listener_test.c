@@ -77,15 +77,6 @@ static void the_curl_program_sends_and_is_refused_in_words(void **state)
     server_stop(&s);
 }
 
-static bool has_token(void *arg)
-{
-    struct server *s = arg;
-    pthread_mutex_lock(&s->lock);
-    bool has = s->has_token;
-    pthread_mutex_unlock(&s->lock);
-    return has;
-}
-
 static void full_records_behind_a_slow_answer_are_all_read_in_the_end(void **state)
 {
     (void)state;
@@ -98,13 +89,12 @@ static void full_records_behind_a_slow_answer_are_all_read_in_the_end(void **sta
     struct server s;
     server_start(&s, 20000);
     for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
-        s.has_token = false;
         SSL_CTX_set_max_proto_version(s.client, version);
         net_client_open(&client, listener_address(s.listener), s.client, NULL);
         net_client_text(&client, later);
-        assert_true(net_wait(has_token, &s));
+        struct listener_token token = take_token(&s);
         net_client_send(&client, many, sizeof many);
-        listener_reply(s.token,
+        listener_reply(token,
                        &(struct listener_answer){.status = 200, .body = "first", .body_len = 5});
         assert_true(net_client_response(&client, &response, false));
         assert_string_equal(response.body, "first");
