@@ -11,6 +11,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "metrics.h"
 #include "secret.h"
 #include "timeutil.h"
 
@@ -150,6 +151,7 @@ static enum err start_intake(struct daemon *d, struct error *e)
         .max_connections = c->listen.max_connections,
         .max_connections_per_address = c->listen.max_connections_per_address,
         .name = "intake",
+        .answer_seconds = metric_series(METRIC_INTAKE_SECONDS),
     };
     enum err err = intake_new(&d->intake, &io, e);
     if (err == ERR_NONE)

@@ -156,7 +156,6 @@ void intake_stored(struct store_put *p)
         acknowledge(r);
     else
         refuse_stored(r, p->result);
-    metric_observe(i->seconds, (double)(intake_clock_ns() - r->read_at_ns) / 1e9);
     free(r);
     atomic_fetch_sub(&i->in_flight, 1); /* last: whoever sees 0 may take the intake down */
 }

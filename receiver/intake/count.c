@@ -99,7 +99,6 @@ static void init_org(struct intake_org *org, const struct config_org *config)
 void intake_orgs_init(struct intake *i)
 {
     const struct config *c = i->options.config;
-    i->seconds = metric_series(METRIC_INTAKE_SECONDS);
     i->orgs = mem_array(c->org_count, sizeof *i->orgs);
     i->org_count = c->org_count;
     for (size_t k = 0; k < c->org_count; k++)

@@ -9,7 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "mem.h"
 
@@ -68,13 +67,6 @@ void intake_drain(struct intake *i)
 size_t intake_in_flight(const struct intake *i)
 {
     return atomic_load(&i->in_flight);
-}
-
-int64_t intake_clock_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
 /* ------------------------------------------------------------------ the handler */

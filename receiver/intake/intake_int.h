@@ -50,7 +50,6 @@ struct intake {
     size_t door_len;    /* bytes of path before its secret part; 0: it has none */
     struct intake_org *orgs;
     size_t org_count;
-    struct metric_series *seconds;
 
     pthread_mutex_t door; /* held while the store's thread uses the listener */
     bool is_shut;         /* under door: the listener is ending or gone */
@@ -73,11 +72,8 @@ struct intake_request {
     struct intake *intake;
     struct intake_org *org;
     struct listener_token token;
-    int64_t read_at_ns;
     struct metric_series **series; /* one an item */
 };
-
-int64_t intake_clock_ns(void);
 
 /* admit.c: refuse->status stays 0 if the body may come. */
 void intake_admit(void *ctx, void *loop, const struct http_head *h,

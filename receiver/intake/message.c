@@ -67,7 +67,6 @@ static struct intake_request *make_request(struct intake *i, struct intake_org *
     r->intake = i;
     r->org = org;
     r->token = token;
-    r->read_at_ns = intake_clock_ns();
     r->series = (void *)(block + series_at);
     for (size_t k = 0; k < m->count; k++) {
         size_t row = intake_map(&items[k], &m->notifications[k], &org->config->schema);

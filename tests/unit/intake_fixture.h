@@ -16,6 +16,7 @@
 #include "buf.h"
 #include "intake.h"
 #include "listener.h"
+#include "metrics.h"
 #include "net_help.h"
 #include "sfid.h"
 #include "soap.h"
@@ -148,7 +149,8 @@ static inline void fixture_start(struct fixture *f)
                                         .idle_timeout_ms = 20000,
                                         .max_connections = 100,
                                         .max_connections_per_address = 100,
-                                        .name = "intake"};
+                                        .name = "intake",
+                                        .answer_seconds = metric_series(METRIC_INTAKE_SECONDS)};
     if (intake_new(&f->intake, &io, &e) != ERR_NONE ||
         listener_start(&f->listener, &lo, intake_handler(), f->intake, &e) != ERR_NONE)
         fail_msg("%s", e.text);

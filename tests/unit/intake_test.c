@@ -385,13 +385,15 @@ static void what_was_stored_is_counted(void **state)
     open_client(&f);
     send_message(f.org.id, list, 4);
     expect_ack();
+    send_body("<nonsense/>", 11);
+    expect_status(400);
     net_client_close(&client);
     fixture_stop(&f);
     assert_int_equal(metric_value(ok), before[0] + 1);
     assert_int_equal(metric_value(members), before[1] + 3);
     assert_int_equal(metric_value(leads), before[2] + 1);
     assert_int_equal(metric_value(twice), before[3] + 3);
-    assert_int_equal(metric_value(seconds), before[4] + 1);
+    assert_int_equal(metric_value(seconds), before[4] + 2); /* the refusal was an answer too */
 }
 
 static void draining_answers_503_and_finishes_what_waits(void **state)

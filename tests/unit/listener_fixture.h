@@ -190,4 +190,14 @@ static inline void expect_response(int status, const char *body)
         assert_string_equal(response.body, body);
 }
 
+/* With one loop: when this other connection is answered, all that was sent before has been read. */
+static inline void pass_through_loop(struct server *s)
+{
+    static struct net_client other;
+    net_client_open(&other, listener_address(s->listener), NULL, NULL);
+    net_client_text(&other, ECHO_X);
+    assert_true(net_client_response(&other, &response, false));
+    net_client_close(&other);
+}
+
 #endif

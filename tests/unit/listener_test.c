@@ -190,6 +190,28 @@ static void a_peer_that_ends_its_side_still_gets_its_answer(void **state)
     server_stop(&s);
 }
 
+static void requests_before_the_peers_end_are_all_answered(void **state)
+{
+    (void)state;
+    struct server s;
+    struct listener_options o = usual();
+    o.threads = 1;
+    server_start(&s, &o);
+    net_client_open(&client, listener_address(s.listener), NULL, NULL);
+    net_client_text(&client, LATER ECHO_HEAD "Content-Length: 1\r\n\r\na" ECHO_HEAD
+                                             "Content-Length: 1\r\n\r\nb" ECHO_HEAD);
+    assert_int_equal(shutdown(client.fd, SHUT_WR), 0);
+    struct listener_token t = take_token(&s);
+    pass_through_loop(&s); /* it has seen the end */
+    answer_text(t, "first");
+    expect_response(200, "first");
+    expect_response(200, "a");
+    expect_response(200, "b");
+    assert_true(net_client_is_ended(&client)); /* the last was never whole */
+    net_client_close(&client);
+    server_stop(&s);
+}
+
 /* ------------------------------------------------------------------ deferred replies */
 
 static void a_token_that_no_longer_matches_is_dropped(void **state)
@@ -202,9 +224,7 @@ static void a_token_that_no_longer_matches_is_dropped(void **state)
     net_client_open(&client, listener_address(s.listener), NULL, NULL);
     net_client_text(&client, LATER);
     struct listener_token gone = take_token(&s);
-    struct linger hard = {.l_onoff = 1};
-    setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-    net_client_close(&client); /* a reset */
+    net_client_reset(&client);
     assert_true(net_wait(is_empty, &s));
     answer_text(gone, "for nobody");
 
@@ -305,6 +325,7 @@ int main(void)
         cmocka_unit_test(many_pipelined_requests_wait_in_the_socket_not_in_memory),
         cmocka_unit_test(a_large_body_comes_back_whole),
         cmocka_unit_test(a_peer_that_ends_its_side_still_gets_its_answer),
+        cmocka_unit_test(requests_before_the_peers_end_are_all_answered),
         cmocka_unit_test(a_token_that_no_longer_matches_is_dropped),
         cmocka_unit_test(a_request_that_nobody_answers_gets_503_and_its_token_is_void),
         cmocka_unit_test(answers_from_another_thread_reach_every_loop),

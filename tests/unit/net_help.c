@@ -319,6 +319,13 @@ void net_client_close(struct net_client *c)
     c->fd = -1;
 }
 
+void net_client_reset(struct net_client *c)
+{
+    struct linger hard = {.l_onoff = 1};
+    setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    net_client_close(c);
+}
+
 /* ------------------------------------------------------------------ the rest */
 
 int64_t net_now_ms(void)

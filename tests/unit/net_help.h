@@ -76,6 +76,7 @@ bool net_client_response(struct net_client *c, struct net_response *r, bool is_h
 /* Reads until the peer ends; true if it ended in order, without a byte more. */
 bool net_client_is_ended(struct net_client *c);
 void net_client_close(struct net_client *c);
+void net_client_reset(struct net_client *c); /* closes by a reset */
 
 int64_t net_now_ms(void);
 size_t net_open_descriptors(void);
