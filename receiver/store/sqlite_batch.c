@@ -178,12 +178,12 @@ static void run_requests(struct sqlite_store *s, struct store_batch *b, struct e
 
 static size_t run_puts(struct sqlite_store *s, struct store_batch *b, struct error *e)
 {
-    bool damaged = atomic_load(&s->damaged);
-    bool refuse = damaged || (b->puts != NULL && sqlite_space_low(s));
+    struct error why;
+    enum err refused = b->puts == NULL ? ERR_NONE : sqlite_may_put(s, &why);
     size_t notifications = 0;
     for (struct store_put *p = b->puts; p != NULL && !s->db.broken; p = p->next) {
-        if (refuse)
-            p->result = damaged ? ERR_CORRUPT : ERR_FULL;
+        if (refused != ERR_NONE)
+            p->result = refused; /* the next store_put says why */
         else
             run_put(s, p, e);
         if (p->result == ERR_NONE)

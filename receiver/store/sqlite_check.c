@@ -1,12 +1,13 @@
 /*
- * Whether the database may be written: damage that an unclean stop left, and free space. The check
- * for damage runs beside the work, on a connection of its own, so that a start with a long queue is
- * quick; a bad result ends the taking of puts for good.
+ * Whether the database may be written: damage that an unclean stop left, free space, and whether
+ * the file is still there. The check for damage runs beside the work, on a connection of its own,
+ * so that a start with a long queue is quick; a bad result ends the taking of puts for good.
  */
 #include "sqlite_int.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "log.h"
@@ -86,20 +87,49 @@ void sqlite_check_stop(struct sqlite_store *s)
     sql_close(&s->checked);
 }
 
-/* ------------------------------------------------------------------ free space */
+/* ------------------------------------------------------------------ may it be written */
 
-bool sqlite_space_low(struct sqlite_store *s)
+uint64_t sqlite_inode_of(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? (uint64_t)st.st_ino : 0;
+}
+
+/* A file system that cannot say is taken to have room: the write itself will tell. */
+static bool is_low(const struct sqlite_store *s)
+{
+    struct statvfs fs;
+    return statvfs(s->path, &fs) == 0 &&
+           (uint64_t)fs.f_bavail * fs.f_frsize < s->base.options.disk_reserve_bytes;
+}
+
+static void look(struct sqlite_store *s, bool *low, bool *gone)
 {
     int64_t now = time_boot_ms();
-    pthread_mutex_lock(&s->space_lock);
-    if (s->space_looked_boot_ms == 0 || now - s->space_looked_boot_ms >= LOOK_EVERY_MS) {
-        struct statvfs fs;
-        s->space_looked_boot_ms = now;
-        /* a file system that cannot say is taken to have room: the write itself will tell */
-        s->space_low = statvfs(s->path, &fs) == 0 &&
-                       (uint64_t)fs.f_bavail * fs.f_frsize < s->base.options.disk_reserve_bytes;
+    pthread_mutex_lock(&s->look_lock);
+    if (s->looked_boot_ms == 0 || now - s->looked_boot_ms >= LOOK_EVERY_MS) {
+        s->looked_boot_ms = now;
+        s->file_gone = sqlite_inode_of(s->path) != atomic_load(&s->inode);
+        s->space_low = !s->file_gone && is_low(s);
     }
-    bool low = s->space_low;
-    pthread_mutex_unlock(&s->space_lock);
-    return low;
+    *low = s->space_low;
+    *gone = s->file_gone;
+    pthread_mutex_unlock(&s->look_lock);
+}
+
+enum err sqlite_may_put(struct sqlite_store *s, struct error *e)
+{
+    bool low, gone;
+    if (atomic_load(&s->damaged))
+        return error_set(e, ERR_CORRUPT, "%s is damaged; restore a copy or move it away", s->path);
+    look(s, &low, &gone);
+    if (gone)
+        return error_set(e, ERR_IO,
+                         "%s was removed or replaced while it is in use; what it would receive now "
+                         "would be lost with the process: put it back, or restart the daemon",
+                         s->path);
+    if (low)
+        return error_set(e, ERR_FULL, "less than the reserve of %llu bytes is free under %s",
+                         (unsigned long long)s->base.options.disk_reserve_bytes, s->path);
+    return ERR_NONE;
 }

@@ -101,14 +101,9 @@ static enum err open_again(struct sqlite_store *s, struct error *e)
 static void refuse_or_accept(struct sqlite_store *s, const struct error *failure)
 {
     struct error why = {.kind = ERR_NONE};
-    if (atomic_load(&s->damaged))
-        (void)error_set(&why, ERR_CORRUPT, "%s is damaged; restore a copy or move it away",
-                        s->path);
-    else if (failure != NULL)
+    enum err refused = sqlite_may_put(s, &why);
+    if (failure != NULL && refused != ERR_CORRUPT)
         why = *failure;
-    else if (sqlite_space_low(s))
-        (void)error_set(&why, ERR_FULL, "less than the reserve of %llu bytes is free under %s",
-                        (unsigned long long)s->base.options.disk_reserve_bytes, s->path);
     s->refusing = why.kind != ERR_NONE;
     store_queue_refuse(&s->queue, s->refusing ? &why : NULL);
 }

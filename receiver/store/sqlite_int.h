@@ -99,10 +99,10 @@ struct sqlite_store {
     pthread_mutex_t read_lock;
     struct sql_db reader;
 
-    /* Under space_lock. */
-    pthread_mutex_t space_lock;
-    int64_t space_looked_boot_ms;
-    bool space_low;
+    /* Under look_lock. */
+    pthread_mutex_t look_lock;
+    int64_t looked_boot_ms;
+    bool space_low, file_gone;
 
     pthread_t checker; /* looks the database through after an unclean stop */
     bool checker_runs;
@@ -124,6 +124,10 @@ void sqlite_check_stop(struct sqlite_store *s); /* gives up a check that is unde
 /* The database is damaged: logged once, final. */
 void sqlite_damaged(struct sqlite_store *s, const char *how);
 
+/* Why puts must not be taken: damage, no file, no room. Looks at the disk each 200 ms at most. */
+MUST_USE enum err sqlite_may_put(struct sqlite_store *s, struct error *e);
+uint64_t sqlite_inode_of(const char *path); /* 0: there is no such file */
+
 /* ------------------------------------------------------------------ sqlite_commit.c */
 void *sqlite_committer(void *store);
 void sqlite_checkpoint(struct sqlite_store *s, bool idle);
@@ -141,10 +145,6 @@ MUST_USE enum err sqlite_commit(struct sqlite_store *s, struct error *e);
 void sqlite_rollback(struct sqlite_store *s);
 /* Begins, ends leases that are nobody's, commits. */
 MUST_USE enum err sqlite_recover(struct sqlite_store *s, struct error *e);
-
-/* ------------------------------------------------------------------ sqlite_check.c, space */
-/* True when free space is below the reserve; looks at most each 200 ms. */
-bool sqlite_space_low(struct sqlite_store *s);
 
 /* ------------------------------------------------------------------ operations
  * Run by the committer, each inside a savepoint of its own; on failure it is rolled back. */

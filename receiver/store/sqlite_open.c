@@ -26,13 +26,6 @@ enum {
 
 /* ------------------------------------------------------------------ files */
 
-/* 0 where there is no such file. */
-static uint64_t inode_of(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 ? (uint64_t)st.st_ino : 0;
-}
-
 /* The path without symbolic links; the file itself may be missing. Gives *out. */
 static enum err resolve(const char *path, char **out, struct error *e)
 {
@@ -139,7 +132,7 @@ enum err sqlite_open_writer(struct sqlite_store *s, struct error *e)
     if (err == ERR_NONE)
         sqlite3_wal_hook(s->db.handle, note_wal_size, s);
     if (err == ERR_NONE)
-        atomic_store(&s->inode, inode_of(s->path));
+        atomic_store(&s->inode, sqlite_inode_of(s->path));
     s->wal_pages = s->wal_pages_checkpointed = 0;
     return err;
 }
@@ -261,7 +254,7 @@ static void release(struct sqlite_store *s)
         close(s->lock_fd);
     store_queue_release(&s->queue);
     pthread_mutex_destroy(&s->read_lock);
-    pthread_mutex_destroy(&s->space_lock);
+    pthread_mutex_destroy(&s->look_lock);
     store_release(&s->base);
     free(s->sync_ms);
     free(s->path);
@@ -285,7 +278,7 @@ static enum err open_store(struct store **out, const struct store_options *o, st
     s->clock_base_ms = store_wall_ms(&s->base) - store_boot_ms(&s->base);
     store_queue_init(&s->queue, o->put_queue_max);
     pthread_mutex_init(&s->read_lock, NULL);
-    pthread_mutex_init(&s->space_lock, NULL);
+    pthread_mutex_init(&s->look_lock, NULL);
     err = open_all(s, e);
     if (err == ERR_NONE && pthread_create(&s->committer, NULL, sqlite_committer, s) != 0)
         err = error_set(e, ERR_INTERNAL, "the store's thread cannot be started");
@@ -326,11 +319,9 @@ static enum err probe(struct store *store, struct error *e)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
     struct error refusal;
-    if (atomic_load(&s->damaged))
-        return error_set(e, ERR_CORRUPT, "%s is damaged; restore a copy or move it away", s->path);
-    if (sqlite_space_low(s))
-        return error_set(e, ERR_FULL, "less than the reserve of %llu bytes is free under %s",
-                         (unsigned long long)s->base.options.disk_reserve_bytes, s->path);
+    enum err err = sqlite_may_put(s, e);
+    if (err != ERR_NONE)
+        return err;
     store_queue_refusal(&s->queue, &refusal);
     if (refusal.kind != ERR_NONE)
         return error_set(e, refusal.kind, "%s", refusal.text);
@@ -339,11 +330,6 @@ static enum err probe(struct store *store, struct error *e)
     if (busy_ms > BUSY_DEAD_MS)
         return error_set(e, ERR_IO, "a write to %s has been under way for %lld s: the disk hangs",
                          s->path, (long long)(busy_ms / 1000));
-    if (inode_of(s->path) != atomic_load(&s->inode))
-        return error_set(e, ERR_IO,
-                         "%s was removed or replaced while it is in use; what is received now is "
-                         "lost with the process: put it back, or restart the daemon",
-                         s->path);
     return ERR_NONE;
 }
 
