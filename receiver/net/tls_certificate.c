@@ -107,23 +107,49 @@ static char *name_of(const X509 *leaf, const char *file)
     return name;
 }
 
-static bool chain_is_complete(X509 *leaf, STACK_OF(X509) * chain)
+static bool is_self_signed(X509 *certificate)
 {
-    if (X509_check_issued(leaf, leaf) == X509_V_OK)
+    return X509_check_issued(certificate, certificate) == X509_V_OK;
+}
+
+/* A root among the authorities that this system trusts: most likely clients have it too, and then
+ * it is rightly left out of the file. An intermediate that somebody put there proves nothing. */
+static bool is_below_known_root(X509 *leaf)
+{
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *search = X509_STORE_CTX_new();
+    X509 *issuer = NULL;
+    bool is_known = store != NULL && search != NULL && X509_STORE_set_default_paths(store) == 1 &&
+                    X509_STORE_CTX_init(search, store, leaf, NULL) == 1 &&
+                    X509_STORE_CTX_get1_issuer(&issuer, search, leaf) == 1 &&
+                    is_self_signed(issuer);
+    X509_free(issuer);
+    X509_STORE_CTX_free(search);
+    X509_STORE_free(store);
+    ERR_clear_error();
+    return is_known;
+}
+
+/* Whether an issuer that is not there is an intermediate or a private root can't be told from the
+ * leaf, so for both the caller warns. */
+static bool issuer_is_found(X509 *leaf, STACK_OF(X509) * chain)
+{
+    if (is_self_signed(leaf))
         return true;
     for (int i = 0; i < sk_X509_num(chain); i++) {
         if (X509_check_issued(sk_X509_value(chain, i), leaf) == X509_V_OK)
             return true;
     }
-    return false;
+    return is_below_known_root(leaf);
 }
 
 static void warn(X509 *leaf, STACK_OF(X509) * chain, const char *file, int64_t expires_at_ms)
 {
     int64_t left_ms = expires_at_ms - time_wall_ms();
-    if (!chain_is_complete(leaf, chain))
-        log_warn("the certificate's issuer is not in its file: add the intermediate certificates, "
-                 "or clients will refuse it",
+    if (!issuer_is_found(leaf, chain))
+        log_warn("the certificate's issuer is neither in its file nor a root that this system "
+                 "trusts: unless it is your own root, add the intermediate certificates, or "
+                 "clients will refuse it",
                  "file", file, NULL);
     if (X509_get_ext_by_NID(leaf, NID_subject_alt_name, -1) < 0)
         log_warn("the certificate has no subject alternative name: clients ignore the common name",

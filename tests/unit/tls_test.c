@@ -110,35 +110,51 @@ static void load_and_read_log(const char *certificate, const char *key, char *ou
     assert_null(t);
 }
 
+/* What the system trusts, as OpenSSL looks it up: a file of the test's own. */
+static void trust(const char *name)
+{
+    assert_int_equal(setenv("SSL_CERT_FILE", at(name), 1), 0);
+    assert_int_equal(setenv("SSL_CERT_DIR", at("no-such-directory"), 1), 0);
+}
+
 static void what_clients_would_stumble_over_is_warned_about(void **state)
 {
     (void)state;
     static const struct {
         const char *name;
-        struct net_certificate_options options;
-        bool below_mid, with_chain;
+        const struct net_certificate *issuer; /* NULL: self-signed */
+        const struct net_certificate *after;  /* second in the file, or NULL */
+        const char *trusted;
+        int days;
+        bool without_san;
         const char *want; /* NULL: nothing is logged */
     } rows[] = {
-        {"good", {.common_name = "a", .days = 90}, true, true, NULL},
-        {"self-signed", {.common_name = "a", .days = 90}, false, false, NULL},
-        {"chain without its link", {.common_name = "a", .days = 90}, true, false, "issuer"},
-        {"no names",
-         {.common_name = "a", .days = 90, .without_san = true},
-         true,
-         true,
-         "alternative name"},
-        {"soon", {.common_name = "a", .days = 20}, true, true, "days=20"},
-        {"expired", {.common_name = "a", .days = -2}, true, true, "has expired"},
+        {"good", &pki.mid, &pki.mid, "none.pem", 90, false, NULL},
+        {"self-signed", NULL, NULL, "none.pem", 90, false, NULL},
+        {"chain without its link", &pki.mid, NULL, "ca.pem", 90, false, "issuer"},
+        {"chain with another link", &pki.mid, &pki.ca, "ca.pem", 90, false, "issuer"},
+        {"link only this system has", &pki.mid, NULL, "mid.pem", 90, false, "issuer"},
+        {"below a root that is known", &pki.ca, NULL, "ca.pem", 90, false, NULL},
+        {"below a root that is not known", &pki.ca, NULL, "mid.pem", 90, false, "issuer"},
+        {"with its root", &pki.ca, &pki.ca, "none.pem", 90, false, NULL},
+        {"no names", &pki.mid, &pki.mid, "none.pem", 90, true, "alternative name"},
+        {"soon", &pki.mid, &pki.mid, "none.pem", 20, false, "days=20"},
+        {"expired", &pki.mid, &pki.mid, "none.pem", -2, false, "has expired"},
     };
+    write_one("mid", &pki.mid);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct net_certificate c;
-        struct net_certificate_options o = rows[i].options;
         char log[2048];
-        o.issuer = rows[i].below_mid ? &pki.mid : NULL;
-        net_certificate_make(&c, &o);
+        net_certificate_make(&c, &(struct net_certificate_options){
+                                     .common_name = "a",
+                                     .issuer = rows[i].issuer,
+                                     .days = rows[i].days,
+                                     .without_san = rows[i].without_san,
+                                 });
         net_key_write(at("w.key"), &c);
-        net_certificates_write(at("w.pem"), (const struct net_certificate *[]){
-                                                &c, rows[i].with_chain ? &pki.mid : NULL, NULL});
+        net_certificates_write(at("w.pem"),
+                               (const struct net_certificate *[]){&c, rows[i].after, NULL});
+        trust(rows[i].trusted);
         load_and_read_log(at("w.pem"), at("w.key"), log, sizeof log);
         if (rows[i].want == NULL ? log[0] != '\0' : strstr(log, rows[i].want) == NULL)
             fail_msg("%s: logged %s", rows[i].name, log);
@@ -146,6 +162,8 @@ static void what_clients_would_stumble_over_is_warned_about(void **state)
             assert_non_null(strstr(log, "w.pem"));
         net_certificate_release(&c);
     }
+    unsetenv("SSL_CERT_FILE");
+    unsetenv("SSL_CERT_DIR");
 }
 
 static void names_and_ends_are_told(void **state)
