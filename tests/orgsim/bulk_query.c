@@ -73,11 +73,11 @@ void bulk_query_create(struct sim *sim, const struct sim_request *r, struct sim_
 
 /* ------------------------------------------------------------------ the rows */
 
-static void put_row(struct job *j, sqlite3_stmt *st, int first_column)
+static void put_row(struct job *j, sqlite3_stmt *st)
 {
     struct job_query *q = &j->query;
     for (size_t i = 0; i < q->plan->column_count; i++) {
-        char *text = column_to_xml(q->plan->columns[i].field, st, first_column + (int)i);
+        char *text = column_to_xml(q->plan->columns[i].field, st, q->plan->first_column + (int)i);
         csv_put(&q->text, &j->format, text == NULL ? "" : text, i == 0);
         free(text);
     }
@@ -89,21 +89,12 @@ static void put_row(struct job *j, sqlite3_stmt *st, int first_column)
     q->row_ends[j->processed++] = q->text.len;
 }
 
-/* The selected columns come behind the ids of the shown tables. */
-static int first_column(const struct soql_plan *plan)
-{
-    int n = 1;
-    for (size_t i = 1; i < plan->join_count; i++)
-        n += plan->joins[i].shown;
-    return n;
-}
-
 /* Up to a page behind the last id; gives the number, or -1 if it is too complicated. */
 static int64_t run_keyset(struct bulk *b, struct job *j, size_t most)
 {
     struct job_query *q = &j->query;
     char tail[96];
-    int key = (int)q->plan->param_count + 1, first = first_column(q->plan);
+    int key = (int)q->plan->param_count + 1;
     int64_t n = 0;
     snprintf(tail, sizeof tail, " AND t0.Id > ?%d ORDER BY t0.Id LIMIT ?%d", key, key + 1);
     sqlite3_stmt *st = query_prepare(b->sim, q->plan, q->plan->columns_sql.data, tail);
@@ -113,7 +104,7 @@ static int64_t run_keyset(struct bulk *b, struct job *j, size_t most)
     sqlite3_bind_int64(st, key + 1, (int64_t)most);
     for (; sdb_step(b->sim->db, st); n++) {
         snprintf(q->last, sizeof q->last, "%s", (const char *)sqlite3_column_text(st, 0));
-        put_row(j, st, first);
+        put_row(j, st);
     }
     sdb_done(b->sim->db, st);
     return n;
@@ -124,7 +115,7 @@ static int64_t run_ids(struct bulk *b, struct job *j)
 {
     struct job_query *q = &j->query;
     char tail[48];
-    int key = (int)q->plan->param_count + 1, first = first_column(q->plan);
+    int key = (int)q->plan->param_count + 1;
     int64_t n = 0;
     if (q->ids == NULL && !query_list_ids(b->sim, q->plan, &q->ids, &q->id_count))
         return -1;
@@ -133,7 +124,7 @@ static int64_t run_ids(struct bulk *b, struct job *j)
     for (; n < BULK_PAGE && q->next_id < q->id_count; n++) {
         sdb_bind_text(st, key, q->ids[q->next_id++].text);
         if (sdb_step(b->sim->db, st))
-            put_row(j, st, first);
+            put_row(j, st);
         sqlite3_reset(st);
     }
     sdb_done(b->sim->db, st);

@@ -134,6 +134,7 @@ static void run_routed(struct sim *sim, const struct sim_request *outer, struct 
         sim_reply_error(reply, 400, "INVALID_INPUT", "a composite cannot hold a composite");
     else
         route->run(sim, inner, reply);
+    sim_reply_parse(reply);
     free(text);
 }
 

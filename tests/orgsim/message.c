@@ -160,7 +160,7 @@ void sim_reply_json(struct sim_reply *r, int status, json_t *json)
 {
     reset(r, status);
     r->json = json;
-    r->content_type = "application/json;charset=UTF-8";
+    r->content_type = SIM_JSON_TYPE;
 }
 
 void sim_reply_take_text(struct sim_reply *r, int status, const char *type, char *text)
@@ -174,6 +174,13 @@ void sim_reply_take_text(struct sim_reply *r, int status, const char *type, char
 void sim_reply_text(struct sim_reply *r, int status, const char *type, const char *text)
 {
     sim_reply_take_text(r, status, type, mem_strdup(text));
+}
+
+void sim_reply_parse(struct sim_reply *r)
+{
+    bool json = r->content_type != NULL && strcmp(r->content_type, SIM_JSON_TYPE) == 0;
+    if (r->json == NULL && r->text != NULL && json)
+        r->json = json_loadb(r->text, r->text_len, JSON_DECODE_ANY, NULL);
 }
 
 void sim_reply_header(struct sim_reply *r, const char *name, const char *value)

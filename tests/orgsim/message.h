@@ -72,7 +72,11 @@ const char *http_method_name(enum http_method m);
 /* The body as JSON; NULL with the reply filled (JSON_PARSER_ERROR or UNSUPPORTED_MEDIA_TYPE). */
 json_t *sim_request_json(const struct sim_request *r, struct sim_reply *reply);
 
+#define SIM_JSON_TYPE "application/json;charset=UTF-8"
+
 void sim_reply_release(struct sim_reply *r);
+/* Gives a reply that was made as a text of JSON its tree, if it is one. */
+void sim_reply_parse(struct sim_reply *r);
 void sim_reply_json(struct sim_reply *r, int status, json_t *json); /* takes json */
 void sim_reply_text(struct sim_reply *r, int status, const char *type, const char *text);
 void sim_reply_take_text(struct sim_reply *r, int status, const char *type, char *text); /* takes */

@@ -60,44 +60,48 @@ static size_t at_most(int64_t n, size_t most)
     return n >= 0 && (uint64_t)n < most ? (size_t)n : most;
 }
 
-/* The page at `offset`, which is on a page boundary that was announced before; NULL if SQLite finds
- * the query too complicated. */
-static json_t *page_rows(struct sim *sim, struct cursor *c, size_t offset, const char *version)
+/* The page at `offset`, which is on a page boundary that was announced before; false if SQLite
+ * finds the query too complicated. */
+static bool page_rows(struct sim *sim, struct cursor *c, size_t offset, const char *version,
+                      struct query_page *out)
 {
-    json_t *rows = json_array();
     size_t limit = at_most((int64_t)(c->total - offset), c->page_size);
     if (!c->keyset) {
-        query_id_page(sim, c->plan, c->ids + offset, limit, version, rows);
-        return rows;
+        query_id_page(sim, c->plan, c->ids + offset, limit, version, out);
+        return true;
     }
     size_t page = offset / c->page_size;
     char last[SFID_SIZE] = "";
     if (!query_keyset_page(sim, c->plan, page == 0 ? "" : c->ids[page - 1].text, limit, version,
-                           rows, last)) {
-        json_decref(rows);
-        return NULL;
-    }
+                           out, last))
+        return false;
     if (page == c->id_count && last[0] != '\0') {
         c->ids = mem_resize(c->ids, c->id_count + 1, sizeof *c->ids);
         memcpy(c->ids[c->id_count++].text, last, SFID_SIZE);
     }
-    return rows;
+    return true;
 }
 
-/* Takes rows. */
-static void page_reply(const struct cursor *c, json_t *rows, size_t offset, const char *version,
-                       struct sim_reply *reply)
+static bool is_last(const struct cursor *c, const struct query_page *page, size_t offset)
 {
-    size_t next = offset + c->page_size;
-    bool done = next >= c->total || (c->keyset && json_array_size(rows) < c->page_size);
-    json_t *json = json_pack("{s:I, s:b}", "totalSize", (json_int_t)c->total, "done", done);
-    if (!done) {
-        char url[96];
-        snprintf(url, sizeof url, "/services/data/%s/query/%s-%zu", version, c->locator, next);
-        json_object_set_new(json, "nextRecordsUrl", json_string(url));
-    }
-    json_object_set_new(json, "records", rows);
-    sim_reply_json(reply, 200, json);
+    return offset + c->page_size >= c->total || (c->keyset && page->count < c->page_size);
+}
+
+/* As text: a page of 2,000 records would take three times as long by way of a tree. */
+static void page_reply(const struct cursor *c, const struct query_page *page, size_t offset,
+                       const char *version, struct sim_reply *reply)
+{
+    bool done = is_last(c, page, offset);
+    struct buf text;
+    buf_init(&text, QUERY_TEXT_MAX);
+    buf_printf(&text, "{\"totalSize\":%zu,\"done\":%s,", c->total, done ? "true" : "false");
+    if (!done)
+        buf_printf(&text, "\"nextRecordsUrl\":\"/services/data/%s/query/%s-%zu\",", version,
+                   c->locator, offset + c->page_size);
+    buf_puts(&text, "\"records\":[");
+    buf_put(&text, page->text.data, page->text.len);
+    buf_puts(&text, "]}");
+    sim_reply_take_text(reply, 200, SIM_JSON_TYPE, buf_take(&text));
 }
 
 static void cursor_keep(struct sim *sim, struct cursor *c)
@@ -140,18 +144,20 @@ static bool cursor_open(struct sim *sim, struct cursor *c)
 static void run(struct sim *sim, struct cursor *c, const char *version, struct sim_reply *reply)
 {
     struct soql_error error;
-    json_t *rows = cursor_open(sim, c) ? page_rows(sim, c, 0, version) : NULL;
-    if (rows == NULL) {
+    struct query_page page = {.count = 0};
+    buf_init(&page.text, QUERY_TEXT_MAX);
+    bool more = false;
+    if (cursor_open(sim, c) && page_rows(sim, c, 0, version, &page)) {
+        if (c->keyset) /* a full first page is the only case that needs the count */
+            c->total = page.count < c->page_size ? page.count : (size_t)query_count(sim, c->plan);
+        page_reply(c, &page, 0, version, reply);
+        more = !is_last(c, &page, 0);
+    } else {
         query_too_complicated(&error);
         fail(reply, &error);
-        cursor_free(c);
-        return;
     }
-    size_t n = json_array_size(rows);
-    if (c->keyset) /* a full first page is the only case that needs the count */
-        c->total = n < c->page_size ? n : (size_t)query_count(sim, c->plan);
-    page_reply(c, rows, 0, version, reply);
-    if (json_object_get(reply->json, "nextRecordsUrl") != NULL)
+    buf_release(&page.text);
+    if (more)
         cursor_keep(sim, c);
     else
         cursor_free(c);
@@ -211,33 +217,47 @@ void query_more(struct sim *sim, const struct sim_request *r, struct sim_reply *
         sim_reply_error(reply, 400, "QUERY_LOCATOR_EXPIRED", "query locator expired");
         return;
     }
-    page_reply(c, page_rows(sim, c, offset, r->version), offset, r->version, reply);
+    struct query_page page = {.count = 0};
+    buf_init(&page.text, QUERY_TEXT_MAX);
+    page_rows(sim, c, offset, r->version, &page);
+    page_reply(c, &page, offset, r->version, reply);
+    buf_release(&page.text);
+}
+
+/* All rows of a plan; false if it is too complicated. */
+static bool all_rows(struct sim *sim, const struct soql_plan *plan, const char *version,
+                     struct query_page *out)
+{
+    struct query_id *ids = NULL;
+    size_t count = 0;
+    char last[SFID_SIZE];
+    if (query_is_keyset(plan))
+        return query_keyset_page(sim, plan, "", at_most(plan->limit, INT32_MAX), version, out,
+                                 last);
+    if (!query_list_ids(sim, plan, &ids, &count))
+        return false;
+    query_id_page(sim, plan, ids, count, version, out);
+    free(ids);
+    return true;
 }
 
 json_t *query_rows(struct sim *sim, const char *soql, bool admin, bool with_deleted,
                    const char *version, struct soql_error *error)
 {
     struct soql_plan *plan = query_plan(sim, soql, admin, with_deleted, error);
-    struct query_id *ids = NULL;
-    size_t count = 0;
+    struct query_page page = {.count = 0};
     json_t *rows = NULL;
     if (plan == NULL)
         return NULL;
-    if (query_is_keyset(plan)) {
-        char last[SFID_SIZE];
-        rows = json_array();
-        if (!query_keyset_page(sim, plan, "", at_most(plan->limit, INT32_MAX), version, rows,
-                               last)) {
-            json_decref(rows);
-            rows = NULL;
-        }
-    } else if (query_list_ids(sim, plan, &ids, &count)) {
-        rows = json_array();
-        query_id_page(sim, plan, ids, count, version, rows);
-    }
-    if (rows == NULL)
+    buf_init(&page.text, QUERY_TEXT_MAX);
+    buf_putc(&page.text, '[');
+    if (all_rows(sim, plan, version, &page)) {
+        buf_putc(&page.text, ']');
+        rows = json_loadb(page.text.data, page.text.len, 0, NULL);
+    } else {
         query_too_complicated(error);
-    free(ids);
+    }
+    buf_release(&page.text);
     soql_plan_free(&plan);
     return rows;
 }

@@ -8,6 +8,14 @@ struct query_id {
     char text[SFID_SIZE];
 };
 
+/* Records as JSON, separated by commas. */
+struct query_page {
+    struct buf text;
+    size_t count;
+};
+
+enum { QUERY_TEXT_MAX = 1 << 30 };
+
 /* NULL with the error filled; soql_plan_free. `admin` sees everything. */
 struct soql_plan *query_plan(struct sim *sim, const char *soql, bool admin, bool with_deleted,
                              struct soql_error *error);
@@ -24,11 +32,12 @@ bool query_is_keyset(const struct soql_plan *plan);
 /* Appends up to `limit` rows behind a key and tells the last one's id; false if SQLite finds the
  * query too complicated. */
 bool query_keyset_page(struct sim *sim, const struct soql_plan *plan, const char *after,
-                       size_t limit, const char *version, json_t *out, char last[SFID_SIZE]);
+                       size_t limit, const char *version, struct query_page *out,
+                       char last[SFID_SIZE]);
 /* The ids of the whole result in its order (free()); false as above. */
 bool query_list_ids(struct sim *sim, const struct soql_plan *plan, struct query_id **ids,
                     size_t *count);
 void query_id_page(struct sim *sim, const struct soql_plan *plan, const struct query_id *ids,
-                   size_t count, const char *version, json_t *out);
+                   size_t count, const char *version, struct query_page *out);
 
 #endif

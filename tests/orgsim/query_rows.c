@@ -10,64 +10,51 @@
 
 /* ------------------------------------------------------------------ one row as JSON */
 
-static json_t *attributes_json(const struct object *o, const char *version, const char *id)
+static void put_attributes(struct buf *out, const struct object *o, const char *version,
+                           const char *id)
 {
-    char url[160];
-    snprintf(url, sizeof url, "/services/data/%s/sobjects/%s/%s", version, o->name, id);
-    json_t *a = json_object();
-    json_object_set_new_nocheck(a, "type", json_string_nocheck(o->name));
-    json_object_set_new_nocheck(a, "url", json_string_nocheck(url));
-    return a;
+    buf_puts(out, "{\"attributes\":{\"type\":\"");
+    buf_puts(out, o->name);
+    buf_puts(out, "\",\"url\":\"/services/data/");
+    buf_puts(out, version);
+    buf_puts(out, "/sobjects/");
+    buf_puts(out, o->name);
+    buf_putc(out, '/');
+    buf_puts(out, id);
+    buf_puts(out, "\"}");
 }
 
-/* The JSON object of each shown table of this row; NULL where there is no parent. */
-static void row_tables(const struct soql_plan *plan, sqlite3_stmt *st, const char *version,
-                       json_t *tables[SOQL_JOINS_MAX], int *columns)
-{
-    for (size_t i = 0; i < plan->join_count; i++) {
-        tables[i] = NULL;
-        if (i > 0 && !plan->joins[i].shown)
-            continue;
-        const char *id = (const char *)sqlite3_column_text(st, (*columns)++);
-        if (id != NULL) {
-            tables[i] = json_object();
-            json_object_set_new_nocheck(tables[i], "attributes",
-                                        attributes_json(plan->joins[i].object, version, id));
-        }
-    }
-}
-
-/* Hangs a table, and those above it, into its parent at the place of its first field. */
-static void attach(const struct soql_plan *plan, json_t **tables, size_t join)
+/* The record of a shown table, with its parents inside; null where there is none. */
+static void put_record(struct buf *out, const struct soql_plan *plan, sqlite3_stmt *st,
+                       const char *version, size_t join)
 {
     const struct soql_join *j = &plan->joins[join];
-    if (join == 0)
+    const char *id = (const char *)sqlite3_column_text(st, j->id_column);
+    if (id == NULL) {
+        buf_puts(out, "null");
         return;
-    attach(plan, tables, j->parent);
-    if (tables[j->parent] == NULL)
-        return; /* shown as null further up */
-    const char *name = j->field->relationship;
-    if (json_object_get(tables[j->parent], name) == NULL)
-        json_object_set_new_nocheck(tables[j->parent], name,
-                                    tables[join] == NULL ? json_null() : json_incref(tables[join]));
+    }
+    put_attributes(out, j->object, version, id);
+    for (size_t i = 0; i < j->item_count; i++) {
+        size_t at = j->items[i].index;
+        bool parent = j->items[i].is_parent;
+        buf_puts(out, ",\"");
+        buf_puts(out, parent ? plan->joins[at].field->relationship : plan->columns[at].field->name);
+        buf_puts(out, "\":");
+        if (parent)
+            put_record(out, plan, st, version, at);
+        else
+            column_put_json(out, plan->columns[at].field, st, plan->first_column + (int)at);
+    }
+    buf_putc(out, '}');
 }
 
-static json_t *row_json(const struct soql_plan *plan, sqlite3_stmt *st, const char *version)
+static void put_row(struct query_page *out, const struct soql_plan *plan, sqlite3_stmt *st,
+                    const char *version)
 {
-    json_t *tables[SOQL_JOINS_MAX];
-    int column = 0;
-    row_tables(plan, st, version, tables, &column);
-    for (size_t i = 0; i < plan->column_count; i++) {
-        const struct soql_column *c = &plan->columns[i];
-        attach(plan, tables, c->join);
-        if (tables[c->join] != NULL)
-            json_object_set_new_nocheck(tables[c->join], c->field->name,
-                                        column_to_json(c->field, st, column));
-        column++;
-    }
-    for (size_t i = 1; i < plan->join_count; i++)
-        json_decref(tables[i]);
-    return tables[0];
+    if (out->count++ > 0)
+        buf_putc(&out->text, ',');
+    put_record(&out->text, plan, st, version, 0);
 }
 
 /* ------------------------------------------------------------------ statements */
@@ -101,7 +88,8 @@ int64_t query_count(struct sim *sim, const struct soql_plan *plan)
 
 /* Up to `limit` rows behind a key; false if SQLite finds the query too complicated. */
 bool query_keyset_page(struct sim *sim, const struct soql_plan *plan, const char *after,
-                       size_t limit, const char *version, json_t *out, char last[SFID_SIZE])
+                       size_t limit, const char *version, struct query_page *out,
+                       char last[SFID_SIZE])
 {
     char tail[96];
     int key = (int)plan->param_count + 1;
@@ -113,14 +101,14 @@ bool query_keyset_page(struct sim *sim, const struct soql_plan *plan, const char
     sqlite3_bind_int64(st, key + 1, (int64_t)limit);
     while (sdb_step(sim->db, st)) {
         snprintf(last, SFID_SIZE, "%s", (const char *)sqlite3_column_text(st, 0));
-        json_array_append_new(out, row_json(plan, st, version));
+        put_row(out, plan, st, version);
     }
     sdb_done(sim->db, st);
     return true;
 }
 
 void query_id_page(struct sim *sim, const struct soql_plan *plan, const struct query_id *ids,
-                   size_t count, const char *version, json_t *out)
+                   size_t count, const char *version, struct query_page *out)
 {
     char tail[48];
     int key = (int)plan->param_count + 1;
@@ -129,7 +117,7 @@ void query_id_page(struct sim *sim, const struct soql_plan *plan, const struct q
     for (size_t i = 0; st != NULL && i < count; i++) {
         sdb_bind_text(st, key, ids[i].text);
         if (sdb_step(sim->db, st))
-            json_array_append_new(out, row_json(plan, st, version));
+            put_row(out, plan, st, version);
         sqlite3_reset(st);
     }
     if (st != NULL)

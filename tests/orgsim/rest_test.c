@@ -353,6 +353,7 @@ static size_t walk(const char *soql, size_t *pages, char *second_url, size_t siz
         r.authorization = org->token;
         r.query_options = "batchSize=200";
         service_execute(org->sim, &r, &reply);
+        sim_reply_parse(&reply);
         assert_int_equal(reply.status, 200);
         page = json_incref(reply.json);
         rows += json_array_size(test_at(page, "records"));

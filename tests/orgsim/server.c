@@ -172,6 +172,7 @@ static struct evbuffer *output(struct exchange *x, size_t *full)
     struct evbuffer *out = evbuffer_new();
     struct sim_reply *r = &x->reply;
     if (r->json != NULL) {
+        free(r->text);
         r->text = json_dumps(r->json, JSON_COMPACT | JSON_ENCODE_ANY);
         r->text_len = strlen(r->text);
     }

@@ -136,6 +136,13 @@ void soql_fail(struct soql_error *error, const char *code, const char *text, siz
 
 enum { SOQL_JOINS_MAX = 40 };
 
+/* What a shown record holds, in the order of the select list: columns, and parents at the place of
+ * their first column. */
+struct soql_item {
+    bool is_parent;
+    size_t index; /* of columns or joins */
+};
+
 /* Table 0 is the queried object, alias t0; the others are left-joined parents. */
 struct soql_join {
     const struct object *object;
@@ -143,6 +150,9 @@ struct soql_join {
     size_t parent;
     bool shown;    /* a selected field lies on it or behind it */
     bool filtered; /* so does a field of WHERE */
+    int id_column; /* of a shown one, in the statement */
+    struct soql_item *items;
+    size_t item_count;
 };
 
 struct soql_column {
@@ -157,6 +167,7 @@ struct soql_plan {
     size_t join_count;
     struct soql_column *columns;
     size_t column_count;
+    int first_column;       /* of columns, in the statement: behind the ids */
     struct buf columns_sql; /* "t0.Id, t1.Id, …": Id of each shown table, then the columns */
     struct buf from_sql;    /* " FROM … WHERE …" */
     struct buf count_sql;   /* the same with the joins of WHERE only: for counting */

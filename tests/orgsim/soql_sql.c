@@ -100,20 +100,48 @@ static bool plan_select(struct planner *p)
     return true;
 }
 
+static void add_item(struct soql_join *j, bool is_parent, size_t index)
+{
+    j->items = mem_resize(j->items, j->item_count + 1, sizeof *j->items);
+    j->items[j->item_count++] = (struct soql_item){is_parent, index};
+}
+
+/* Puts a parent, and those above it, at the place of its first column. */
+static void place_parent(struct soql_plan *plan, size_t join)
+{
+    if (join == 0 || plan->joins[join].item_count > 0)
+        return;
+    struct soql_join *parent = &plan->joins[plan->joins[join].parent];
+    for (size_t i = 0; i < parent->item_count; i++) {
+        if (parent->items[i].is_parent && parent->items[i].index == join)
+            return;
+    }
+    place_parent(plan, plan->joins[join].parent);
+    add_item(parent, true, join);
+}
+
 static void select_sql(struct soql_plan *plan)
 {
     char alias[16];
     buf_puts(&plan->columns_sql, "t0.Id");
+    plan->first_column = 1;
     for (size_t i = 1; i < plan->join_count; i++) {
-        if (plan->joins[i].shown)
+        if (plan->joins[i].shown) {
+            plan->joins[i].id_column = plan->first_column++;
             buf_printf(&plan->columns_sql, ", t%zu.Id", i);
+        }
     }
     for (size_t i = 0; i < plan->column_count; i++) {
-        snprintf(alias, sizeof alias, "t%zu", plan->columns[i].join);
+        const struct soql_column *c = &plan->columns[i];
+        snprintf(alias, sizeof alias, "t%zu", c->join);
         buf_puts(&plan->columns_sql, ", ");
-        field_sql(&plan->columns_sql, plan->columns[i].field, alias);
+        field_sql(&plan->columns_sql, c->field, alias);
+        place_parent(plan, c->join);
+        add_item(&plan->joins[c->join], false, i);
     }
 }
+
+/* ------------------------------------------------------------------ FROM and ORDER BY */
 
 static bool order_sql(struct planner *p)
 {
@@ -213,6 +241,8 @@ void soql_plan_free(struct soql_plan **p)
         value_clear(&(*p)->params[i]);
     free((*p)->params);
     free((*p)->columns);
+    for (size_t i = 0; i < (*p)->join_count; i++)
+        free((*p)->joins[i].items);
     buf_release(&(*p)->columns_sql);
     buf_release(&(*p)->from_sql);
     buf_release(&(*p)->count_sql);

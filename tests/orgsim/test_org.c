@@ -85,6 +85,7 @@ void test_send(struct test_org *org, const char *method, const char *target, con
     r.id = ++org->sim->next_request;
     service_execute(org->sim, &r, reply);
     locks_release(org->sim->locks, r.id);
+    sim_reply_parse(reply);
     if (reply->status != status) {
         char *text = reply->json == NULL ? mem_strdup(reply->text == NULL ? "" : reply->text)
                                          : json_dumps(reply->json, JSON_COMPACT);

@@ -314,18 +314,41 @@ json_t *value_to_json(const struct field *f, const struct value *v)
     return json_string(v->s);
 }
 
-json_t *column_to_json(const struct field *f, sqlite3_stmt *st, int column)
+/* Text is the bulk of every page: runs without anything to escape are copied whole. */
+static void put_json_text(struct buf *out, const char *s, size_t n)
 {
-    if (sqlite3_column_type(st, column) == SQLITE_NULL)
-        return json_null();
-    if (f->type <= FIELD_PICKLIST) /* text is the bulk of every page: not copied twice */
-        return json_stringn_nocheck((const char *)sqlite3_column_text(st, column),
-                                    (size_t)sqlite3_column_bytes(st, column));
-    struct value v = {.kind = VALUE_NULL};
-    value_from_column(&v, st, column);
-    json_t *json = value_to_json(f, &v);
-    value_clear(&v);
-    return json;
+    const char *end = s + n;
+    buf_putc(out, '"');
+    while (s < end) {
+        const char *run = s;
+        while (s < end && (unsigned char)*s >= 0x20 && *s != '"' && *s != '\\')
+            s++;
+        buf_put(out, run, (size_t)(s - run));
+        if (s < end)
+            buf_printf(out, "\\u%04x", (unsigned)(unsigned char)*s++);
+    }
+    buf_putc(out, '"');
+}
+
+void column_put_json(struct buf *out, const struct field *f, sqlite3_stmt *st, int column)
+{
+    if (sqlite3_column_type(st, column) == SQLITE_NULL) {
+        buf_put(out, "null", 4);
+    } else if (f->type <= FIELD_PICKLIST) {
+        const char *text = (const char *)sqlite3_column_text(st, column);
+        put_json_text(out, text, (size_t)sqlite3_column_bytes(st, column));
+    } else if (f->type == FIELD_BOOLEAN) {
+        buf_puts(out, sqlite3_column_int(st, column) != 0 ? "true" : "false");
+    } else {
+        struct value v = {.kind = VALUE_NULL};
+        value_from_column(&v, st, column);
+        json_t *json = value_to_json(f, &v);
+        char *text = json_dumps(json, JSON_ENCODE_ANY);
+        buf_puts(out, text);
+        free(text);
+        json_decref(json);
+        value_clear(&v);
+    }
 }
 
 char *column_to_xml(const struct field *f, sqlite3_stmt *st, int column)

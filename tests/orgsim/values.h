@@ -47,7 +47,7 @@ void value_problem_text(enum value_problem p, const struct field *f, const json_
 
 /* As REST shows it; a new reference. */
 json_t *value_to_json(const struct field *f, const struct value *v);
-json_t *column_to_json(const struct field *f, sqlite3_stmt *st, int column);
+void column_put_json(struct buf *out, const struct field *f, sqlite3_stmt *st, int column);
 /* As an outbound message shows it (free()); NULL for null. */
 char *column_to_xml(const struct field *f, sqlite3_stmt *st, int column);
 
