@@ -6,8 +6,8 @@
  * allow lists.
  *
  * Ownership: tls_server_new gives; the listener borrows. Threads: shared by all loops after
- * tls_server_new. Errors:    ERR_CONFIG names the file and what is wrong with it (missing,
- * unreadable, key does not match, chain incomplete).
+ * tls_server_new. Errors: ERR_CONFIG names the file and what is wrong with it (missing, unreadable,
+ * key does not match). What only clients would stumble over is logged as a warning.
  */
 #ifndef TP_TLS_H
 #define TP_TLS_H

@@ -6,8 +6,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 export TP_SOURCE=$PWD
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0} UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
-tsan_options="halt_on_error=0:second_deadlock_stack=1:suppressions='$PWD/tests/tsan.supp'"
-export TSAN_OPTIONS=${TSAN_OPTIONS:-$tsan_options}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=0:second_deadlock_stack=1}
 passed=0 failed=0 jobs=${JOBS:-$(nproc)}
 logs=build/test-logs
 mkdir -p "$logs"
@@ -52,8 +51,8 @@ for program in build/asan/tests/unit/*_test build/asan/tests/store/*_test build/
     [ -x "$program" ] && run "${program#build/asan/tests/}" "$program"
 done
 
-threaded="tests/store/store_test tests/unit/listener_test tests/unit/listener_life_test tests/unit/tls_listener_test
-          tests/unit/tls_handshake_test
+threaded="tests/store/store_test tests/unit/listener_test tests/unit/listener_life_test tests/unit/listener_drain_test
+          tests/unit/tls_listener_test tests/unit/tls_drain_test tests/unit/tls_handshake_test
           tests/unit/intake_test tests/unit/org_auth_test tests/orgsim/server_test tests/orgsim/faults_test"
 echo "building (tsan) …"
 if make --no-print-directory -s -j"$jobs" FLAVOUR=tsan daemon orgsim; then
