@@ -76,8 +76,11 @@ void store_queue_call(struct store_queue *q, struct store_request *r)
 
 void store_queue_refuse(struct store_queue *q, const struct error *why)
 {
+    static const struct error none = {.kind = ERR_NONE};
     pthread_mutex_lock(&q->lock);
-    q->refusal = why == NULL ? (struct error){.kind = ERR_NONE} : *why;
+    q->refusal = none;
+    if (why != NULL)
+        q->refusal = *why;
     pthread_mutex_unlock(&q->lock);
 }
 

@@ -1,9 +1,9 @@
+#define _GNU_SOURCE
 /*
  * Opening: the file and its lock, the two connections, the schema, what a former process left
  * behind; and closing. One daemon a file, by whatever path it is named: flock on FILE.lock, never
  * on the database itself, since closing any descriptor of that would drop SQLite's own locks.
  */
-#define _GNU_SOURCE
 #include "sqlite_int.h"
 
 #include <errno.h>

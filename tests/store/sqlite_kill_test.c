@@ -1,8 +1,8 @@
+#define _GNU_SOURCE
 /*
  * kill -9: a child process uses the store and tells through a pipe what the store told it; the
  * parent kills it at some moment and looks whether all that was told is in the file.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>

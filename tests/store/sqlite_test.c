@@ -1,7 +1,7 @@
+#define _GNU_SOURCE
 /*
  * What is SQLite's own: the file, its lock, its schema, damage.
  */
-#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -299,6 +299,12 @@ struct store_claim *claim_on(struct fixture *f, unsigned campaign, size_t count)
     return c;
 }
 
+void expect_record(const struct store_claim *c, size_t i, unsigned member)
+{
+    assert_true(i < c->count);
+    assert_string_equal(c->hints[i].record_id, member_id(member));
+}
+
 void expect_no_claim(struct fixture *f)
 {
     struct store_claim *c = claim_any(f);

@@ -95,6 +95,8 @@ struct store_claim *claim_any(struct fixture *f);  /* NULL: none */
 struct store_claim *claim_some(struct fixture *f); /* fails if there is none */
 struct store_claim *claim_on(struct fixture *f, unsigned campaign, size_t count);
 void expect_no_claim(struct fixture *f);
+/* The claim's hint i is of that member. */
+void expect_record(const struct store_claim *c, size_t i, unsigned member);
 
 /* Settles with the same outcome for all hints and gives the lease and the claim up. */
 void settle_all(struct fixture *f, struct store_claim **c, struct store_outcome outcome);
