@@ -23,6 +23,8 @@ struct admin;
 struct admin_options {
     const struct config *config;
     struct store *store;
+    void (*set_gauges)(void *ctx); /* called before /metrics is answered; NULL: nobody */
+    void *gauges_ctx;
     const struct listener *intake_listener;
     const struct tls_server *tls;
     const struct worker_pool *workers;

@@ -208,6 +208,12 @@ MUST_USE enum err org_read_memberships(struct org_conn *c, enum org_membership_b
 MUST_USE enum err org_read_person_contacts(struct org_conn *c, const char (*accounts)[SFID_SIZE],
                                            size_t n, char (*contact)[SFID_SIZE], struct error *e);
 
+/* Contacts that leads were converted to: contact[i] is "" where the lead was not. A conversion may
+ * take the lead from its memberships. */
+MUST_USE enum err org_read_converted_contacts(struct org_conn *c, const char (*leads)[SFID_SIZE],
+                                              size_t n, char (*contact)[SFID_SIZE],
+                                              struct error *e);
+
 /* Deletion helper records by their ids; found[i] false where gone. */
 struct org_helper {
     bool found;

@@ -165,6 +165,8 @@ static enum err start_admin(struct daemon *d, struct error *e)
     struct admin_options ao = {
         .config = c,
         .store = d->store,
+        .set_gauges = janitor_set_gauges,
+        .gauges_ctx = d,
         .intake_listener = d->intake_listener,
         .tls = d->tls,
         .workers = d->workers,
@@ -229,11 +231,12 @@ void daemon_stop(struct daemon *d, bool (*hurry)(void))
         intake_drain(d->intake);
     while (!replies_are_out(d) && time_boot_ms() < replies_until && !hurry())
         nanosleep(&(struct timespec){.tv_nsec = WAIT_STEP_NS}, NULL);
+    /* who looks at the workers goes before them */
     prober_stop(&d->prober);
+    listener_stop(&d->admin_listener);
+    listener_stop(&d->intake_listener);
     int64_t left = until - time_boot_ms();
     worker_stop(&d->workers, left < 0 || hurry() ? 0 : left);
-    listener_stop(&d->intake_listener);
-    listener_stop(&d->admin_listener);
 }
 
 void daemon_release(struct daemon *d)

@@ -47,6 +47,8 @@ void daemon_release(struct daemon *d);
 
 /* janitor.c: called about each second by main. */
 void janitor_turn(const struct daemon *d);
+/* Before the metrics are read (admin's thread). */
+void janitor_set_gauges(void *daemon);
 
 /* probe.c: a thread that asks each org at the start, and again while one does not answer, so that
  * readiness does not wait for the first message; and starts each org's reconcile at its time. */

@@ -1,6 +1,6 @@
 /*
- * Chores on main's thread: gauges every few seconds, retention every minute (or at once while there
- * is more), the watchdog. None of them waits for the org.
+ * Chores on main's thread: retention every minute (or at once while there is more), the watchdog;
+ * and the gauges, set on the admin's thread as they are asked for. None of them waits for the org.
  */
 #include <string.h>
 
@@ -10,7 +10,6 @@
 #include "timeutil.h"
 
 enum {
-    GAUGES_EACH_MS = 2000,
     RETAIN_EACH_MS = 60000,
     WATCHDOG_EACH_MS = 5000,
     ORGS_MAX = 256,
@@ -38,7 +37,7 @@ static void set_queue_gauges(const struct store_org_stats *s)
 
 static void set_holds_gauge(const struct daemon *d)
 {
-    static struct store_hold holds[HOLDS_MAX]; /* main's thread only */
+    static struct store_hold holds[HOLDS_MAX]; /* the admin's thread only */
     struct error e;
     size_t count = 0;
     if (store_hold_list(d->store, holds, HOLDS_MAX, &count, &e) != ERR_NONE)
@@ -82,8 +81,9 @@ static void set_reconcile_ages(const struct daemon *d)
     }
 }
 
-static void set_gauges(const struct daemon *d)
+void janitor_set_gauges(void *daemon)
 {
+    const struct daemon *d = daemon;
     struct store_org_stats stats[ORGS_MAX];
     struct error e;
     size_t count = 0;
@@ -108,11 +108,9 @@ static void set_gauges(const struct daemon *d)
 
 void janitor_turn(const struct daemon *d)
 {
-    static int64_t gauges_at, retain_at, watchdog_at; /* main's thread only */
+    static int64_t retain_at, watchdog_at; /* main's thread only */
     struct error e;
     bool more = false;
-    if (is_due(&gauges_at, GAUGES_EACH_MS))
-        set_gauges(d);
     if (is_due(&retain_at, RETAIN_EACH_MS)) {
         if (store_retain(d->store, &more, &e) != ERR_NONE)
             log_warn("old rows could not be removed; trying again in a minute", "error", e.text,

@@ -50,9 +50,14 @@ static enum level check_store(const struct admin *a, json_t *checks)
 
 static enum level check_listener(const struct admin *a, json_t *checks)
 {
-    enum level level = listener_is_alive(a->options.intake_listener) ? LEVEL_OK : LEVEL_UNAVAILABLE;
-    json_t *o =
-        check(level, level == LEVEL_OK ? NULL : "an event loop has not turned for 5 seconds");
+    const struct listener *l = a->options.intake_listener;
+    const char *problem = NULL;
+    if (!listener_is_alive(l))
+        problem = "an event loop has not turned for 5 seconds";
+    else if (listener_is_draining(l))
+        problem = "the daemon is stopping: messages are refused";
+    enum level level = problem == NULL ? LEVEL_OK : LEVEL_UNAVAILABLE;
+    json_t *o = check(level, problem);
     json_object_set_new(o, "address", json_string(listener_address(a->options.intake_listener)));
     json_object_set_new(checks, "listener", o);
     return level;
@@ -231,8 +236,9 @@ void route_readyz(struct admin *a, const char *id, struct answer *out)
 void route_metrics(struct admin *a, const char *id, struct answer *out)
 {
     struct buf b;
-    (void)a;
     (void)id;
+    if (a->options.set_gauges != NULL)
+        a->options.set_gauges(a->options.gauges_ctx);
     buf_init(&b, METRICS_MAX_BYTES);
     metrics_write(&b);
     *out = (struct answer){.status = 200,

@@ -84,7 +84,8 @@ enum err org_read_memberships(struct org_conn *c, enum org_membership_by by,
     for (size_t i = 0; i < 2 && kinds[by].field[i] != NULL; i++)
         select_add(&select, kinds[by].field[i]);
     struct query_in in = {
-        .query = {.select = &select, .from = OBJECT},
+        /* with those in the bin: a deleted person's members went along */
+        .query = {.select = &select, .from = OBJECT, .with_deleted = by != ORG_BY_MEMBER},
         .by = {kinds[by].by[0], kinds[by].by[1]},
         .ids = ids,
         .n = n,
@@ -95,55 +96,73 @@ enum err org_read_memberships(struct org_conn *c, enum org_membership_by by,
     return err;
 }
 
-/* ------------------------------------------------------------------ person accounts */
+/* ------------------------------------------------------------------ contacts of others */
 
 struct contact_walk {
-    struct id_index accounts;
+    const char *object, *by, *field; /* by: the id asked for; field: the contact's */
+    struct id_index asked;
     char (*contact)[SFID_SIZE];
 };
 
-static enum err on_person_contacts(void *ctx, json_t *records, struct error *e)
+static enum err on_contacts(void *ctx, json_t *records, struct error *e)
 {
     struct contact_walk *w = ctx;
     for (size_t k = 0; k < json_array_size(records); k++) {
-        struct record r = {.object = json_array_get(records, k), .name = "Contact", .e = e};
-        char id[SFID_SIZE], account[SFID_SIZE];
-        record_id(&r, "Id", id);
-        record_id(&r, "AccountId", account);
+        struct record r = {.object = json_array_get(records, k), .name = w->object, .e = e};
+        char asked[SFID_SIZE], contact[SFID_SIZE];
+        record_id(&r, w->by, asked);
+        record_id(&r, w->field, contact);
         if (r.err != ERR_NONE)
             return r.err;
         const struct id_place *p = NULL;
-        while ((p = id_index_find(&w->accounts, account, p)) != NULL)
-            memcpy(w->contact[p->at], id, SFID_SIZE);
+        while ((p = id_index_find(&w->asked, asked, p)) != NULL)
+            memcpy(w->contact[p->at], contact, SFID_SIZE);
     }
     return ERR_NONE;
+}
+
+static enum err walk_contacts(struct org_conn *c, struct contact_walk *w, const char *also,
+                              const char (*ids)[SFID_SIZE], size_t n, struct error *e)
+{
+    struct select select;
+    id_index_init(&w->asked, ids, n);
+    for (size_t i = 0; i < n; i++)
+        memset(w->contact[i], 0, SFID_SIZE);
+    select_init(&select);
+    select_add(&select, w->by);
+    select_add(&select, w->field);
+    struct query_in in = {
+        .query = {.select = &select, .from = w->object},
+        .by = {w->by},
+        .also = also,
+        .ids = ids,
+        .n = n,
+    };
+    enum err err = query_walk_in(c, &in, on_contacts, w, e);
+    select_release(&select);
+    id_index_release(&w->asked);
+    return err;
 }
 
 enum err org_read_person_contacts(struct org_conn *c, const char (*accounts)[SFID_SIZE], size_t n,
                                   char (*contact)[SFID_SIZE], struct error *e)
 {
-    struct contact_walk w = {.contact = contact};
-    struct select select;
-    id_index_init(&w.accounts, accounts, n);
-    for (size_t i = 0; i < n; i++)
-        memset(contact[i], 0, SFID_SIZE);
-    select_init(&select);
-    select_add(&select, "AccountId");
-    struct query_in in = {
-        .query = {.select = &select, .from = "Contact"},
-        .by = {"AccountId"},
-        .also = "IsPersonAccount = true",
-        .ids = accounts,
-        .n = n,
-    };
+    struct contact_walk w = {
+        .object = "Contact", .by = "AccountId", .field = "Id", .contact = contact};
     struct error why = {0};
-    enum err err = query_walk_in(c, &in, on_person_contacts, &w, &why);
-    select_release(&select);
-    id_index_release(&w.accounts);
+    enum err err = walk_contacts(c, &w, "IsPersonAccount = true", accounts, n, &why);
     /* an org without person accounts does not have the field, nor any person's account */
     if (err == ERR_CONFIG && strstr(why.text, "IsPersonAccount") != NULL)
         return ERR_NONE;
     if (err != ERR_NONE && e != NULL)
         *e = why;
     return err;
+}
+
+enum err org_read_converted_contacts(struct org_conn *c, const char (*leads)[SFID_SIZE], size_t n,
+                                     char (*contact)[SFID_SIZE], struct error *e)
+{
+    struct contact_walk w = {
+        .object = "Lead", .by = "Id", .field = "ConvertedContactId", .contact = contact};
+    return walk_contacts(c, &w, "IsConverted = true", leads, n, e);
 }

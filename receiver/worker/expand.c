@@ -81,15 +81,19 @@ static enum err expand_people(struct pass *p, enum org_membership_by by, const s
     return org_read_memberships(p->conn, by, ids_of(people), people->count, on_memberships, p, e);
 }
 
-/* Person accounts: their edits fire Account, and the member hangs on the account's contact. */
-static enum err expand_accounts(struct pass *p, const struct ids *accounts, struct ids *contacts,
-                                struct error *e)
+typedef enum err read_contacts_fn(struct org_conn *c, const char (*ids)[SFID_SIZE], size_t n,
+                                  char (*contact)[SFID_SIZE], struct error *e);
+
+/* Person accounts: their edits fire Account, and the member hangs on the account's contact.
+ * Converted leads: the member may hang on the contact alone. */
+static enum err add_contacts(struct pass *p, read_contacts_fn *read, const struct ids *of,
+                             struct ids *contacts, struct error *e)
 {
-    if (accounts->count == 0)
+    if (of->count == 0)
         return ERR_NONE;
-    char(*contact)[SFID_SIZE] = mem_array(accounts->count, sizeof *contact);
-    enum err err = org_read_person_contacts(p->conn, ids_of(accounts), accounts->count, contact, e);
-    for (size_t i = 0; err == ERR_NONE && i < accounts->count; i++) {
+    char(*contact)[SFID_SIZE] = mem_array(of->count, sizeof *contact);
+    enum err err = read(p->conn, ids_of(of), of->count, contact, e);
+    for (size_t i = 0; err == ERR_NONE && i < of->count; i++) {
         if (contact[i][0] != '\0')
             ids_add(contacts, contact[i]);
     }
@@ -109,18 +113,22 @@ static enum err on_own_memberships(void *ctx, const struct org_membership *m, si
     return flush_if_many(p, e);
 }
 
-/* A touchpoint whose member may be gone: its stored campaign is asked to look at it. */
+/* The stored campaign, or where that was lost the lookup. */
+static bool campaign_of(const struct org_touchpoint *t, char out[SFID_SIZE])
+{
+    const char *stored = t->value[TV_AD_CAMPAIGN_ID], *lookup = t->value[TV_CAMPAIGN];
+    return sfid_normalise(stored, strlen(stored), out) ||
+           sfid_normalise(lookup, strlen(lookup), out);
+}
+
+/* A touchpoint whose member may be gone: its campaign is asked to look at it. */
 static enum err on_their_touchpoints(void *ctx, const struct org_touchpoint *t, size_t n,
                                      struct error *e)
 {
     struct pass *p = ctx;
     for (size_t i = 0; i < n; i++) {
         char campaign[SFID_SIZE], member[SFID_SIZE];
-        const char *stored = t[i].value[TV_AD_CAMPAIGN_ID], *lookup = t[i].value[TV_CAMPAIGN];
-        if (!sfid_normalise(t[i].key, strlen(t[i].key), member))
-            continue;
-        if (sfid_normalise(stored, strlen(stored), campaign) ||
-            sfid_normalise(lookup, strlen(lookup), campaign))
+        if (sfid_normalise(t[i].key, strlen(t[i].key), member) && campaign_of(&t[i], campaign))
             pass_move(p, STORE_MEMBER, campaign, member, "", received_for(p, member));
     }
     return flush_if_many(p, e);
@@ -140,7 +148,42 @@ static enum err expand_members(struct pass *p, const struct ids *members, struct
 
 /* ------------------------------------------------------------------ helper records */
 
-static enum err expand_helpers(struct pass *p, const struct ids *helpers, struct ids *members,
+struct deletions { /* member and helper record, side by side */
+    struct pass *pass;
+    struct ids members, helpers;
+};
+
+static void add_deletion(struct deletions *d, const char *member, const char *helper)
+{
+    ids_add(&d->members, member);
+    ids_add(&d->helpers, helper);
+}
+
+/* A deletion whose message named no campaign: the touchpoint does, if there is one. */
+static enum err on_touchpoints_of_deleted(void *ctx, const struct org_touchpoint *t, size_t n,
+                                          struct error *e)
+{
+    struct deletions *d = ctx;
+    for (size_t i = 0; i < n; i++) {
+        char campaign[SFID_SIZE];
+        for (size_t k = 0; k < d->members.count; k++) {
+            if (strcmp(t[i].key, d->members.id[k]) == 0 && campaign_of(&t[i], campaign))
+                pass_move(d->pass, STORE_DELETION, campaign, d->helpers.id[k], t[i].key,
+                          received_for(d->pass, d->helpers.id[k]));
+        }
+    }
+    return flush_if_many(d->pass, e);
+}
+
+static enum err expand_deletions(struct deletions *d, struct error *e)
+{
+    if (d->members.count == 0)
+        return ERR_NONE;
+    return org_read_touchpoints(d->pass->conn, NULL, ids_of(&d->members), d->members.count,
+                                on_touchpoints_of_deleted, d, e);
+}
+
+static enum err expand_helpers(struct pass *p, const struct ids *helpers, struct deletions *d,
                                struct error *e)
 {
     if (helpers->count == 0)
@@ -149,14 +192,14 @@ static enum err expand_helpers(struct pass *p, const struct ids *helpers, struct
     enum err err = org_read_helpers(p->conn, ids_of(helpers), helpers->count, found, e);
     for (size_t i = 0; err == ERR_NONE && i < helpers->count; i++) {
         const struct org_helper *h = &found[i];
-        int64_t received = received_for(p, helpers->id[i]);
         if (!h->found)
             continue; /* applied before: whoever applied it deleted it */
         if (h->campaign_id[0] != '\0')
             pass_move(p, h->member_id[0] != '\0' ? STORE_DELETION : STORE_CAMPAIGN_GONE,
-                      h->campaign_id, helpers->id[i], h->member_id, received);
+                      h->campaign_id, helpers->id[i], h->member_id,
+                      received_for(p, helpers->id[i]));
         else if (h->member_id[0] != '\0')
-            ids_add(members, h->member_id);
+            add_deletion(d, h->member_id, helpers->id[i]);
     }
     free(found);
     return err;
@@ -235,6 +278,7 @@ static enum err expand_gap(struct pass *p, struct error *e)
 
 struct groups {
     struct ids leads, contacts, accounts, members, helpers;
+    struct deletions deletions;
     bool gap, reconcile;
 };
 
@@ -257,7 +301,7 @@ static void sort_hint(struct groups *g, const struct store_hint *h)
         ids_add(&g->members, h->record_id);
         break;
     case STORE_DELETION:
-        ids_add(&g->members, h->subject_id);
+        add_deletion(&g->deletions, h->subject_id, h->record_id);
         break;
     case STORE_HELPER:
         ids_add(&g->helpers, h->record_id);
@@ -283,6 +327,8 @@ static void release_groups(struct groups *g)
     ids_release(&g->accounts);
     ids_release(&g->members);
     ids_release(&g->helpers);
+    ids_release(&g->deletions.members);
+    ids_release(&g->deletions.helpers);
 }
 
 static bool asks_for_deletions(const struct pass *p)
@@ -297,7 +343,7 @@ static bool asks_for_deletions(const struct pass *p)
 
 enum err expand_run(struct pass *p, struct error *e)
 {
-    struct groups g = {0};
+    struct groups g = {.deletions = {.pass = p}};
     if (p->deletes_only && !asks_for_deletions(p)) {
         p->withheld = true;
         return ERR_NONE;
@@ -305,9 +351,13 @@ enum err expand_run(struct pass *p, struct error *e)
     p->moves_in_background = reconcile_is_cause(p);
     for (size_t i = 0; i < p->claim->count; i++)
         sort_hint(&g, &p->claim->hints[i]);
-    enum err err = expand_helpers(p, &g.helpers, &g.members, e);
+    enum err err = expand_helpers(p, &g.helpers, &g.deletions, e);
     if (err == ERR_NONE)
-        err = expand_accounts(p, &g.accounts, &g.contacts, e);
+        err = expand_deletions(&g.deletions, e);
+    if (err == ERR_NONE)
+        err = add_contacts(p, org_read_person_contacts, &g.accounts, &g.contacts, e);
+    if (err == ERR_NONE)
+        err = add_contacts(p, org_read_converted_contacts, &g.leads, &g.contacts, e);
     if (err == ERR_NONE)
         err = expand_people(p, ORG_BY_LEAD, &g.leads, e);
     if (err == ERR_NONE)

@@ -99,6 +99,8 @@ static struct store_outcome outcome_of(const struct pass *p, const struct store_
     if (result == ERR_NONE) {
         const struct failure *f =
             stands_for_member(h) && p->claim->key[0] != '*' ? failure_of(p, member_of(h)) : NULL;
+        if (f == NULL && hint_has_helper(h))
+            f = failure_of(p, h->record_id);
         if (f != NULL) {
             retry_or_fail(p, h, f->park, &o);
             o.code = f->code;
@@ -122,11 +124,14 @@ static struct store_outcome outcome_of(const struct pass *p, const struct store_
 
 /* ------------------------------------------------------------------ new hints */
 
+/* By a hint that waits itself where the row failed. */
 static bool is_claimed(const struct pass *p, const char *member_id)
 {
     for (size_t i = 0; i < p->claim->count; i++) {
         const struct store_hint *h = &p->claim->hints[i];
         if (stands_for_member(h) && strcmp(member_of(h), member_id) == 0)
+            return true;
+        if (hint_has_helper(h) && strcmp(h->record_id, member_id) == 0)
             return true;
     }
     return false;
@@ -147,7 +152,7 @@ static struct store_new_hint hint_of_move(const struct move *m)
 /* Moves and failed rows as hints; free() the result. */
 static struct store_new_hint *gather_hints(const struct pass *p, bool ended_well, size_t *count)
 {
-    struct store_new_hint *hints = mem_array(p->move_count + p->failure_count + 1, sizeof *hints);
+    struct store_new_hint *hints = mem_array(p->move_count + p->failure_count + 2, sizeof *hints);
     size_t n = 0;
     for (size_t i = 0; i < p->move_count; i++)
         hints[n++] = hint_of_move(&p->moves[i]);
@@ -165,6 +170,14 @@ static struct store_new_hint *gather_hints(const struct pass *p, bool ended_well
             .message = f->message,
         };
     }
+    if (ended_well && p->asks_again)
+        hints[n++] = (struct store_new_hint){
+            .kind = STORE_GAP,
+            .campaign_id = "",
+            .record_id = "",
+            .subject_id = "",
+            .due_at_ms = time_wall_ms() + GAP_AGAIN_MS,
+        };
     if (ended_well && p->failures_overflow)
         hints[n++] = (struct store_new_hint){
             .kind = STORE_CAMPAIGN,

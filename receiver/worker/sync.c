@@ -214,6 +214,7 @@ static enum err doom_confirmed(struct pass *p, const char (*ids)[SFID_SIZE], siz
         else
             left++;
     }
+    p->asks_again = p->asks_again || left > 0;
     if (err == ERR_NONE && left > 0)
         log_warn("touchpoints were left in place: their members can't be seen, yet the org does "
                  "not confirm that they are "
@@ -297,6 +298,8 @@ static enum err guard_deletes(struct pass *p, struct error *e)
 static enum err finish(struct pass *p, struct error *e)
 {
     enum err err = write_flush(p, e);
+    if (err == ERR_NONE && p->spool.count > 0)
+        err = bulk_upserts(p, e);
     if (err == ERR_NONE && p->whole)
         err = guard_deletes(p, e);
     if (err == ERR_NONE)
@@ -372,7 +375,9 @@ static enum err start_members(struct pass *p, struct error *e)
 
 enum err sync_run(struct pass *p, struct error *e)
 {
-    enum err err = org_read_campaign(p->conn, p->claim->key, &p->campaign, e);
+    enum err err = bulk_resume(p, e);
+    if (err == ERR_NONE)
+        err = org_read_campaign(p->conn, p->claim->key, &p->campaign, e);
     if (err != ERR_NONE)
         return err;
     if (!p->campaign->campaign.exists || asks_for_whole(p))

@@ -12,6 +12,8 @@
 #define TP_WORKER_INT_H
 
 #include <stdatomic.h>
+#include <stdio.h>
+#include <sys/types.h>
 
 #include "org.h"
 #include "rules.h"
@@ -87,7 +89,8 @@ enum budget budget_of(int64_t used, int64_t limit, unsigned reserve_percent);
 
 enum {
     FAILURES_MAX = STORE_SLICE_MAX,
-    MOVES_FLUSH = 20000, /* moves held in memory before they are stored */
+    BULK_FROM_ROWS = 10000, /* more of one operation than this go by bulk jobs */
+    MOVES_FLUSH = 20000,    /* moves held in memory before they are stored */
 };
 
 struct failure { /* one row that the org refused */
@@ -105,7 +108,22 @@ struct wanted { /* one row to write; owned copies */
 
 struct doomed { /* one touchpoint to delete */
     char member_id[SFID_SIZE], id[SFID_SIZE];
-    bool confirmed; /* its member is known to be deleted: does not count for the guard */
+    bool is_settled; /* by a bulk job */
+    bool confirmed;  /* its member is known to be deleted: does not count for the guard */
+};
+
+struct spool_entry {
+    char key[SFID_SIZE];
+    bool is_settled;
+    off_t at;
+};
+
+struct spool { /* rows for a bulk job: spool.c */
+    FILE *file;
+    struct spool_entry *entries; /* by key, once sealed */
+    size_t count, room, pending;
+    char *line; /* of the row that was read last */
+    size_t line_room;
 };
 
 struct move { /* a hint to be made */
@@ -132,6 +150,8 @@ struct pass {
     struct wanted *wanted;   /* ORG_WRITE_MAX places, side by side with rows */
     struct touchpoint *rows; /* value[] point into wanted[].text */
     size_t wanted_count;
+    size_t by_call;                 /* rows that went by calls */
+    struct spool spool;             /* those beyond BULK_FROM_ROWS */
     struct org_row_result *results; /* ORG_WRITE_MAX places, for one call */
     struct doomed *doomed;
     size_t doomed_count, doomed_room;
@@ -146,10 +166,37 @@ struct pass {
     bool deletes_only; /* the API budget is nearly used up */
     bool withheld;     /* writes that waited for it: the hints wait too */
     bool held;
+    bool asks_again; /* an absence that can't be confirmed yet: the log of deletions is asked */
     int64_t gap_covered_ms; /* expand_run, with a gap: deletions up to then are known */
     char fingerprint[STORE_FINGERPRINT_SIZE];
     size_t created, updated, deleted, members;
 };
+
+/* spool.c */
+FILE *spool_file(struct error *e); /* without a name; NULL: e */
+void spool_release(struct spool *s);
+/* before "": nothing was there. */
+MUST_USE enum err spool_add(struct spool *s, const struct touchpoint *t, const char *before,
+                            const char *after, struct error *e);
+/* After the last add, before the first find. */
+MUST_USE enum err spool_seal(struct spool *s, struct error *e);
+struct spool_entry *spool_find(const struct spool *s, const char *key);
+struct spool_row {
+    struct touchpoint touchpoint;
+    const char *before, *after; /* "": none */
+};
+/* Texts live until the next spool_read. */
+MUST_USE enum err spool_read(struct spool *s, const struct spool_entry *entry,
+                             struct spool_row *out, struct error *e);
+void spool_settle(struct spool *s, struct spool_entry *entry);
+
+/* bulk_job.c: one job from creation to results; jobs that a former pass left, before any read. */
+MUST_USE enum err bulk_run_job(struct pass *p, enum org_ingest kind, FILE *csv, int64_t rows,
+                               org_ingest_row_fn *each, void *ctx, struct error *e);
+MUST_USE enum err bulk_resume(struct pass *p, struct error *e);
+/* bulk.c: the spool, by jobs or by calls; the doomed, as many as jobs settle (the rest stays). */
+MUST_USE enum err bulk_upserts(struct pass *p, struct error *e);
+MUST_USE enum err bulk_deletes(struct pass *p, struct error *e);
 
 /* Claimed hints without a campaign. */
 MUST_USE enum err expand_run(struct pass *p, struct error *e);
@@ -173,9 +220,19 @@ const char *pass_cause(const struct pass *p, const char *member_id);
 MUST_USE enum err write_want(struct pass *p, const struct touchpoint *t, const char *member_id,
                              const struct existing_row *old,
                              struct error *e); /* flushes when full */
+/* The same for rows that go by a call in any case; owns the two texts. */
+MUST_USE enum err write_by_call(struct pass *p, const struct touchpoint *t, const char *member_id,
+                                char *before_json, char *after_json, struct error *e);
 MUST_USE enum err write_flush(struct pass *p, struct error *e);
+/* What became of a row. */
+void write_failed(struct pass *p, const char *member_id, const struct org_row_result *r);
+void write_count(struct pass *p, const char *action, size_t n);
+/* Touchpoints that were deleted (n ≤ STORE_SLICE_MAX), to the ledger; the mark is cleared. */
+MUST_USE enum err write_deleted(struct pass *p, const struct doomed *d, size_t n, struct error *e);
 void write_doom(struct pass *p, const char *member_id, const char *touchpoint_id, bool confirmed);
 MUST_USE enum err write_deletes(struct pass *p, struct error *e);
+/* The hint is of a helper record, which goes away once it is applied. */
+bool hint_has_helper(const struct store_hint *h);
 void write_delete_helpers(struct pass *p);
 
 /* settle.c: result is what the pass returned, e its text. ERR_STALE settles nothing. */

@@ -46,6 +46,7 @@ void pass_release(struct pass *p)
     forget_wanted(p);
     org_campaign_free(&p->campaign);
     existing_release(&p->existing);
+    spool_release(&p->spool);
     for (size_t i = 0; i < p->dedupe_count; i++) {
         free((void *)(uintptr_t)p->dedupe[i].member_id);
         free((void *)(uintptr_t)p->dedupe[i].email);
@@ -97,7 +98,7 @@ const char *pass_cause(const struct pass *p, const char *member_id)
     return cause;
 }
 
-static void add_failure(struct pass *p, const char *member_id, const struct org_row_result *r)
+void write_failed(struct pass *p, const char *member_id, const struct org_row_result *r)
 {
     if (p->failures == NULL)
         p->failures = mem_array(FAILURES_MAX, sizeof *p->failures);
@@ -130,8 +131,9 @@ static enum err end_write(struct pass *p, enum err outcome, const struct store_l
     return outcome;
 }
 
-static void count_written(const struct pass *p, const char *action, size_t n)
+void write_count(struct pass *p, const char *action, size_t n)
 {
+    *(action[0] == 'c' ? &p->created : action[0] == 'u' ? &p->updated : &p->deleted) += n;
     if (n > 0)
         metric_add(metric_series(METRIC_TOUCHPOINTS_WRITTEN, p->claim->org, action), n);
     reconcile_count_drift(p, action, n);
@@ -152,7 +154,7 @@ static size_t upsert_ledger(struct pass *p, struct store_ledger_row *ledger)
         const struct wanted *w = &p->wanted[i];
         const struct org_row_result *r = &p->results[i];
         if (r->class != ORG_ROW_DONE) {
-            add_failure(p, w->member_id, r);
+            write_failed(p, w->member_id, r);
             continue;
         }
         created += r->created;
@@ -166,10 +168,8 @@ static size_t upsert_ledger(struct pass *p, struct store_ledger_row *ledger)
             .cause = pass_cause(p, w->member_id),
         };
     }
-    p->created += created;
-    p->updated += n - created;
-    count_written(p, "created", created);
-    count_written(p, "updated", n - created);
+    write_count(p, "created", created);
+    write_count(p, "updated", n - created);
     return n;
 }
 
@@ -189,6 +189,23 @@ enum err write_flush(struct pass *p, struct error *e)
     return err;
 }
 
+enum err write_by_call(struct pass *p, const struct touchpoint *t, const char *member_id,
+                       char *before_json, char *after_json, struct error *e)
+{
+    if (p->wanted == NULL) {
+        p->wanted = mem_array(ORG_WRITE_MAX, sizeof *p->wanted);
+        p->rows = mem_array(ORG_WRITE_MAX, sizeof *p->rows);
+    }
+    struct wanted *w = &p->wanted[p->wanted_count];
+    *w = (struct wanted){.before_json = before_json, .after_json = after_json};
+    memcpy(w->member_id, member_id, strnlen(member_id, sizeof w->member_id - 1));
+    w->text = copy_touchpoint(t, &p->rows[p->wanted_count]);
+    p->wanted_count++;
+    return p->wanted_count == ORG_WRITE_MAX ? write_flush(p, e) : ERR_NONE;
+}
+
+/* The first thousands go at once, so that they are there in seconds; how many will follow is not
+ * known yet. */
 enum err write_want(struct pass *p, const struct touchpoint *t, const char *member_id,
                     const struct existing_row *old, struct error *e)
 {
@@ -196,20 +213,17 @@ enum err write_want(struct pass *p, const struct touchpoint *t, const char *memb
         p->withheld = true;
         return ERR_NONE;
     }
-    if (p->wanted == NULL) {
-        p->wanted = mem_array(ORG_WRITE_MAX, sizeof *p->wanted);
-        p->rows = mem_array(ORG_WRITE_MAX, sizeof *p->rows);
-    }
     const char *const *was = old == NULL ? NULL : (const char *const *)old->values;
-    struct wanted *w = &p->wanted[p->wanted_count];
-    *w = (struct wanted){0};
-    memcpy(w->member_id, member_id, sizeof w->member_id);
-    w->text = copy_touchpoint(t, &p->rows[p->wanted_count]);
-    if (was != NULL)
-        w->before_json = values_json(was, t->value);
-    w->after_json = values_json(t->value, was);
-    p->wanted_count++;
-    return p->wanted_count == ORG_WRITE_MAX ? write_flush(p, e) : ERR_NONE;
+    char *before = was == NULL ? NULL : values_json(was, t->value);
+    char *after = values_json(t->value, was);
+    if (p->by_call < BULK_FROM_ROWS) {
+        p->by_call++;
+        return write_by_call(p, t, member_id, before, after, e);
+    }
+    enum err err = spool_add(&p->spool, t, before == NULL ? "" : before, after, e);
+    free(before);
+    free(after);
+    return err;
 }
 
 /* ------------------------------------------------------------------ deletions */
@@ -226,28 +240,49 @@ void write_doom(struct pass *p, const char *member_id, const char *touchpoint_id
     memcpy(d->id, touchpoint_id, sizeof d->id);
 }
 
+static void put_deleted(struct pass *p, const struct doomed *d, struct store_ledger_row *out)
+{
+    const struct existing_row *old = existing_find(&p->existing, d->member_id);
+    const char *const *was = old == NULL ? NULL : (const char *const *)old->values;
+    *out = (struct store_ledger_row){
+        .campaign_id = p->claim->key,
+        .member_id = d->member_id,
+        .action = "deleted",
+        .touchpoint_id = d->id,
+        .before_json = was == NULL ? NULL : values_json(was, NULL),
+        .cause = pass_cause(p, d->member_id),
+    };
+}
+
+static void free_deleted(struct store_ledger_row *ledger, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free((void *)(uintptr_t)ledger[i].before_json);
+    free(ledger);
+}
+
+enum err write_deleted(struct pass *p, const struct doomed *d, size_t n, struct error *e)
+{
+    struct store_ledger_row *ledger = mem_array(n, sizeof *ledger);
+    for (size_t i = 0; i < n; i++)
+        put_deleted(p, &d[i], &ledger[i]);
+    write_count(p, "deleted", n);
+    enum err err = store_write_end(p->options->store, p->claim, ledger, n, e);
+    free_deleted(ledger, n);
+    return err;
+}
+
 static size_t delete_ledger(struct pass *p, const struct doomed *d, size_t count,
                             struct store_ledger_row *ledger)
 {
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
-        if (p->results[i].class != ORG_ROW_DONE) {
-            add_failure(p, d[i].member_id, &p->results[i]);
-            continue;
-        }
-        const struct existing_row *old = existing_find(&p->existing, d[i].member_id);
-        const char *const *was = old == NULL ? NULL : (const char *const *)old->values;
-        ledger[n++] = (struct store_ledger_row){
-            .campaign_id = p->claim->key,
-            .member_id = d[i].member_id,
-            .action = "deleted",
-            .touchpoint_id = d[i].id,
-            .before_json = was == NULL ? NULL : values_json(was, NULL),
-            .cause = pass_cause(p, d[i].member_id),
-        };
+        if (p->results[i].class == ORG_ROW_DONE)
+            put_deleted(p, &d[i], &ledger[n++]);
+        else
+            write_failed(p, d[i].member_id, &p->results[i]);
     }
-    p->deleted += n;
-    count_written(p, "deleted", n);
+    write_count(p, "deleted", n);
     return n;
 }
 
@@ -265,15 +300,16 @@ static enum err delete_slice(struct pass *p, const struct doomed *d, size_t coun
         n = err == ERR_NONE ? delete_ledger(p, d, count, ledger) : 0;
         err = end_write(p, err, ledger, n, e);
     }
-    for (size_t i = 0; i < n; i++)
-        free((void *)(uintptr_t)ledger[i].before_json);
-    free(ledger);
+    free_deleted(ledger, n);
     free(ids);
     return err;
 }
 
 enum err write_deletes(struct pass *p, struct error *e)
 {
+    enum err bulk = bulk_deletes(p, e);
+    if (bulk != ERR_NONE)
+        return bulk;
     for (size_t at = 0; at < p->doomed_count;) {
         size_t n = p->doomed_count - at;
         if (n > ORG_WRITE_MAX)
@@ -296,31 +332,57 @@ static bool has_failed(const struct pass *p, const char *member_id)
     return false;
 }
 
-/* Helper records that were applied go away. Failing to is no failure of the pass: the record does
- * no harm where it lies. */
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* Helper records of the claimed hints that were applied, each once. */
+static size_t applied_helpers(const struct pass *p, char (*ids)[SFID_SIZE])
+{
+    size_t n = 0, kept = 0;
+    for (size_t i = 0; i < p->claim->count; i++) {
+        const struct store_hint *h = &p->claim->hints[i];
+        if (hint_has_helper(h) && !has_failed(p, h->subject_id))
+            memcpy(ids[n++], h->record_id, SFID_SIZE);
+    }
+    qsort(ids, n, sizeof *ids, compare_ids);
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || strcmp(ids[i], ids[kept - 1]) != 0)
+            memmove(ids[kept++], ids[i], SFID_SIZE);
+    }
+    return kept;
+}
+
+bool hint_has_helper(const struct store_hint *h)
+{
+    return (h->kind == STORE_DELETION || h->kind == STORE_CAMPAIGN_GONE) && h->record_id[0] != '\0';
+}
+
+/* Helper records that were applied go away; a failure that may pass makes their hints wait for
+ * another try. One that will not is no failure of the pass: the record does no harm where it lies.
+ */
 void write_delete_helpers(struct pass *p)
 {
     char(*ids)[SFID_SIZE] = mem_array(p->claim->count, sizeof *ids);
-    size_t n = 0;
-    for (size_t i = 0; i < p->claim->count; i++) {
-        const struct store_hint *h = &p->claim->hints[i];
-        bool is_helper = h->kind == STORE_DELETION || h->kind == STORE_CAMPAIGN_GONE;
-        if (is_helper && h->record_id[0] != '\0' && !has_failed(p, h->subject_id))
-            memcpy(ids[n++], h->record_id, SFID_SIZE);
+    size_t n = applied_helpers(p, ids), left = 0;
+    struct org_row_result lost = {.class = ORG_ROW_RETRY, .code = "helper_not_deleted"};
+    struct error e;
+    enum err err =
+        n == 0 ? ERR_NONE
+               : org_delete_helpers(p->conn, (const char(*)[SFID_SIZE])ids, n, results_of(p), &e);
+    if (err != ERR_NONE)
+        memcpy(lost.message, e.text, strnlen(e.text, sizeof lost.message - 1));
+    for (size_t i = 0; i < n; i++) {
+        const struct org_row_result *r = err == ERR_NONE ? &p->results[i] : &lost;
+        if (r->class == ORG_ROW_RETRY)
+            write_failed(p, ids[i], r);
+        left += r->class == ORG_ROW_PARK;
     }
-    if (n > 0) {
-        struct error e;
-        enum err err =
-            org_delete_helpers(p->conn, (const char(*)[SFID_SIZE])ids, n, results_of(p), &e);
-        size_t left = 0;
-        for (size_t i = 0; err == ERR_NONE && i < n; i++)
-            left += p->results[i].class != ORG_ROW_DONE;
-        if (err != ERR_NONE || left > 0)
-            log_warn("deletion helper records were left in the org; grant the integration user "
-                     "Delete on them",
-                     "org", p->claim->org, "campaign", p->claim->key, "records",
-                     log_num((long long)(err == ERR_NONE ? left : n)), "error",
-                     err == ERR_NONE ? p->results[0].message : e.text, NULL);
-    }
+    if (left > 0)
+        log_warn("deletion helper records stay in the org; grant the integration user Delete on "
+                 "them",
+                 "org", p->claim->org, "campaign", p->claim->key, "records",
+                 log_num((long long)left), NULL);
     free(ids);
 }

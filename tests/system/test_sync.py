@@ -99,6 +99,20 @@ class Events(Case):
         self.assertEqual(before, after, "a converted lead keeps its touchpoint record")
         self.assertTrue(any(r["Contact__c"] for r in org.touchpoints(campaign) if r["Campaign_Member_Id__c"] == members[1]))
 
+    def test_a_conversion_that_takes_the_lead_from_its_members_is_followed_from_the_lead_alone(self):
+        org = self.world.org
+        campaign, members, leads, _ = self.campaign(self.world)
+        self.settled(self.world, campaign=campaign)
+        org.outbound(objects={"CampaignMember": None, "Contact": None})
+        org.call("POST", "/sim/behaviour", {"convert_keeps_lead": False})
+        try:
+            org.call("POST", "/sim/convert", {"lead": leads[1]})
+            self.settled(self.world, campaign=campaign)
+        finally:
+            org.call("POST", "/sim/behaviour", {"convert_keeps_lead": True})
+            org.outbound(objects={"CampaignMember": ["CampaignId"], "Contact": ["Name"]})
+        self.assertTrue(any(r["Contact__c"] for r in org.touchpoints(campaign) if r["Campaign_Member_Id__c"] == members[1]))
+
     def test_deletions(self):
         org = self.world.org
         campaign, members, leads, contacts = self.campaign(self.world, leads=4, contacts=3)
@@ -114,6 +128,28 @@ class Events(Case):
         wait_for("the orphans to go", lambda: not org.records("Buyer_Touchpoint__c", f"Ad_Campaign_Id__c = '{campaign}'"))
         self.drained(self.world)
         self.assertEqual(org.records("Campaign_Member_Deletion__c"), [], "helper records are deleted once applied")
+
+    def test_a_helper_record_that_could_not_be_deleted_is_deleted_later(self):
+        org = self.world.org
+        campaign, members, _, _ = self.campaign(self.world)
+        self.settled(self.world, campaign=campaign)
+        self.drained(self.world)
+        fault = org.fault("row_error", "collections_delete", {"statusCode": "UNABLE_TO_LOCK_ROW", "message": "busy"}, object="Campaign_Member_Deletion__c", count=2)
+        org.delete("CampaignMember", members[0], members[1])
+        self.settled(self.world, campaign=campaign)
+        wait_for("the helper records to go", lambda: not org.records("Campaign_Member_Deletion__c"))
+        self.assertTrue(fault)
+
+    def test_a_helper_record_without_a_campaign_is_applied_and_deleted(self):
+        org = self.world.org
+        campaign, members, _, _ = self.campaign(self.world)
+        self.settled(self.world, campaign=campaign)
+        org.outbound(helper_trigger=False)
+        org.delete("CampaignMember", members[0])
+        org.outbound(helper_trigger=True)
+        org.create("Campaign_Member_Deletion__c", {"Campaign_Member_Id__c": members[0]})
+        self.settled(self.world, campaign=campaign)
+        wait_for("the helper record to go", lambda: not org.records("Campaign_Member_Deletion__c"))
 
     def test_a_deletion_without_helper_is_found_by_the_next_pass(self):
         org = self.world.org

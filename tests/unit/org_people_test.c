@@ -56,7 +56,8 @@ static void memberships_name_the_person_that_was_asked_for(void **state)
                                               see_memberships, &s, &x->e),
                          ERR_NONE);
         assert_string_equal(s.text.data, rows[i].want);
-        assert_string_equal(target(x, i) + strlen(QUERY), rows[i].soql);
+        const char *way = rows[i].by == ORG_BY_MEMBER ? QUERY : QUERYALL;
+        assert_string_equal(target(x, i) + strlen(way), rows[i].soql);
         buf_release(&s.text);
     }
 }
@@ -94,6 +95,21 @@ static enum err see_ids(void *ctx, const char *id, struct error *e)
     (void)e;
     buf_printf(&s->text, "%s\n", id);
     return ERR_NONE;
+}
+
+static void converted_leads_have_contacts(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    static const char leads[2][SFID_SIZE] = {L1, "00Q000000000002EAA"};
+    char contact[2][SFID_SIZE];
+    will_page(x, 1, NULL,
+              "{\"Id\":\"00Q000000000002\",\"ConvertedContactId\":\"003000000000001\"}");
+    assert_int_equal(org_read_converted_contacts(x->conn, leads, 2, contact, &x->e), ERR_NONE);
+    assert_string_equal(contact[0], "");
+    assert_string_equal(contact[1], "003000000000001AAA");
+    assert_string_equal(target(x, 0),
+                        QUERY "SELECT Id,ConvertedContactId FROM Lead WHERE Id IN ('" L1
+                              "','00Q000000000002EAA') AND IsConverted = true ORDER BY Id");
 }
 
 static void deleted_ids_come_with_the_time_they_cover(void **state)
@@ -235,6 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(memberships_name_the_person_that_was_asked_for),
         T(person_accounts_have_contacts_where_the_org_knows_them),
+        T(converted_leads_have_contacts),
         T(deleted_ids_come_with_the_time_they_cover),
         T(an_empty_window_is_widened_and_too_old_ones_are_moved_up),
         T(too_many_deleted_ids_are_asked_for_in_halves),
