@@ -53,7 +53,7 @@ done
 
 threaded="tests/store/store_test tests/unit/listener_test tests/unit/listener_life_test tests/unit/listener_drain_test
           tests/unit/tls_listener_test tests/unit/tls_drain_test tests/unit/tls_handshake_test
-          tests/unit/intake_test tests/unit/org_auth_test tests/orgsim/server_test tests/orgsim/faults_test"
+          tests/unit/intake_test tests/unit/org_auth_test tests/unit/org_bulk_fault_test tests/orgsim/server_test tests/orgsim/faults_test"
 echo "building (tsan) …"
 if make --no-print-directory -s -j"$jobs" FLAVOUR=tsan daemon orgsim; then
     for program in $threaded; do

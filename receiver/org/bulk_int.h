@@ -70,9 +70,9 @@ json_t *columns_record(const struct columns *x, const char **cells, struct error
 /* ------------------------------------------------------------------ bulk_read.c */
 
 /* Runs the query as a job and gives its records in no order, as query_walk does, in slices of at
- * most ORG_PAGE. ERR_UNSUPPORTED, before any record was given: this way does not work here or now,
- * another may. */
+ * most ORG_PAGE. *other_way, with an error, before any record was given: this way does not work
+ * here or now, another may. */
 MUST_USE enum err bulk_walk(struct org_conn *c, const struct query *q, query_page_fn *page,
-                            void *ctx, struct error *e);
+                            void *ctx, bool *other_way, struct error *e);
 
 #endif

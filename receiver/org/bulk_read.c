@@ -284,7 +284,7 @@ static enum err read_results(struct bulk_query *b, struct error *e)
 }
 
 enum err bulk_walk(struct org_conn *c, const struct query *q, query_page_fn *page, void *ctx,
-                   struct error *e)
+                   bool *other_way, struct error *e)
 {
     struct bulk_query b = {
         .conn = c, .query = q, .page = page, .ctx = ctx, .page_rows = ORG_BULK_PAGE};
@@ -297,6 +297,7 @@ enum err bulk_walk(struct org_conn *c, const struct query *q, query_page_fn *pag
         err = ERR_UNSUPPORTED;
     if (err == ERR_NONE)
         err = wait_for_end(&b, &why);
+    *other_way = err == ERR_UNSUPPORTED; /* what comes of the records is another matter */
     if (err == ERR_NONE)
         err = read_results(&b, &why);
     clean_up(&b, err);

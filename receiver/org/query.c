@@ -193,10 +193,11 @@ static bool is_for_bulk(const struct walk *w, json_t *root)
 /* Gives up the page at hand; where bulk is not to be had, the walk begins once more, by pages. */
 static enum err go_in_bulk(struct walk *w, struct answer *a, struct error *e)
 {
+    bool other_way;
     answer_release(a);
-    enum err err = bulk_walk(w->conn, w->query, w->page, w->ctx, e);
+    enum err err = bulk_walk(w->conn, w->query, w->page, w->ctx, &other_way, e);
     w->is_done = err == ERR_NONE;
-    if (err != ERR_UNSUPPORTED)
+    if (!other_way)
         return err;
     log_info("reading by pages, since a bulk query did not work", "org", w->conn->org->config->id,
              "object", w->query->from, "why", e == NULL ? "" : e->text, NULL);

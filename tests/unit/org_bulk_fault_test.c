@@ -82,6 +82,21 @@ static void a_job_that_comes_to_nothing_is_read_by_pages(void **state)
     }
 }
 
+/* A job would give again what was given. */
+static void a_walk_that_has_begun_by_pages_stays_by_pages(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct seen s;
+    will_page(x, 20000, "/services/data/v64.0/query/01g-2", LEAD_ROW(M1));
+    will_refuse(x, 400, "INVALID_QUERY_LOCATOR");
+    will_page(x, LARGE, "/services/data/v64.0/query/01g-3", LEAD_ROW(M2));
+    will_refuse(x, 503, "SERVER_UNAVAILABLE");
+    assert_int_equal(read_all(x, &s), ERR_BUSY);
+    assert_string_equal(s.text.data, SEEN(M1) SEEN(M2));
+    assert_request(x, 3, "GET", "/services/data/v64.0/query/01g-3");
+    buf_release(&s.text);
+}
+
 static void failures_of_the_org_are_none_of_the_way(void **state)
 {
     static const struct {
@@ -200,16 +215,21 @@ static void results_that_are_gone_are_read_again_later(void **state)
 
 static void the_caller_may_end_it_and_the_job_is_deleted(void **state)
 {
+    static const enum err answers[] = {ERR_IO, ERR_UNSUPPORTED};
     struct fixture *x = fixture_of(state);
-    struct seen s = seen_new();
-    s.answer = ERR_IO;
-    will_run(x, 2);
-    will_csv(x, 1, "abc", MEMBER_HEADER MEMBER_ROW(M1));
-    fake_will(x->fake, 204, "");
-    assert_int_equal(org_read_members(x->conn, CAMPAIGN, NULL, 0, see_members, &s, &x->e), ERR_IO);
-    assert_string_equal(x->e.text, "enough");
-    assert_request(x, 4, "DELETE", QUERYS "/" JOB);
-    buf_release(&s.text);
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        struct seen s = seen_new();
+        s.answer = answers[i];
+        will_run(x, 2);
+        will_csv(x, 1, "abc", MEMBER_HEADER MEMBER_ROW(M1));
+        fake_will(x->fake, 204, "");
+        assert_int_equal(org_read_members(x->conn, CAMPAIGN, NULL, 0, see_members, &s, &x->e),
+                         answers[i]);
+        assert_string_equal(x->e.text, "enough");
+        assert_request(x, 5 * i + 4, "DELETE", QUERYS "/" JOB);
+        assert_int_equal(s.rows, 1);
+        buf_release(&s.text);
+    }
 }
 
 static void a_job_that_cannot_be_deleted_is_no_failure(void **state)
@@ -389,6 +409,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(what_the_org_has_no_bulk_for_comes_by_pages),
         T(a_job_that_comes_to_nothing_is_read_by_pages),
+        T(a_walk_that_has_begun_by_pages_stays_by_pages),
         T(failures_of_the_org_are_none_of_the_way),
         T(polls_and_pages_bear_two_failures),
         T(a_third_failure_of_a_poll_is_the_walks_and_the_job_is_ended),
