@@ -172,7 +172,7 @@ static void a_request_that_came_before_the_idle_deadline_was_looked_at_is_answer
     struct server s;
     struct listener_options o = usual();
     o.threads = 1;
-    o.idle_timeout_ms = 300;
+    o.idle_timeout_ms = 600;
     server_start(&s, &o);
     net_client_open(&client, listener_address(s.listener), NULL, NULL);
     net_client_text(&client, ECHO_X);

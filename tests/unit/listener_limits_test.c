@@ -217,10 +217,14 @@ static void bodies_past_the_memory_bound_are_refused_and_the_memory_comes_back(v
             expect_response(503, NULL);
             net_client_close(&client);
             net_client_open(&client, listener_address(s.listener), NULL, NULL);
-            net_client_text(&client, ECHO_HEAD "Content-Length: 50000\r\n\r\n");
-            net_client_send(&client, body, 50000);
-            expect_response(200, NULL);
+            for (int k = 0; k < 2; k++) { /* both at once would be too much */
+                net_client_text(&client, ECHO_HEAD "Content-Length: 50000\r\n\r\n");
+                net_client_send(&client, body, 50000);
+                expect_response(200, NULL);
+            }
             net_client_close(&client);
+            /* its memory is given back just after the reply, which the other loop may outrun */
+            assert_true(net_wait(is_empty, &s));
         }
         server_stop(&s);
     }

@@ -144,12 +144,13 @@ static void send_raw(const unsigned char *bytes, size_t n)
 static void half_a_record_at_the_end_of_the_idle_time_is_waited_for(void **state)
 {
     (void)state;
+    enum { IDLE_MS = 600, DRAINING_IDLE_MS = 1000 };
     for (int draining = 0; draining < 2; draining++) {
         unsigned char record[512];
         struct server s;
         struct listener_options o = usual();
         o.threads = 1;
-        o.idle_timeout_ms = draining ? 20000 : 300;
+        o.idle_timeout_ms = draining ? 20000 : IDLE_MS;
         server_start_as(&s, &o);
         net_client_open(&client, listener_address(s.listener), s.client, NULL);
         echo("", "x");
@@ -158,7 +159,7 @@ static void half_a_record_at_the_end_of_the_idle_time_is_waited_for(void **state
         pass_through_loop(&s); /* so the half is inside OpenSSL */
         if (draining)
             listener_drain(s.listener);
-        int64_t until = net_now_ms() + (draining ? 1000 : 300) + 300;
+        int64_t until = net_now_ms() + (draining ? DRAINING_IDLE_MS : IDLE_MS) + 300;
         while (net_now_ms() < until)
             (void)poll(NULL, 0, 10);
         send_raw(record + n / 2, n - n / 2);
