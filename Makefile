@@ -62,7 +62,7 @@ SCHEMA_SQL  := $(sort $(wildcard receiver/store/schema/*.sql))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all daemon orgsim test demo lint format bench fuzz model tsan install clean help deps layers size tests-build fuzz-build clang
+.PHONY: all daemon orgsim test demo lint format bench chaos fuzz model tsan install clean help deps layers size tests-build fuzz-build clang
 
 all: ## build build/touchpointd
 	@tests/deps.sh build
@@ -86,6 +86,11 @@ bench: ## measure the intake against nginx and a gSOAP peer; table and build/ben
 	@tests/deps.sh bench
 	@$(MAKE) --no-print-directory daemon orgsim FLAVOUR=release
 	@tests/bench/bench.sh
+
+chaos: ## 1,000 random histories of an org, with losses, faults and kills, against an oracle; SEED=1 HISTORIES=1000 STEP=1
+	@tests/deps.sh demo
+	@$(MAKE) --no-print-directory daemon orgsim FLAVOUR=asan
+	@TP_FLAVOUR=asan python3 -B tests/chaos/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(STEP),--step $(STEP))
 
 lint: ## format, layers, sizes, warnings of gcc and clang, clang-tidy, cppcheck, -fanalyzer, shellcheck
 	@tests/deps.sh lint

@@ -92,6 +92,7 @@ fi
 for file in tests/system/test_{bulk,faults,sync}.py tests/system/test_{check,intake,reconcile}*.py; do
     TP_FLAVOUR=asan run "system/$(basename "$file" .py)" python3 -B "$file"
 done
+TP_FLAVOUR=asan run chaos python3 -B tests/chaos/chaos.py --short
 TP_FLAVOUR=asan run conformance tests/conformance/run.sh
 TP_FLAVOUR=asan run demo tests/system/as_test.sh tests/demo/demo.sh
 run model receiver/store/model/check.sh

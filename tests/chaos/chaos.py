@@ -1,0 +1,265 @@
+"""Random histories of an org with a bad network, faults of the org and kill -9 of the daemon; the org must end as the oracle says.
+
+usage: chaos.py [--seed S] [--histories N] [--step N] [--in-world N] [--keep] [--short]
+
+Many histories (history.py) run mixed with each other in one world: an orgsim and a daemon with one policy. Of the seeds of a world,
+the first throws the dice for everything around: messages that are lost, doubled, late, reordered, answers that go astray, faults, kills.
+
+Every other world is told of every change: no message is lost for good and nothing is edited by hand. There the daemon must get
+everything right without a reconcile. In the others messages do get lost and touchpoints are edited by hand; what that left behind,
+the reconcile must repair. Prints how to repeat what failed; the last line is `N passed, N failed`, of histories.
+"""
+import argparse
+import pathlib
+import random
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
+
+from harness import DEFAULTS, World, wait_for  # noqa: E402
+from oracle import Oracle  # noqa: E402
+
+from history import History  # noqa: E402
+
+TIMEOUT_MS = 2000
+ECHO_S = 4
+SETTLE_S = 150
+WORKER = {**DEFAULTS["worker"], "lease": "8s", "request_timeout": f"{TIMEOUT_MS}ms", "echo": f"{ECHO_S}s"}
+ORG = {"retry_base_ms": 20, "retry_max_ms": 3600000}  # nothing is dropped for having been refused too long
+# one policy a world, and the same in the words of the oracle
+POLICIES = ({}, {"dedupe": "email"}, {"end_date": "inclusive"}, {"window_applies_to": "added_date"}, {})
+ORACLES = ({}, {"dedupe": "email"}, {"end": "inclusive"}, {"window": "added_date"}, {})
+CLASSES = 2 * len(POLICIES)
+SHORT = (range(2, 152, CLASSES), range(1, 151, CLASSES))
+
+FAULTS = (
+    ("reset", None), ("lost_reply", None), ("status", 500), ("status", 503), ("status", 420), ("status", 429), ("html", 503), ("html", 200),
+    ("truncated", "body"), ("truncated", "connection"), ("wrong_json", None), ("limit_concurrent", None), ("expire_token", None),
+    ("latency", 300), ("latency", TIMEOUT_MS + 500), ("late", 200), ("late", TIMEOUT_MS + 1500), ("silence", None), ("silence", True),
+)
+OPERATIONS = ("*", "query", "composite", "collections_upsert", "collections_delete")
+ROW_OPERATIONS = ("collections_upsert", "collections_delete")
+
+
+class Around:
+    """Everything that befalls the world between two changes, from the dice of the world."""
+
+    def __init__(self, world, dice, silent):
+        self.world, self.dice, self.silent, self.trace = world, dice, silent, []
+        self.kills = 0
+
+    def say(self, what):
+        self.trace.append(f"{time.monotonic() - self.started:7.2f} s  {what}")
+
+    def begin(self):
+        self.started = time.monotonic()
+        self.weather()
+
+    def weather(self):
+        dice = self.dice
+        settings = {
+            "duplicate": dice.choice((0, 0.1, 0.5)), "lose_ack": dice.choice((0, 0.1, 0.3)), "reorder": dice.random() < 0.5,
+            "delay_ms": dice.choice((0, 0, 20, 500)), "batch_max": dice.choice((1, 7, 100)), "seed": dice.randint(1, 10**6),
+            "paused": dice.random() < 0.1, "lose": dice.choice((0.05, 0.3)) if self.silent else 0,
+        }
+        self.world.org.outbound(**settings)
+        self.world.org.call("POST", "/sim/behaviour", {"convert_keeps_lead": dice.random() < 0.5,
+                                                       "cascade_leaves_trace": not self.silent or dice.random() < 0.5})
+        self.say(f"weather {settings}")
+
+    def fault(self):
+        kind, value = self.dice.choice((*FAULTS, ("lock", None)))
+        operation = self.dice.choice(ROW_OPERATIONS if kind == "lock" else OPERATIONS)
+        match = {"count": self.dice.randint(1, 3), "after": self.dice.randint(0, 3)}
+        self.world.org.fault(kind, operation, value, **match)
+        self.say(f"fault {kind} {value} {operation} {match}")
+
+    def hide(self):
+        hidden = self.dice.random() < 0.5
+        if self.silent:  # what is unseen for a while may be taken as settled: only the reconcile comes back to it
+            self.world.org.call("POST", "/sim/permissions", {"hide_members": hidden})
+            self.say(f"members hidden: {hidden}")
+
+    def kill(self):
+        self.kills += 1
+        self.world.daemon.kill()
+        self.world.start_daemon()
+        self.say("killed and started again")
+
+    def heal(self):
+        org = self.world.org
+        org.heal()
+        org.call("POST", "/sim/permissions", {})
+        org.outbound(duplicate=0, lose_ack=0, lose=0, delay_ms=0, paused=False, batch_max=100)
+        self.say("healed")
+
+    def happen(self):
+        name = self.dice.choices((None, self.weather, self.fault, self.hide, self.kill), (200, 6, 20, 3, 4))[0]
+        if name:
+            name()
+        pause = self.dice.choice((0, 0, 0, 0.005, 0.02, 0.1))
+        if pause:
+            time.sleep(pause)
+
+
+class Group:
+    """The histories of one world; all of one class, so of one policy, and all told of or all with losses."""
+
+    def __init__(self, seeds, keep):
+        self.silent, policy = of_seed(seeds[0])
+        self.dice = random.Random(f"world {seeds[0]}")
+        self.histories = [History(seed, self.silent) for seed in seeds]
+        self.world = World(keep=keep, org_options=ORG, worker=WORKER, policy=policy)
+        self.oracle = Oracle(DEFAULTS["channels"], **ORACLES[seeds[0] // 2 % len(POLICIES)])
+        self.around = Around(self.world, self.dice, self.silent)
+        self.wrong = {}  # seed -> sentences
+
+    def live(self):
+        org, under_way = self.world.org, list(self.histories)
+        for history in self.histories:
+            history.build(org)
+        self.around.begin()
+        while under_way:
+            history = self.dice.choice(under_way)
+            history.step(org)
+            if not history.left():
+                under_way.remove(history)
+            self.around.happen()
+        self.around.heal()
+
+    def restart_with_reconcile(self):
+        """What was lost is found by a reconcile: the daemon is killed or ended, and comes back with a short interval."""
+        if self.dice.random() < 0.5:
+            self.world.daemon.kill()
+        else:
+            self.world.daemon.terminate()
+        self.world.config["worker"] = {**WORKER, "reconcile": "2s"}
+        self.world.start_daemon()
+        self.around.say("started again, with a reconcile every 2 s")
+
+    def at_rest(self):
+        """Nothing is left to do but what waits for a late minute (the deletions that the org's log does not cover yet)."""
+        return not self.world.rows("SELECT 1 FROM notification WHERE state = 1 OR state = 0 AND due_at < ? LIMIT 1", (time.time() + 30) * 1000)
+
+    def settle(self):
+        org, world = self.world.org, self.world
+        org.flush(SETTLE_S)
+        if self.silent:
+            self.restart_with_reconcile()
+        else:
+            self.until("the queue to be empty", self.at_rest)
+        self.until("the org to be as it must be", lambda: not self.oracle.differences(org))
+        self.until("the echoes to have run", lambda: not world.rows("SELECT 1 FROM notification WHERE kind = 9 AND state IN (0, 1)"))
+
+    def until(self, what, probe):
+        """As wait_for, but slow to ask, since asking costs; what is not reached is found by the checks that follow."""
+        try:
+            wait_for(what, lambda: probe() or time.sleep(0.2), SETTLE_S)
+        except AssertionError as e:
+            self.around.say(str(e))
+
+    def blame(self, sentence):
+        for history in self.histories:
+            if any(key in sentence for key in history.mine):
+                self.wrong.setdefault(history.seed, []).append(sentence)
+                return
+        self.wrong.setdefault(self.histories[0].seed, []).append(f"{sentence} (of none of the histories)")
+
+    def check(self):
+        org, world = self.world.org, self.world
+        for sentence in self.oracle.differences(org):
+            self.blame(sentence)
+        for row in world.rows("SELECT record_id, kind, code, message FROM notification WHERE state = 3"):
+            self.blame(f"failed for good: {row}")
+        for row in world.rows("SELECT record_id, kind, state, tries, code FROM notification WHERE state = 1"):
+            self.blame(f"stuck: {row}")
+        self.check_unkeyed()
+        if not self.silent:  # with losses, nobody was told of some of them
+            for record in org.records("Campaign_Member_Deletion__c"):
+                self.blame(f"a helper record was left: {record}")
+
+    def check_unkeyed(self):
+        """A touchpoint without key is someone else's."""
+        have = {r["Id"]: r for r in self.world.org.touchpoints()}
+        for history in self.histories:
+            for key, row in history.unkeyed.items():
+                if have.get(key, {}).get("Email__c") != row["Email__c"]:
+                    self.wrong.setdefault(history.seed, []).append(f"{key}, which has no key, was changed")
+
+    def run(self):
+        """Carries everything out; what goes wrong on the way is a finding like any other."""
+        try:
+            self.run_world()
+        except (AssertionError, OSError) as e:
+            self.wrong.setdefault(self.histories[0].seed, []).append(f"the world of this history broke: {e}")
+
+    def run_world(self):
+        started = time.monotonic()
+        with self.world as world:
+            world.start()
+            self.live()
+            lived = time.monotonic() - started
+            self.settle()
+            self.check()
+            if self.wrong:
+                world.keep = True
+                print(f"    its files are in {world.folder}")
+        print(f"seeds {self.histories[0].seed}…{self.histories[-1].seed} ({len(self.histories)} histories, "
+              f"{'with losses' if self.silent else 'told of all'}, {self.around.kills} kills): "
+              f"{lived:.0f} s, settled after {time.monotonic() - started:.0f} s, {len(self.wrong)} wrong", flush=True)
+
+    def tell(self):
+        """Why, and how to see it again."""
+        for history in self.histories:
+            if history.seed not in self.wrong:
+                continue
+            print(f"\nFAILED  history {history.seed}; again: make chaos SEED={history.seed} HISTORIES=1")
+            print("\n".join("    " + x for x in self.wrong[history.seed][:12]))
+            print("  what was done:\n" + "\n".join("    " + x for x in history.trace))
+        first = self.histories[0].seed
+        print(f"\n  the whole world again: make chaos SEED={first} HISTORIES={len(self.histories)} STEP={CLASSES}")
+        print("  what befell it:\n" + "\n".join("    " + x for x in self.around.trace))
+
+
+def of_seed(seed):
+    """A seed's class: whether messages get lost, and the policy."""
+    return seed % 2 == 1, POLICIES[seed // 2 % len(POLICIES)]
+
+
+def grouped(seeds, size):
+    for remainder in range(CLASSES):
+        same = [seed for seed in seeds if seed % CLASSES == remainder]
+        for at in range(0, len(same), size):
+            yield same[at : at + size]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="random histories against the oracle")
+    parser.add_argument("--seed", type=int, default=1, help="the first history's (1)")
+    parser.add_argument("--histories", type=int, default=1000, help="how many (1000)")
+    parser.add_argument("--step", type=int, default=1, help="between two seeds (1)")
+    parser.add_argument("--in-world", type=int, default=100, help="at most so many share a world (100)")
+    parser.add_argument("--keep", action="store_true", help="keep the worlds' folders")
+    parser.add_argument("--short", action="store_true", help="two worlds of fixed seeds")
+    return parser.parse_args()
+
+
+def main():
+    asked = arguments()
+    seeds = range(asked.seed, asked.seed + asked.histories * asked.step, asked.step)
+    groups = SHORT if asked.short else grouped(seeds, asked.in_world)
+    good = bad = 0
+    for some in groups:
+        group = Group(list(some), asked.keep)
+        group.run()
+        bad += len(group.wrong)
+        good += len(group.histories) - len(group.wrong)
+        if group.wrong:
+            group.tell()
+    print(f"{good} passed, {bad} failed")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
