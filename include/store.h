@@ -16,7 +16,7 @@
  * (`seq`). Ignored objects are born DONE. Only an admin's word or retention removes a row. A lease
  * that runs out makes its rows READY again: work happens at least once, so workers are idempotent.
  *
- * Invariants (protocol.md): S1 nothing is reported stored before COMMIT returned well. S2 a row is
+ * Invariants: S1 nothing is reported stored before COMMIT returned well. S2 a row is
  * in exactly one state. S3 at most one live lease a campaign; each carries a fence that only grows.
  * S4 no settle and no write mark without the fence. S5 whoever finds a write mark set adds an echo.
  *
@@ -192,6 +192,7 @@ struct store_ledger_row {
     const char *touchpoint_id;            /* or "" */
     const char *before_json, *after_json; /* managed values that differ; NULL: none */
     const char *cause;                    /* notification id, "echo", "hint", … */
+    const char *reason;                   /* of a deletion: reason_code; NULL: none */
 };
 
 /* Before a write: checks the fence, renews, and durably marks the lease in flight (protocol rule

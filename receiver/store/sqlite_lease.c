@@ -210,9 +210,9 @@ enum err sqlite_write_begin(struct sqlite_store *s, struct store_request *r, str
 static enum err add_ledger(struct sqlite_store *s, const struct store_claim *c,
                            const struct store_ledger_row *row, struct error *e)
 {
-    return sql_run(&s->db, e, SQL_LEDGER, "tttttttti", c->org, row->campaign_id, row->member_id,
+    return sql_run(&s->db, e, SQL_LEDGER, "ttttttttti", c->org, row->campaign_id, row->member_id,
                    row->action, row->touchpoint_id, row->before_json, row->after_json, row->cause,
-                   store_wall_ms(&s->base));
+                   row->reason, store_wall_ms(&s->base));
 }
 
 /* What was written was written: the ledger rows stay though the lease may be lost. */

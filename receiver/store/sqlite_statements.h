@@ -78,7 +78,7 @@
       "UPDATE notification SET unsettled = 0 WHERE " SQL_LEASED_OF " AND unsettled > 0")           \
     X(SQL_LEDGER,                                                                                  \
       "INSERT INTO ledger (org, campaign_id, member_id, action, touchpoint_id, before_json, "      \
-      "after_json, cause, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                        \
+      "after_json, cause, reason, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")           \
     /* settling */                                                                                 \
     X(SQL_OUTCOME, "SELECT " SQL_ROW " FROM notification WHERE org = ?1 AND key = ?2 AND id = ?3 " \
                    "AND state = 1")                                                                \

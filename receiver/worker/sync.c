@@ -72,7 +72,8 @@ static enum err apply_decision(struct pass *p, const struct member *m, const str
         p->unknown_sync_type(p->ctx, p->campaign->campaign.sync_type);
     if (!has) {
         if (old != NULL)
-            write_doom(p, m->id, old->id, false);
+            write_doom(p, m->id, old->id,
+                       d->reason != REASON_NONE ? d->reason : REASON_DUPLICATE_EMAIL, false);
         return ERR_NONE;
     }
     touchpoint_values(&p->campaign->campaign, m, p->options->policy, d, &t);
@@ -103,7 +104,7 @@ static enum err on_members(void *ctx, const struct member *m, size_t n, struct e
     return ERR_NONE;
 }
 
-/* First walk of a campaign whose policy compares members (rules.md step 6). */
+/* First walk of a campaign whose policy compares members (duplicate emails). */
 static enum err on_members_to_compare(void *ctx, const struct member *m, size_t n, struct error *e)
 {
     struct pass *p = ctx;
@@ -139,8 +140,7 @@ static enum err compare_members(struct pass *p, struct error *e)
     return ERR_NONE;
 }
 
-/* ------------------------------------------------------------------ touchpoints whose member did
- * not come */
+/* ------------------------------------------------------------------ members that did not come */
 
 /* Ids of the touchpoints' members that were not read; keys that are no ids are left alone, with
  * their touchpoint. */
@@ -201,7 +201,8 @@ static enum err doom_confirmed(struct pass *p, const char (*ids)[SFID_SIZE], siz
         if (row->seen)
             continue;
         if (campaign_gone || hint_confirms(p, ids[i]))
-            write_doom(p, ids[i], row->id, true);
+            write_doom(p, ids[i], row->id,
+                       campaign_gone ? REASON_CAMPAIGN_DELETED : REASON_MEMBER_DELETED, true);
         else
             memcpy(ask[asked++], ids[i], SFID_SIZE);
     }
@@ -210,7 +211,8 @@ static enum err doom_confirmed(struct pass *p, const char (*ids)[SFID_SIZE], siz
                                   confirmed, e);
     for (size_t i = 0; err == ERR_NONE && i < asked; i++) {
         if (confirmed[i])
-            write_doom(p, ask[i], existing_find(&p->existing, ask[i])->id, true);
+            write_doom(p, ask[i], existing_find(&p->existing, ask[i])->id, REASON_MEMBER_DELETED,
+                       true);
         else
             left++;
     }
@@ -304,9 +306,7 @@ static enum err finish(struct pass *p, struct error *e)
         err = guard_deletes(p, e);
     if (err == ERR_NONE)
         err = write_deletes(p, e);
-    if (err == ERR_NONE)
-        write_delete_helpers(p);
-    return err;
+    return err == ERR_NONE ? write_delete_helpers(p, e) : err;
 }
 
 static enum err start_whole(struct pass *p, struct error *e)
@@ -367,8 +367,8 @@ static enum err start_members(struct pass *p, struct error *e)
         return err;
     if (unconfirmed_deletes(p) <= GUARD_DELETES_MIN)
         return finish(p, e);
-    /* so many deletions are the delete guard's business, and it needs the whole campaign's numbers
-     */
+    /* so many deletions are the delete guard's business, and it needs the
+     * whole campaign's numbers */
     err = write_flush(p, e);
     return err == ERR_NONE ? start_whole(p, e) : err;
 }

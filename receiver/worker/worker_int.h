@@ -55,8 +55,8 @@ char *values_json(const char *const values[TV_COUNT], const char *const other[TV
 
 /* ------------------------------------------------------------------ guard.c */
 
-/* Fingerprint of what may change a campaign's touchpoints by intent: setting, dates, type, policy.
- */
+/* Fingerprint of what may change a campaign's touchpoints by intent:
+ * setting, dates, type, policy. */
 void guard_fingerprint(const struct campaign *c, const char *policy_fingerprint,
                        char out[STORE_FINGERPRINT_SIZE]);
 
@@ -108,6 +108,7 @@ struct wanted { /* one row to write; owned copies */
 
 struct doomed { /* one touchpoint to delete */
     char member_id[SFID_SIZE], id[SFID_SIZE];
+    enum reason reason;
     bool is_settled; /* by a bulk job */
     bool confirmed;  /* its member is known to be deleted: does not count for the guard */
 };
@@ -229,11 +230,12 @@ void write_failed(struct pass *p, const char *member_id, const struct org_row_re
 void write_count(struct pass *p, const char *action, size_t n);
 /* Touchpoints that were deleted (n ≤ STORE_SLICE_MAX), to the ledger; the mark is cleared. */
 MUST_USE enum err write_deleted(struct pass *p, const struct doomed *d, size_t n, struct error *e);
-void write_doom(struct pass *p, const char *member_id, const char *touchpoint_id, bool confirmed);
+void write_doom(struct pass *p, const char *member_id, const char *touchpoint_id,
+                enum reason reason, bool confirmed);
 MUST_USE enum err write_deletes(struct pass *p, struct error *e);
 /* The hint is of a helper record, which goes away once it is applied. */
 bool hint_has_helper(const struct store_hint *h);
-void write_delete_helpers(struct pass *p);
+MUST_USE enum err write_delete_helpers(struct pass *p, struct error *e);
 
 /* settle.c: result is what the pass returned, e its text. ERR_STALE settles nothing. */
 MUST_USE enum err settle_pass(struct pass *p, enum err result, const struct error *why,

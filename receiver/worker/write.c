@@ -228,14 +228,15 @@ enum err write_want(struct pass *p, const struct touchpoint *t, const char *memb
 
 /* ------------------------------------------------------------------ deletions */
 
-void write_doom(struct pass *p, const char *member_id, const char *touchpoint_id, bool confirmed)
+void write_doom(struct pass *p, const char *member_id, const char *touchpoint_id,
+                enum reason reason, bool confirmed)
 {
     if (p->doomed_count == p->doomed_room) {
         p->doomed_room = p->doomed_room == 0 ? 64 : p->doomed_room * 2;
         p->doomed = mem_resize(p->doomed, p->doomed_room, sizeof *p->doomed);
     }
     struct doomed *d = &p->doomed[p->doomed_count++];
-    *d = (struct doomed){.confirmed = confirmed};
+    *d = (struct doomed){.reason = reason, .confirmed = confirmed};
     memcpy(d->member_id, member_id, sizeof d->member_id);
     memcpy(d->id, touchpoint_id, sizeof d->id);
 }
@@ -251,6 +252,7 @@ static void put_deleted(struct pass *p, const struct doomed *d, struct store_led
         .touchpoint_id = d->id,
         .before_json = was == NULL ? NULL : values_json(was, NULL),
         .cause = pass_cause(p, d->member_id),
+        .reason = reason_code(d->reason),
     };
 }
 
@@ -359,30 +361,35 @@ bool hint_has_helper(const struct store_hint *h)
     return (h->kind == STORE_DELETION || h->kind == STORE_CAMPAIGN_GONE) && h->record_id[0] != '\0';
 }
 
-/* Helper records that were applied go away; a failure that may pass makes their hints wait for
- * another try. One that will not is no failure of the pass: the record does no harm where it lies.
- */
-void write_delete_helpers(struct pass *p)
+/* Helper records that were applied go away. A row that may go later makes its hints wait for
+ * another try; one that will not is no failure of the pass: the record
+ * does no harm where it lies. */
+static void judge_helpers(struct pass *p, const char (*ids)[SFID_SIZE], size_t n)
 {
-    char(*ids)[SFID_SIZE] = mem_array(p->claim->count, sizeof *ids);
-    size_t n = applied_helpers(p, ids), left = 0;
-    struct org_row_result lost = {.class = ORG_ROW_RETRY, .code = "helper_not_deleted"};
-    struct error e;
-    enum err err =
-        n == 0 ? ERR_NONE
-               : org_delete_helpers(p->conn, (const char(*)[SFID_SIZE])ids, n, results_of(p), &e);
-    if (err != ERR_NONE)
-        memcpy(lost.message, e.text, strnlen(e.text, sizeof lost.message - 1));
+    size_t left = 0;
     for (size_t i = 0; i < n; i++) {
-        const struct org_row_result *r = err == ERR_NONE ? &p->results[i] : &lost;
-        if (r->class == ORG_ROW_RETRY)
-            write_failed(p, ids[i], r);
-        left += r->class == ORG_ROW_PARK;
+        if (p->results[i].class == ORG_ROW_RETRY)
+            write_failed(p, ids[i], &p->results[i]);
+        left += p->results[i].class == ORG_ROW_PARK;
     }
     if (left > 0)
         log_warn("deletion helper records stay in the org; grant the integration user Delete on "
                  "them",
                  "org", p->claim->org, "campaign", p->claim->key, "records",
                  log_num((long long)left), NULL);
+}
+
+enum err write_delete_helpers(struct pass *p, struct error *e)
+{
+    char(*ids)[SFID_SIZE] = mem_array(p->claim->count, sizeof *ids);
+    size_t n = applied_helpers(p, ids);
+    enum err err = n == 0 ? ERR_NONE : store_write_begin(p->options->store, p->claim, e);
+    if (err == ERR_NONE && n > 0) {
+        err = org_delete_helpers(p->conn, (const char(*)[SFID_SIZE])ids, n, results_of(p), e);
+        if (err == ERR_NONE)
+            judge_helpers(p, (const char(*)[SFID_SIZE])ids, n);
+        err = end_write(p, err, NULL, 0, e);
+    }
     free(ids);
+    return err;
 }

@@ -378,7 +378,8 @@ static void the_ledger_is_written_and_trimmed(void **state)
                                               .action = "deleted",
                                               .touchpoint_id = "",
                                               .before_json = "{}",
-                                              .cause = "echo"}};
+                                              .cause = "echo",
+                                              .reason = "no_email"}};
     EXPECT_OK(store_write_begin(f->store, c, &e));
     EXPECT_OK(store_write_end(f->store, c, rows, 2, &e));
     assert_int_equal(sqlite_number(fixture_path(f), count), 2);
@@ -387,6 +388,9 @@ static void the_ledger_is_written_and_trimmed(void **state)
                       "SELECT count(*) FROM ledger WHERE action = 'created' AND cause = '04l' AND "
                       "after_json = '{\"x\":1}' AND before_json IS NULL AND at > 0"),
         1);
+    assert_int_equal(sqlite_number(fixture_path(f), "SELECT count(*) FROM ledger WHERE reason = "
+                                                    "'no_email' AND action = 'deleted'"),
+                     1);
     EXPECT_OK(store_write_begin(f->store, c, &e));
     shift(f, LEASE_MS);
     struct store_claim *next = claim_on(f, 1, 1);

@@ -93,7 +93,8 @@ CREATE TABLE ledger (
     touchpoint_id TEXT NOT NULL,
     before_json   TEXT,
     after_json    TEXT,
-    cause         TEXT NOT NULL,
+    cause         TEXT NOT NULL,                                 -- what asked for the look at it
+    reason        TEXT,                                          -- why it was deleted: a reason's code
     at            INTEGER NOT NULL
 ) STRICT;
 
