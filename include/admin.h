@@ -5,8 +5,8 @@
  * GET /healthz, /readyz, /metrics; with the bearer token GET /api/v1/jobs and POST
  * /api/v1/jobs/ID/approve (delete guard). Reads cached state only, never the org.
  *
- * Ownership: borrows its options until the listener that uses its handler has stopped. Threads:
- * handler calls run on the admin loop.
+ * Ownership: borrows its options until the listener that uses its handler has stopped.
+ * Threads:   handler calls run on the admin loop.
  */
 #ifndef TP_ADMIN_H
 #define TP_ADMIN_H

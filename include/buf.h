@@ -1,11 +1,13 @@
 /*
  * buf - a growing byte buffer born with a maximum
  *
- *      data ─▶ [ bytes … len ][ NUL ][ spare … cap ]      len ≤ max, data[len] is always 0 (data is
- * never NULL)
+ *      data ─▶ [ bytes … len ][ NUL ][ spare … cap ]      len ≤ max
+ *
+ * data[len] is always 0, and data is never NULL.
  *
  * Appending past `max` sets `overflow` and drops the piece whole; callers check once at the end.
- * Ownership: the buffer owns its bytes; buf_take gives them away. Threads: one owner at a time.
+ * Ownership: the buffer owns its bytes; buf_take gives them away.
+ * Threads:   one owner at a time.
  */
 #ifndef TP_BUF_H
 #define TP_BUF_H

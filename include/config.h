@@ -6,7 +6,8 @@
  * file, never written in it. Settings of features that this version lacks are refused where going
  * on would be wrong, and noted in `notes` where they merely have no effect.
  *
- * Ownership: config_load gives; config_free takes. Threads: read-only after loading, shared by all.
+ * Ownership: config_load gives; config_free takes.
+ * Threads:   read-only after loading, shared by all.
  * Errors:    ERR_CONFIG, text "FILE:LINE: key: what is wrong; allowed is …".
  */
 #ifndef TP_CONFIG_H

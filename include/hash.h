@@ -2,7 +2,8 @@
  * hash - FNV-1a, 64 bits: for tables and for telling whether values differ; never for secrets or
  * against an attacker
  *
- * Source: the constants of the FNV-1a description (offset basis, prime). Threads: pure.
+ * Source:    the constants of the FNV-1a description (offset basis, prime).
+ * Threads:   pure.
  */
 #ifndef TP_HASH_H
 #define TP_HASH_H

@@ -7,18 +7,19 @@
  *      http_parse ─▶ HTTP_MORE  need more bytes
  *                 ─▶ HTTP_HEAD  head is complete: look at r->head, decide, then call again
  *                 ─▶ HTTP_BODY  *piece points at decoded body bytes inside the input
- *                 ─▶ HTTP_DONE  request is complete; call http_reader_next before parsing the next
- * one ─▶ HTTP_BAD   r->status and r->problem say how to refuse; the connection must be closed
+ *                 ─▶ HTTP_DONE  request is complete; http_reader_next, then parse the next one
+ *                 ─▶ HTTP_BAD   r->status and r->problem say how to refuse; the connection must be
+ *                               closed
  *
  * Accepted: HTTP/1.1 and 1.0; CRLF only; one Host (1.1); a single Content-Length of digits, or
  * Transfer-Encoding exactly "chunked" (1.1 only), never both; legal chunk extensions and trailers
  * are read and ignored. Refused: everything that lets two parsers disagree (obsolete folding, bare
  * LF or CR, NUL and control bytes, space before the colon, empty or invalid names, two or listed
- * Content-Lengths, signs, other codings, unknown versions). Sources: RFC 9110, RFC 9112
- * sections 2.2, 3, 5, 6, 7, 11.2.
+ * Content-Lengths, signs, other codings, unknown versions).
+ * Sources:   RFC 9110, RFC 9112 sections 2.2, 3, 5, 6, 7, 11.2.
  *
- * Threads: one owner. Ownership: spans in struct http_head point into the reader and live until
- * http_reader_next.
+ * Threads:   one owner.
+ * Ownership: spans in struct http_head point into the reader and live until http_reader_next.
  */
 #ifndef TP_HTTP_H
 #define TP_HTTP_H

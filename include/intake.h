@@ -4,8 +4,8 @@
  * The handler of the public listener. It never waits for a disk: the reply is sent when the store
  * says that the commit is done.
  *
- * Ownership: borrows all options until intake_free. Threads: handler calls run on the loops;
- * counters are shared.
+ * Ownership: borrows all options until intake_free.
+ * Threads:   handler calls run on the loops; counters are shared.
  */
 #ifndef TP_INTAKE_H
 #define TP_INTAKE_H
@@ -19,8 +19,8 @@
 struct intake;
 
 struct intake_options {
-    const struct config
-        *config; /* path, orgs, schema (name of the deletion record), public_health */
+    /* path, orgs, schema (name of the deletion record), public_health */
+    const struct config *config;
     struct store *store;
     /* Where messages go; NULL: store_put. Tests put their own here. */
     enum err (*put)(struct store *store, struct store_put *p, struct error *e);

@@ -11,9 +11,10 @@
  * A token that no longer matches (connection gone, or the request already answered) is dropped
  * silently. The same code serves the public TLS port and the loopback admin port (tls NULL: plain).
  *
- * Ownership: listener_reply borrows its arguments for the call. Threads: listener_reply any;
- * handlers run on the loop's thread with the loop's own context (`loop_new`), so that a parser can
- * be kept per loop. Errors: listener_start fails as a whole (nothing stays open).
+ * Ownership: listener_reply borrows its arguments for the call.
+ * Threads:   listener_reply any; handlers run on the loop's thread with the loop's own context
+ *            (`loop_new`), so that a parser can be kept per loop.
+ * Errors:    listener_start fails as a whole (nothing stays open).
  */
 #ifndef TP_LISTENER_H
 #define TP_LISTENER_H

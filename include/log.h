@@ -6,10 +6,10 @@
  *
  * Keys and values alternate; the list ends with NULL. A NULL value skips its pair. Values are
  * quoted as needed; control characters are escaped, so that a peer can never forge a line. Secrets
- * are never passed here (style rule 20).
+ * are never passed here (secret.h).
  *
- * Threads: any; one write(2) a line. Errors: a failing standard error is ignored, since there is
- * nobody to tell.
+ * Threads:   any; one write(2) a line.
+ * Errors:    a failing standard error is ignored, since there is nobody to tell.
  */
 #ifndef TP_LOG_H
 #define TP_LOG_H

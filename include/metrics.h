@@ -4,10 +4,10 @@
  * The X-macro below is the master copy: code, HELP text and manual come from it. A series is a
  * metric with the values of its labels, in the order of the table ("org,result" → two values).
  *
- * Threads: any; counters and histograms are atomics once the series exists, look-up takes a short
- * lock. A hot path keeps the handle (metric_series) instead of looking it up each time. Bounds:  at
- * most 4,096 series in all; further label combinations are counted in one series whose labels are
- * "other".
+ * Threads:   any; counters and histograms are atomics once the series exists, look-up takes a short
+ *            lock. A hot path keeps the handle (metric_series) instead of looking it up each time.
+ * Bounds:    at most 4,096 series in all; further label combinations are counted in one series
+ *            whose labels are "other".
  */
 #ifndef TP_METRICS_H
 #define TP_METRICS_H

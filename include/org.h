@@ -67,17 +67,16 @@ MUST_USE enum err org_new(struct org **out, const struct config_org *c, const st
 void org_free(struct org **o);
 const struct config_org *org_config(const struct org *o);
 
-/* ------------------------------------------------------------------ cached state, for readiness
- * and the claim */
+/* ------------------------------------------------------------------ cached state
+ * for readiness and the claim */
 
 struct org_state {
     bool reachable;     /* last transport outcome */
     bool authenticated; /* holds a token that was accepted */
     bool stopped;       /* sign-in or configuration is wrong, or the token is another org's */
-    int64_t
-        held_until_boot_ms; /* no request before this (back-off of the org as a whole); 0: none */
-    bool breaker_open; /* it failed BREAKER_FAILURES (3) times in a row: one pass at a time tries it
-                        */
+    /* no request before this (back-off of the org as a whole); 0: none */
+    int64_t held_until_boot_ms;
+    bool breaker_open; /* BREAKER_FAILURES (3) failures in a row: one pass at a time tries it */
     int64_t api_used, api_limit;  /* from Sforce-Limit-Info; -1: not seen yet */
     char problem[ERROR_TEXT_MAX]; /* sentence for the admin; "" when well */
 };
@@ -143,8 +142,8 @@ MUST_USE enum err org_count_members(struct org_conn *c, const char *campaign, in
 MUST_USE enum err org_time_zone(struct org_conn *c, char out[64], struct error *e);
 
 /* The campaign as it stands. *out stays valid until org_campaign_free. exists false: not visible;
- * *deleted says whether the org confirmed the deletion (IsDeleted through queryAll, or getDeleted).
- */
+ * *deleted says whether the org confirmed the deletion (IsDeleted through
+ * queryAll, or getDeleted). */
 struct org_campaign {
     struct campaign campaign;
     bool deleted_confirmed;
@@ -269,12 +268,14 @@ MUST_USE enum err org_delete_touchpoints(struct org_conn *c, const char (*ids)[S
 MUST_USE enum err org_delete_helpers(struct org_conn *c, const char (*ids)[SFID_SIZE], size_t n,
                                      struct org_row_result *results, struct error *e);
 
-/* ------------------------------------------------------------------ writing in bulk
- *
+/* ------------------------------------------------------------------ writing in bulk */
+
+/*
  * One ingest job of Bulk API 2.0 takes any number of rows in one file:
  *
- *   org_ingest_create ▶ org_ingest_upload ▶ org_ingest_close ▶ org_ingest_state, until it has
- * ended, with org_wait(org_poll_delay_ms(polls)) between ▶ org_ingest_results ▶ org_ingest_delete
+ *   org_ingest_create ▶ org_ingest_upload ▶ org_ingest_close
+ *     ▶ org_ingest_state, until it has ended, with org_wait(org_poll_delay_ms(polls)) between
+ *     ▶ org_ingest_results ▶ org_ingest_delete
  *
  * Nothing is written before the close. **The close alone is a write whose outcome can be unknown**:
  * mark it, as an upsert. After ERR_UNKNOWN_OUTCOME the state tells: ORG_JOB_OPEN may still turn

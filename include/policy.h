@@ -4,9 +4,9 @@
  * policy_from_config parses operators and fields, folds patterns once, lists the fields that the
  * rules name (each once, without regard to case), and runs policy_check.
  *
- * Ownership: the policy owns all it points to; the configuration may go before it. Threads: pure; a
- * policy is shared read-only. Errors: ERR_CONFIG, "FILE:LINE: rules[0]: …" with the rule's or
- * channel's name.
+ * Ownership: the policy owns all it points to; the configuration may go before it.
+ * Threads:   pure; a policy is shared read-only.
+ * Errors:    ERR_CONFIG, "FILE:LINE: rules[0]: …" with the rule's or channel's name.
  */
 #ifndef TP_POLICY_H
 #define TP_POLICY_H

@@ -2,8 +2,8 @@
  * rules - does this campaign member have a touchpoint, and with which values?
  *
  * decide() is a pure function of the org's current state and the policy: no clock, no I/O, no
- * history. The live path, the reconcile, the preview and the explanation call this one. Source: the
- * project's rules, after "Syncing offline campaigns".
+ * history. The live path, the reconcile, the preview and the explanation call this one.
+ * Source:    the project's rules, after "Syncing offline campaigns".
  *
  * Texts are borrowed UTF-8 that live as long as the caller keeps the records; NULL means the field
  * is null. Dates are days, date-times UTC ms (timeutil.h), TIME_NONE when null.
@@ -169,7 +169,7 @@ MUST_USE enum err policy_check(const struct policy *p, struct error *e);
     X(REASON_NOT_A_PERSON, "not_a_person", "the member is an account, not a lead or contact")      \
     X(REASON_NO_DATE, "no_date", "all date fields that the rule names are empty")                  \
     X(REASON_BEFORE_START, "before_start_date", "the date is before the Touchpoint Start Date")    \
-    X(REASON_AFTER_END, "after_end_date", "the date is on or after the Touchpoint End Date")       \
+    X(REASON_AFTER_END, "after_end_date", "the date is too late for the Touchpoint End Date")      \
     X(REASON_DUPLICATE_EMAIL, "duplicate_email",                                                   \
       "another member of the campaign with the same email has an earlier date")
 

@@ -1,9 +1,9 @@
 /*
- * secret - the one type that holds a secret (token, client secret, key); wipes itself (style rule
- * 20)
+ * secret - the one type that holds a secret (token, client secret, key); it wipes itself
  *
  * Ownership: the struct owns its bytes; secret_release wipes and frees. Never logged, never in an
- * error text, never stored. Threads:   one owner at a time.
+ *            error text, never stored.
+ * Threads:   one owner at a time.
  */
 #ifndef TP_SECRET_H
 #define TP_SECRET_H

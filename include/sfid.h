@@ -3,8 +3,8 @@
  *
  * 15 case-sensitive characters [0-9A-Za-z], or 18 with a checksum suffix that tells, for each five
  * characters, which of them are upper case (alphabet A–Z, 0–5; bit i is set if the i-th of the five
- * is A–Z). Everything inside the program uses the 18. Source: Salesforce Object Reference, "ID
- * Field Type".
+ * is A–Z). Everything inside the program uses the 18.
+ * Source:    Salesforce Object Reference, "ID Field Type".
  *
  * Threads: pure.
  */

@@ -96,16 +96,16 @@ MUST_USE enum soap_problem soap_read(struct soap_reader *r, const char *body, si
  * along; a body in UTF-16 or UTF-32 is replaced as a whole. */
 void soap_redact(char *body, size_t n);
 
-/* The acknowledgement, byte for byte as Salesforce's documentation shows it. Static, never freed.
- */
+/* The acknowledgement, byte for byte as Salesforce's documentation shows
+ * it. Static, never freed. */
 extern const char SOAP_ACK_TRUE[];
 extern const size_t SOAP_ACK_TRUE_LEN;
 
 /* A SOAP 1.1 Fault; who is "Client" or "Server"; text is escaped. Appends to out. */
 void soap_write_fault(struct buf *out, const char *who, const char *text);
 
-/* ------------------------------------------------------------------ writing messages (orgsim,
- * bench, tests) */
+/* ------------------------------------------------------------------ writing messages */
+/* for orgsim, bench and tests */
 
 struct soap_field {
     const char *name;  /* API name */

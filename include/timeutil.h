@@ -4,7 +4,8 @@
  * Three kinds of time, told apart by their names:
  *   _at_ms / wall   milliseconds since 1970-01-01T00:00:00Z, may step; shown to people, stored
  *   boot            CLOCK_BOOTTIME milliseconds; counts through suspension and never steps; leases
- * and deadlines day             days since 1970-01-01 in the proleptic Gregorian calendar (no zone)
+ *                   and deadlines
+ *   day             days since 1970-01-01 in the proleptic Gregorian calendar (no zone)
  * Range of parsed years: 1700 to 4000 (Salesforce's own range for dates).
  *
  * Threads: pure, but for the clocks.

@@ -5,9 +5,10 @@
  * ALPN http/1.1, a session id context, SSL_MODE_RELEASE_BUFFERS. Client certificates come with the
  * allow lists.
  *
- * Ownership: tls_server_new gives; the listener borrows. Threads: shared by all loops after
- * tls_server_new. Errors: ERR_CONFIG names the file and what is wrong with it (missing, unreadable,
- * key does not match). What only clients would stumble over is logged as a warning.
+ * Ownership: tls_server_new gives; the listener borrows.
+ * Threads:   shared by all loops after tls_server_new.
+ * Errors:    ERR_CONFIG names the file and what is wrong with it (missing, unreadable, key does not
+ *            match). What only clients would stumble over is logged as a warning.
  */
 #ifndef TP_TLS_H
 #define TP_TLS_H

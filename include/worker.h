@@ -5,8 +5,8 @@
  * Straight-line blocking code, one campaign at a time a thread; each thread keeps one connection an
  * org.
  *
- * Ownership: borrows its options until worker_stop. Threads: worker_* from main; the threads are
- * its own.
+ * Ownership: borrows its options until worker_stop.
+ * Threads:   worker_* from main; the threads are its own.
  */
 #ifndef TP_WORKER_H
 #define TP_WORKER_H

@@ -3,9 +3,10 @@
  *
  * A struct zone is one IANA zone ("Europe/Berlin", as in Organization.TimeZoneSidKey).
  * Threads:   a zone is used by one thread at a time; each worker opens its own (it caches the last
- * day). Ownership: zone_open gives; zone_close takes. Errors:    ERR_CONFIG for a name that ICU
- * does not know (never silently GMT).
- * Instants and days outside the years 1 to 9999 count as the nearest inside.
+ *            day).
+ * Ownership: zone_open gives; zone_close takes.
+ * Errors:    ERR_CONFIG for a name that ICU does not know (never silently GMT). Instants and days
+ *            outside the years 1 to 9999 count as the nearest inside.
  */
 #ifndef TP_ZONE_H
 #define TP_ZONE_H

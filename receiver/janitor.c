@@ -9,12 +9,7 @@
 #include "daemon.h"
 #include "timeutil.h"
 
-enum {
-    RETAIN_EACH_MS = 60000,
-    WATCHDOG_EACH_MS = 5000,
-    ORGS_MAX = 256,
-    HOLDS_MAX = 100
-};
+enum { RETAIN_EACH_MS = 60000, WATCHDOG_EACH_MS = 5000, ORGS_MAX = 256, HOLDS_MAX = 100 };
 
 static bool is_due(int64_t *next_boot_ms, int64_t each_ms)
 {

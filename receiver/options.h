@@ -1,7 +1,8 @@
 /*
  * options - what the command line asks for
  *
- * Threads: main only. Ownership: texts belong to argv.
+ * Threads:   main only.
+ * Ownership: texts belong to argv.
  */
 #ifndef TP_OPTIONS_H
 #define TP_OPTIONS_H

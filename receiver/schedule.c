@@ -1,3 +1,7 @@
+/*
+ * The next turn follows from the setting, the last turn and the zone alone, so that a turn that was
+ * missed while the daemon was down is due at once, and a changed setting counts from the last turn.
+ */
 #include "schedule.h"
 
 #include <stdbool.h>
@@ -8,8 +12,8 @@
 
 static const int64_t SECOND_MS = 1000, MINUTE_MS = 60000, HOUR_MS = 3600000, DAY_MS = 86400000;
 
-/* That time of day. A day whose clock changes is an hour shorter or longer from early morning on.
- */
+/* That time of day. A day whose clock changes is an hour shorter or
+ * longer from early morning on. */
 static int64_t instant(struct zone *zone, int64_t day, int64_t of_day_ms)
 {
     int64_t start = zone_start_of_day(zone, day);

@@ -3,7 +3,8 @@
  *
  *   unavailable (503)  messages can't be taken: the store or the listener is dead
  *   degraded    (200)  messages are taken, yet something needs an admin: an org can't be reached or
- * refuses us, workers are stuck, a certificate is about to expire, deletions are held
+ *                      refuses us, workers are stuck, a certificate is about to expire, deletions
+ *                      are held, the reconcile is late
  */
 #include "admin_int.h"
 

@@ -39,8 +39,8 @@ static void admit(struct loop *loop, int fd, const struct sockaddr *peer)
     connection_open(loop, fd, place, &text);
 }
 
-/* Out of descriptors or memory: the socket would stay readable, so it is left alone for a second.
- */
+/* Out of descriptors or memory: the socket would stay readable, so it is
+ * left alone for a second. */
 static void pause_accepting(struct loop *loop)
 {
     log_error("cannot accept connections", "listener", loop->listener->options.name, "error",

@@ -114,8 +114,8 @@ static bool parse_target(struct http_reader *r, struct http_span t)
     return true;
 }
 
-/* Single spaces only: RFC 9112 section 3 allows leniency, and parsers disagree where there is any.
- */
+/* Single spaces only: RFC 9112 section 3 allows leniency, and parsers
+ * disagree where there is any. */
 static bool parse_request_line(struct http_reader *r, const char *p, size_t n)
 {
     const char *first = memchr(p, ' ', n);

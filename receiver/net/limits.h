@@ -5,7 +5,8 @@
  * socket has none and only counts in all. Connections are counted under a lock when they come and
  * go; bytes with atomics only, since they are counted for each request.
  *
- * Threads: any. Ownership: limits_enter gives a place; limits_leave takes it.
+ * Threads:   any.
+ * Ownership: limits_enter gives a place; limits_leave takes it.
  */
 #ifndef TP_LIMITS_H
 #define TP_LIMITS_H

@@ -8,7 +8,8 @@
  * row of more than CSV_ROW_MAX bytes, and an end in the middle of a row are errors. The last row
  * too must have its line break: that is how an end that came too early is told.
  *
- * Ownership: cells are borrowed for the call. Threads: one at a time.
+ * Ownership: cells are borrowed for the call.
+ * Threads:   one at a time.
  * Errors:    ERR_NETWORK for what can't be understood, else what the row function returned.
  * Source:    Bulk API 2.0 guide, "Prepare CSV Files"; RFC 4180.
  */

@@ -273,8 +273,8 @@ static void set_up(CURL *h, struct transfer *t, struct curl_slist *headers, char
     curl_easy_setopt(h, CURLOPT_XFERINFODATA, t);
     curl_easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
     if (has_body(r)) {
-        /* no seek function: a request that has begun to leave is never sent again behind our back
-         */
+        /* no seek function: a request that has begun to leave is never
+         * sent again behind our back */
         curl_easy_setopt(h, CURLOPT_POST, 1L);
         curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
         curl_easy_setopt(h, CURLOPT_READFUNCTION, on_read);

@@ -1,7 +1,8 @@
 /*
  * ids_int - from the ids of an answer back to the places of those that were asked for
  *
- * An id may have been asked for more than once. Threads: one at a time.
+ * An id may have been asked for more than once.
+ * Threads:   one at a time.
  */
 #ifndef TP_ORG_IDS_INT_H
 #define TP_ORG_IDS_INT_H

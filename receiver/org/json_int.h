@@ -6,7 +6,8 @@
  * gives "null", so that callers check once at the end. Field names compare without regard to case,
  * as in SOQL: the org answers with its own spelling.
  *
- * Ownership: texts are borrowed from the JSON document. Threads: one at a time.
+ * Ownership: texts are borrowed from the JSON document.
+ * Threads:   one at a time.
  */
 #ifndef TP_ORG_JSON_INT_H
 #define TP_ORG_JSON_INT_H

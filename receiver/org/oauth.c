@@ -1,7 +1,7 @@
 /*
  * The errors of the token endpoint, each with what the admin has to do. The first row whose code
- * and part of the description fit decides. Source: Salesforce help, "OAuth 2.0 Authorization
- * Errors".
+ * and part of the description fit decides.
+ * Source:    Salesforce help, "OAuth 2.0 Authorization Errors".
  */
 #include "org_int.h"
 

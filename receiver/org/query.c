@@ -181,8 +181,8 @@ static void start(struct walk *w)
     w->is_first = true;
 }
 
-/* The first page tells how many there are. A walk that went on after a dead cursor stays by pages.
- */
+/* The first page tells how many there are. A walk that went on after a
+ * dead cursor stays by pages. */
 static bool is_for_bulk(const struct walk *w, json_t *root)
 {
     json_t *total = json_object_get(root, "totalSize");

@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-/* An approval covers as many deletions as it was given for: a refresh that wants more asks again.
- */
+/* An approval covers as many deletions as it was given for: a refresh
+ * that wants more asks again. */
 enum err sqlite_hold_put(struct sqlite_store *s, struct store_request *r, struct error *e)
 {
     const struct sqlite_lease *l = sqlite_lease_of(s, r->lease);

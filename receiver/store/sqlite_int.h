@@ -6,8 +6,7 @@
  *     sqlite_put.c     entering: notifications and hints              sqlite_hold.c    delete guard
  *     sqlite_row.c     the moves between states, lanes, tallies       sqlite_read.c    looking on
  *     sqlite_lease.c   leases and write marks                         sqlite_retain.c  upkeep
- *     sqlite_batch.c   one transaction                                sqlite_check.c   damage,
- * space
+ *     sqlite_batch.c   one transaction                                sqlite_check.c   damage
  *
  * One connection writes and checkpoints, in one thread, the committer: SQLite before 3.51.3 can
  * lose commits when a checkpoint of one connection races with a commit of another. All other
@@ -146,8 +145,9 @@ void sqlite_rollback(struct sqlite_store *s);
 /* Begins, ends leases that are nobody's, commits. */
 MUST_USE enum err sqlite_recover(struct sqlite_store *s, struct error *e);
 
-/* ------------------------------------------------------------------ operations
- * Run by the committer, each inside a savepoint of its own; on failure it is rolled back. */
+/* ------------------------------------------------------------------ operations */
+
+/* Run by the committer, each inside a savepoint of its own; on failure it is rolled back. */
 MUST_USE enum err sqlite_put(struct sqlite_store *s, struct store_put *p, struct error *e);
 typedef enum err sqlite_op(struct sqlite_store *s, struct store_request *r, struct error *e);
 sqlite_op sqlite_claim, sqlite_renew, sqlite_write_begin, sqlite_write_end, sqlite_settle;
@@ -175,8 +175,8 @@ MUST_USE enum err sqlite_flush_tally(struct sqlite_store *s, struct error *e);
 /* Something of that campaign is READY with that due time. */
 MUST_USE enum err sqlite_lane_lower(struct sqlite_store *s, const char *org, const char *key,
                                     int background, int64_t due_at_ms, struct error *e);
-/* Sets both lanes of a campaign to what its READY rows say. *due_at_ms: the earliest, or INT64_MAX.
- */
+/* Sets both lanes of a campaign to what its READY rows say. *due_at_ms:
+ * the earliest, or INT64_MAX. */
 MUST_USE enum err sqlite_lane_refresh(struct sqlite_store *s, const char *org, const char *key,
                                       int64_t *due_at_ms, struct error *e);
 void sqlite_lane_forget(struct sqlite_store *s); /* after a rollback */

@@ -1,5 +1,5 @@
 /*
- * What the org's daily API calls still allow (org.md section 5): background work stops at the
+ * What the org's API calls of the last 24 hours still allow: background work stops at the
  * configured part, everything but deletions at nine tenths.
  */
 #include "worker_int.h"

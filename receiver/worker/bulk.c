@@ -1,8 +1,7 @@
 /*
  * Writing by bulk jobs what is too much for calls of a thousand: upserts from the spool, deletions
  * from the list of the doomed. A job is parallel inside and can lock itself out on one campaign:
- * what met a lock goes into a second and third job, and then one call after the other by Composite
- * (org.md section 3).
+ * what met a lock goes into a second and third job, and then one call after the other by Composite.
  */
 #include "worker_int.h"
 
@@ -70,8 +69,8 @@ static bool is_worth_another(const struct org_row_result *r)
 
 /* ------------------------------------------------------------------ upserts */
 
-/* One row of the ledger; the texts of the spool's row are copied, since the next read moves them.
- */
+/* One row of the ledger; the texts of the spool's row are copied, since
+ * the next read moves them. */
 static void put_in_ledger(struct pass *p, const struct spool_row *row,
                           const struct org_row_result *r, struct store_ledger_row *out)
 {

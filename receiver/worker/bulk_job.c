@@ -1,8 +1,8 @@
 /*
  * One bulk job from its creation to its last result, and jobs that a former pass left.
  *
- *   create ▶ id durable ▶ upload ▶ mark ▶ close ▶ polls ▶ results and ledger, mark cleared ▶ id
- * gone
+ *   create ▶ id durable ▶ upload ▶ mark ▶ close ▶ polls ▶ results and ledger ▶ mark cleared,
+ *   id gone
  *
  * Nothing is written before the close. Whatever ends the pass after that leaves mark and id where
  * they are: the next pass over the campaign brings the job to its end before it reads anything

@@ -45,8 +45,8 @@ static const char (*ids_of(const struct ids *x))[SFID_SIZE]
     return (const char(*)[SFID_SIZE])x->id;
 }
 
-/* Received time of the hint that asked for this record; the oldest of the claim when none matches.
- */
+/* Received time of the hint that asked for this record; the oldest of the
+ * claim when none matches. */
 static int64_t received_for(const struct pass *p, const char *record)
 {
     for (size_t i = 0; i < p->claim->count; i++) {
@@ -205,8 +205,7 @@ static enum err expand_helpers(struct pass *p, const struct ids *helpers, struct
     return err;
 }
 
-/* ------------------------------------------------------------------ empty sObjects: what was
- * deleted lately? */
+/* ------------------------------------------------------------------ empty sObjects */
 
 static enum err on_deleted(void *ctx, const char *id, struct error *e)
 {

@@ -1,10 +1,10 @@
+#define _GNU_SOURCE /* O_TMPFILE */
 /*
  * Rows that wait to be written, in a file without a name: only key and place of each are kept in
  * memory, so that a campaign of a million members is bounded by ids.
  *
  *   record: the touchpoint's values, what was there before, what is new; each NUL-terminated
  */
-#define _GNU_SOURCE /* O_TMPFILE */
 #include "worker_int.h"
 
 #include <errno.h>

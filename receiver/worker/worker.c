@@ -62,7 +62,7 @@ static enum err before_request(void *ctx, struct error *e)
     return store_renew(w->pool->options.store, w->claim, e);
 }
 
-/* "any other value → unknown_sync_type, logged once per value" (rules.md section 2) */
+/* A picklist value that nobody knows is logged once, not once a member. */
 static void log_unknown_type(void *ctx, const char *value)
 {
     struct worker_pool *pool = ctx;

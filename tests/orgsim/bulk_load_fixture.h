@@ -1,5 +1,5 @@
-/* bulk_load_fixture - a client for the tests of loads; included by bulk_test.c and bulk_rows_test.c
- */
+/* bulk_load_fixture - a client for the tests of loads; included by
+ * bulk_test.c and bulk_rows_test.c */
 #ifndef ORGSIM_BULK_LOAD_FIXTURE_H
 #define ORGSIM_BULK_LOAD_FIXTURE_H
 

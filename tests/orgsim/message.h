@@ -4,7 +4,8 @@
  * The same structs serve requests from the network and the subrequests of a composite.
  *
  * Ownership: a request owns what it parsed from its target and borrows body and headers; a reply
- * owns its JSON and text. Threads: one owner.
+ *            owns its JSON and text.
+ * Threads:   one owner.
  */
 #ifndef ORGSIM_MESSAGE_H
 #define ORGSIM_MESSAGE_H

@@ -287,8 +287,8 @@ struct outbound *outbound_new(struct sim *sim)
     return o;
 }
 
-/* Transfers under way end with the senders; their notifications are freed with the jobs' flights.
- */
+/* Transfers under way end with the senders; their notifications are
+ * freed with the jobs' flights. */
 static void end_flights(struct outbound *o)
 {
     for (struct sender_job *job; o->busy > 0 && (job = senders_take(o->senders)) != NULL;)

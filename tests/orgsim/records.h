@@ -82,8 +82,8 @@ bool row_fail(struct row_result *r, const char *code, const char *field, const c
     __attribute__((format(printf, 4, 5)));
 
 /* For the modules that write on the platform's behalf (conversion, merge, load): inserts a filled
- * record, giving it its id and system fields; announces it unless the writer may not or must not.
- */
+ * record, giving it its id and system fields; announces it unless the
+ * writer may not or must not. */
 void record_insert(const struct writer *w, struct record *rec, char id[SFID_SIZE]);
 void record_touch(const struct writer *w, const struct object *o, const char *id);
 void record_announce(const struct writer *w, const struct object *o, const char *id);

@@ -54,8 +54,8 @@ char *test_field(struct test_org *org, const char *id, const char *field);
 /* "errorCode" of an error answer. */
 const char *test_code(const json_t *answer);
 
-/* The value behind a dotted path ("records.0.Id"), or NULL; as text ("" if it is none), as number.
- */
+/* The value behind a dotted path ("records.0.Id"), or NULL; as text (""
+ * if it is none), as number. */
 const json_t *test_at(const json_t *json, const char *path);
 const char *test_text(const json_t *json, const char *path);
 int64_t test_number(const json_t *json, const char *path);

@@ -1,7 +1,8 @@
 /*
  * values - one field's value between JSON, the database and the outbound message
  *
- * Ownership: a struct value owns its text; value_clear frees. Threads: pure.
+ * Ownership: a struct value owns its text; value_clear frees.
+ * Threads:   pure.
  */
 #ifndef ORGSIM_VALUES_H
 #define ORGSIM_VALUES_H

@@ -5,7 +5,8 @@
  * others have a queue of answers each; an empty token queue gives a good token (TOKEN-1, TOKEN-2
  * …), an empty other queue status 599.
  *
- * Threads: any. Ownership: texts given are copied; requests live until fake_stop.
+ * Threads:   any.
+ * Ownership: texts given are copied; requests live until fake_stop.
  */
 #ifndef TP_ORG_FAKE_H
 #define TP_ORG_FAKE_H
