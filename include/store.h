@@ -16,9 +16,12 @@
  * (`seq`). Ignored objects are born DONE. Only an admin's word or retention removes a row. A lease
  * that runs out makes its rows READY again: work happens at least once, so workers are idempotent.
  *
- * Invariants: S1 nothing is reported stored before COMMIT returned well. S2 a row is
- * in exactly one state. S3 at most one live lease a campaign; each carries a fence that only grows.
- * S4 no settle and no write mark without the fence. S5 whoever finds a write mark set adds an echo.
+ * Invariants (the protocol's numbered rules: receiver/PROTOCOL.md):
+ *   S1 nothing is reported stored before COMMIT returned well
+ *   S2 a row is in exactly one state
+ *   S3 at most one live lease a campaign; each carries a fence that only grows
+ *   S4 no settle and no write mark without the fence
+ *   S5 whoever finds a write mark set adds an echo
  *
  * Threads:   every function may be called from any thread; store_put never waits for a disk, all
  *            others may.

@@ -1,12 +1,21 @@
 /*
- * Inside the worker: one pass over one claim, and the pieces it is made of.
+ * worker_int - inside the worker: one pass over one claim, and the pieces it is made of
  *
- *   worker.c   threads: claim, run the pass, settle
- *   expand.c   hints without a campaign become member hints (protocol rule 7); writes nothing to
- * the org sync.c     one campaign: read, decide, compare write.c    the differences, in calls of up
- * to 1,000 rows, between write marks (protocol rule 12) existing.c the campaign's touchpoints by
- * key settle.c   how each claimed hint ended guard.c    the delete guard (pure)     retry.c  the
- * back-off (pure)
+ *   worker.c     threads: claim, run the pass, settle
+ *   expand.c     hints without a campaign become member hints (protocol rule 7); writes nothing to
+ *                the org
+ *   reconcile.c  a background hint for every campaign that may or should have touchpoints
+ *   sync.c       one campaign: read, decide, compare
+ *   existing.c   the campaign's touchpoints by key
+ *   write.c      the differences, in calls of up to 1,000 rows, between write marks (rule 12)
+ *   bulk.c       many differences, by bulk jobs; bulk_job.c: one such job, and those that a former
+ *                pass left (rule 14)
+ *   spool.c      the rows that wait for a bulk job, in a file without a name
+ *   settle.c     how each claimed hint ended
+ *   guard.c, retry.c, budget.c
+ *                pure: the delete guard, the back-off, what the org's API budget still allows
+ *
+ * The numbered rules stand in receiver/PROTOCOL.md.
  */
 #ifndef TP_WORKER_INT_H
 #define TP_WORKER_INT_H
