@@ -152,6 +152,14 @@ struct org_campaign {
 MUST_USE enum err org_read_campaign(struct org_conn *c, const char *id, struct org_campaign **out,
                                     struct error *e);
 void org_campaign_free(struct org_campaign **c);
+/* Many at once: out[i] is NULL where it is not visible (which says nothing about a deletion). 2,000
+ * cost one call. */
+MUST_USE enum err org_read_campaigns(struct org_conn *c, const char (*ids)[SFID_SIZE], size_t n,
+                                     struct org_campaign **out, struct error *e);
+/* Which of these campaigns have touchpoints with a key, by lookup or stored id: false is certain.
+ * Where more than a page would have to be read all are said to have some. 1,000 cost one call. */
+MUST_USE enum err org_have_touchpoints(struct org_conn *c, const char (*campaigns)[SFID_SIZE],
+                                       size_t n, bool *has, struct error *e);
 
 /* Members of one campaign: all of them (ids NULL), or those with these ids in whatever campaign
  * they are. Rows come in batches of at most 2,000 through `each`, in no order that could be relied

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ids_int.h"
 #include "json_int.h"
 #include "mem.h"
 #include "query_int.h"
@@ -90,13 +91,19 @@ static enum err fill(struct org_conn *c, struct org_campaign *out, struct error 
     return org_confirm_deleted(c, OBJECT, id, 1, &out->deleted_confirmed, e);
 }
 
-enum err org_read_campaign(struct org_conn *c, const char *id, struct org_campaign **out,
-                           struct error *e)
+static struct org_campaign *new_campaign(void)
 {
     struct org_campaign *x = mem_alloc(sizeof *x);
     x->private = mem_alloc(sizeof(struct campaign_private));
     x->campaign.start_day = TIME_NONE;
     x->campaign.end_day = TIME_NONE;
+    return x;
+}
+
+enum err org_read_campaign(struct org_conn *c, const char *id, struct org_campaign **out,
+                           struct error *e)
+{
+    struct org_campaign *x = new_campaign();
     enum err err = ERR_NONE;
     if (!sfid_normalise(id, strlen(id), x->campaign.id))
         err = error_set(e, ERR_INVALID, "%s is not the id of a campaign", id);
@@ -120,6 +127,56 @@ void org_campaign_free(struct org_campaign **c)
     free(own);
     free(*c);
     *c = NULL;
+}
+
+/* ------------------------------------------------------------------ many campaigns */
+
+struct campaigns_walk {
+    const struct org *org;
+    struct id_index asked;
+    struct org_campaign **out;
+};
+
+static enum err on_campaigns(void *ctx, json_t *records, struct error *e)
+{
+    struct campaigns_walk *w = ctx;
+    enum err err = ERR_NONE;
+    for (size_t i = 0; err == ERR_NONE && i < json_array_size(records); i++) {
+        struct record r = {.object = json_array_get(records, i), .name = OBJECT, .e = e};
+        char id[SFID_SIZE];
+        record_id(&r, "Id", id);
+        if (r.err != ERR_NONE)
+            return r.err;
+        const struct id_place *at = id_index_find(&w->asked, id, NULL);
+        if (at == NULL || w->out[at->at] != NULL)
+            continue;
+        struct org_campaign *x = new_campaign();
+        struct campaign_private *own = x->private;
+        memcpy(x->campaign.id, id, sizeof id);
+        own->record = json_incref(r.object);
+        w->out[at->at] = x;
+        err = read_campaign(w->org, x, e);
+    }
+    return err;
+}
+
+enum err org_read_campaigns(struct org_conn *c, const char (*ids)[SFID_SIZE], size_t n,
+                            struct org_campaign **out, struct error *e)
+{
+    struct campaigns_walk w = {.org = c->org, .out = out};
+    struct select select;
+    for (size_t i = 0; i < n; i++)
+        out[i] = NULL;
+    id_index_init(&w.asked, ids, n);
+    select_campaign(&select, c->org);
+    struct query_in in = {
+        .query = {.select = &select, .from = OBJECT}, .by = {"Id"}, .ids = ids, .n = n};
+    enum err err = query_walk_in(c, &in, on_campaigns, &w, e);
+    for (size_t i = 0; err != ERR_NONE && i < n; i++)
+        org_campaign_free(&out[i]);
+    select_release(&select);
+    id_index_release(&w.asked);
+    return err;
 }
 
 /* ------------------------------------------------------------------ the time zone */

@@ -236,6 +236,18 @@ enum err classify_reply(const struct call *call, const struct http_reply *r, str
     return err;
 }
 
+enum err classify_part(const struct call *call, long status, json_t *body, struct answer *a,
+                       bool *daily_limit, struct error *e)
+{
+    json_t *error = status >= 300 ? first_error(body, "errorCode") : NULL;
+    *daily_limit = false;
+    if (error != NULL)
+        return refused(call, status, error, a, daily_limit, e);
+    return error_set(e, status >= 500 ? ERR_BUSY : ERR_NETWORK,
+                     "%s: a part of the org's answer can't be understood (status %ld)",
+                     call->operation, status);
+}
+
 bool classify_wants_new_token(const struct http_reply *r)
 {
     if (r->end != HTTP_ANSWERED || r->status != 401)

@@ -14,6 +14,10 @@
 enum err classify_reply(const struct call *call, const struct http_reply *r, struct answer *a,
                         bool *daily_limit, struct error *e);
 
+/* A read that failed as a part of a composite, as if it had been a request of its own. */
+enum err classify_part(const struct call *call, long status, json_t *body, struct answer *a,
+                       bool *daily_limit, struct error *e);
+
 /* True for a 401 that a new token can cure. */
 bool classify_wants_new_token(const struct http_reply *r);
 

@@ -14,8 +14,6 @@
 #include "json_int.h"
 #include "log.h"
 
-enum { PATH_MAX_BYTES = HTTP_URL_MAX - ORIGIN_MAX };
-
 /* ------------------------------------------------------------------ building */
 
 void select_init(struct select *s)
@@ -60,9 +58,7 @@ void soql_put_text(struct buf *b, const char *text)
     buf_putc(b, '\'');
 }
 
-/* /services/data/vNN.0/query?q=…; after: "" or the id to go on from. */
-static void query_path(struct buf *path, const struct org *o, const struct query *q,
-                       const char *after)
+void query_path(struct buf *path, const struct org *o, const struct query *q, const char *after)
 {
     struct buf soql;
     buf_init(&soql, SELECT_MAX_BYTES);
@@ -72,6 +68,8 @@ static void query_path(struct buf *path, const struct org *o, const struct query
     if (after[0] != '\0')
         buf_printf(&soql, " %s Id > '%s'", q->where == NULL ? "WHERE" : "AND", after);
     buf_puts(&soql, " ORDER BY Id");
+    if (q->limit > 0)
+        buf_printf(&soql, " LIMIT %u", q->limit);
     call_path(path, o, q->with_deleted ? "/queryAll?q=" : "/query?q=");
     buf_put_url(path, soql.data);
     path->overflow = path->overflow || soql.overflow;
@@ -103,7 +101,7 @@ static bool is_next_path(const char *path)
         if (*p <= ' ' || *p > '~' || *p == '#' || *p == '\\')
             return false;
     }
-    return strstr(path, "..") == NULL && strlen(path) < PATH_MAX_BYTES;
+    return strstr(path, "..") == NULL && strlen(path) < QUERY_PATH_MAX;
 }
 
 static enum err read_page(const struct query *q, json_t *root, struct page *out, struct error *e)
@@ -243,14 +241,16 @@ static enum err step(struct walk *w, struct error *e)
     return err;
 }
 
-enum err query_walk(struct org_conn *c, const struct query *q, query_page_fn *page, void *ctx,
-                    struct error *e)
+enum err query_walk_on(struct org_conn *c, const struct query *q, json_t *first,
+                       query_page_fn *page, void *ctx, struct error *e)
 {
     struct walk w = {.conn = c, .query = q, .page = page, .ctx = ctx};
     buf_init(&w.path, 0);
     start(&w);
     enum err err = ERR_NONE;
-    if (w.path.overflow)
+    if (first != NULL)
+        err = take_page(&w, first, e);
+    else if (w.path.overflow)
         err = error_set(e, ERR_CONFIG,
                         "query %s: the names of its fields are too long for one request: name "
                         "fewer fields in the rules",
@@ -259,6 +259,12 @@ enum err query_walk(struct org_conn *c, const struct query *q, query_page_fn *pa
         err = step(&w, e);
     buf_release(&w.path);
     return err;
+}
+
+enum err query_walk(struct org_conn *c, const struct query *q, query_page_fn *page, void *ctx,
+                    struct error *e)
+{
+    return query_walk_on(c, q, NULL, page, ctx, e);
 }
 
 enum err query_first_page(struct org_conn *c, const struct query *q, const char *tail,
@@ -281,68 +287,5 @@ enum err query_first_page(struct org_conn *c, const struct query *q, const char 
     answer_release(&a);
     buf_release(&path);
     buf_release(&soql);
-    return err;
-}
-
-/* ------------------------------------------------------------------ IN lists */
-
-static void put_in(struct buf *b, const char *by, const char (*ids)[SFID_SIZE], size_t n)
-{
-    buf_printf(b, "%s IN (", by);
-    for (size_t i = 0; i < n; i++) {
-        if (i > 0)
-            buf_putc(b, ',');
-        soql_put_text(b, ids[i]);
-    }
-    buf_putc(b, ')');
-}
-
-static void put_where(struct buf *b, const struct query_in *q, size_t from, size_t n)
-{
-    buf_clear(b);
-    if (q->by[1] != NULL)
-        buf_putc(b, '(');
-    put_in(b, q->by[0], q->ids + from, n);
-    if (q->by[1] != NULL) {
-        buf_puts(b, " OR ");
-        put_in(b, q->by[1], q->ids + from, n);
-        buf_putc(b, ')');
-    }
-    if (q->also != NULL)
-        buf_printf(b, " AND %s", q->also);
-}
-
-/* The keyset condition of a restart must fit too. */
-static bool fits(const struct org *o, const struct query *q)
-{
-    struct buf path;
-    query_path(&path, o, q, "000000000000000AAA");
-    bool ok = !path.overflow && path.len < PATH_MAX_BYTES;
-    buf_release(&path);
-    return ok;
-}
-
-enum err query_walk_in(struct org_conn *c, const struct query_in *in, query_page_fn *page,
-                       void *ctx, struct error *e)
-{
-    enum err err = ERR_NONE;
-    size_t most = in->by[1] == NULL ? ORG_IN_MAX : ORG_IN_MAX / 2;
-    struct buf where;
-    buf_init(&where, SELECT_MAX_BYTES);
-    for (size_t at = 0; err == ERR_NONE && at < in->n;) {
-        size_t n = in->n - at < most ? in->n - at : most;
-        put_where(&where, in, at, n);
-        struct query q = in->query;
-        q.where = where.data;
-        while (n > 1 && !fits(c->org, &q)) {
-            n = n / 2;
-            most = n;
-            put_where(&where, in, at, n);
-            q.where = where.data;
-        }
-        err = query_walk(c, &q, page, ctx, e);
-        at += n;
-    }
-    buf_release(&where);
     return err;
 }

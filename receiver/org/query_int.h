@@ -9,7 +9,7 @@
 
 #include "call_int.h"
 
-enum { SELECT_MAX_BYTES = 64 * 1024 };
+enum { SELECT_MAX_BYTES = 64 * 1024, QUERY_PATH_MAX = HTTP_URL_MAX - ORIGIN_MAX };
 
 /* SELECT list: each name once (SOQL refuses duplicates), without regard to case; Id first. */
 struct select {
@@ -37,6 +37,7 @@ struct query {
     const char *from;
     const char *where;             /* NULL: all records. One term: no OR on its outer level */
     bool with_deleted;             /* queryAll */
+    unsigned limit;                /* most records; 0: all. A walk ends there */
     const struct query_bulk *bulk; /* many records may come as a bulk job, unordered; NULL: never */
 };
 
@@ -45,13 +46,19 @@ struct query {
 MUST_USE enum err query_walk(struct org_conn *c, const struct query *q, query_page_fn *page,
                              void *ctx, struct error *e);
 
+/* The same, where the answer to the first page is at hand. */
+MUST_USE enum err query_walk_on(struct org_conn *c, const struct query *q, json_t *first,
+                                query_page_fn *page, void *ctx, struct error *e);
+/* /services/data/vNN.0/query?q=…; after: "" or the id to go on from. Inits path. */
+void query_path(struct buf *path, const struct org *o, const struct query *q, const char *after);
+
 /* The first page (at most 2,000 records) of a query in the caller's own order: `tail` stands after
  * the WHERE, as "ORDER BY x LIMIT 2000". */
 MUST_USE enum err query_first_page(struct org_conn *c, const struct query *q, const char *tail,
                                    query_page_fn *page, void *ctx, struct error *e);
 
 /* WHERE (by[0] IN (…) OR by[1] IN (…)) AND also, in as few queries as the limits of IN and URL
- * allow. */
+ * allow, five of them in one call: 2,000 ids cost one. A limit is each query's own. query_in.c */
 struct query_in {
     struct query query; /* where: unused */
     const char *by[2];  /* [1] may be NULL */

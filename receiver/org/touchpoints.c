@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ids_int.h"
 #include "json_int.h"
 #include "log.h"
 #include "mem.h"
@@ -153,6 +154,72 @@ enum err org_read_touchpoints(struct org_conn *c, const char *campaign,
         err = query_walk_in(c, &in, on_touchpoints, &p, e);
     }
     buf_release(&where);
+    select_release(&select);
+    return err;
+}
+
+/* ------------------------------------------------------------------ which campaigns have any */
+
+struct owners {
+    const struct org *org;
+    struct id_index asked;
+    bool *has;
+    bool cut; /* a list was not told to its end */
+};
+
+static enum err on_owned(void *ctx, json_t *records, struct error *e)
+{
+    static const enum touchpoint_value owner[] = {TV_CAMPAIGN, TV_AD_CAMPAIGN_ID};
+    struct owners *x = ctx;
+    size_t n = json_array_size(records);
+    x->cut = x->cut || n >= ORG_PAGE;
+    for (size_t i = 0; i < n; i++) {
+        struct record r = {.object = json_array_get(records, i), .name = "touchpoint", .e = e};
+        for (size_t k = 0; k < 2; k++) {
+            const char *text = record_text(&r, touchpoint_field(x->org, owner[k]));
+            char id[SFID_SIZE];
+            const struct id_place *at = NULL;
+            if (text != NULL && sfid_normalise(text, strlen(text), id))
+                at = id_index_find(&x->asked, id, NULL);
+            if (at != NULL)
+                x->has[at->at] = true;
+        }
+        if (r.err != ERR_NONE)
+            return r.err;
+    }
+    return ERR_NONE;
+}
+
+enum err org_have_touchpoints(struct org_conn *c, const char (*campaigns)[SFID_SIZE], size_t n,
+                              bool *has, struct error *e)
+{
+    const struct org *o = c->org;
+    struct owners x = {.org = o, .has = has};
+    const char *lookup = touchpoint_field(o, TV_CAMPAIGN);
+    const char *stored = touchpoint_field(o, TV_AD_CAMPAIGN_ID);
+    struct select select;
+    struct buf also;
+    select_init(&select);
+    select_add(&select, lookup);
+    select_add(&select, stored);
+    buf_init(&also, SELECT_MAX_BYTES);
+    buf_printf(&also, "%s != null", touchpoint_field(o, TV_KEY));
+    id_index_init(&x.asked, campaigns, n);
+    memset(has, 0, n * sizeof *has);
+    struct query_in in = {
+        .query = {.select = &select,
+                  .from = o->config->schema.name[SCHEMA_TOUCHPOINT],
+                  .limit = ORG_PAGE},
+        .by = {lookup, stored},
+        .also = also.data,
+        .ids = campaigns,
+        .n = n,
+    };
+    enum err err = query_walk_in(c, &in, on_owned, &x, e);
+    for (size_t i = 0; err == ERR_NONE && x.cut && i < n; i++)
+        has[i] = true;
+    id_index_release(&x.asked);
+    buf_release(&also);
     select_release(&select);
     return err;
 }
