@@ -85,7 +85,7 @@ enum err org_read_memberships(struct org_conn *c, enum org_membership_by by,
         select_add(&select, kinds[by].field[i]);
     struct query_in in = {
         /* with those in the bin: a deleted person's members went along */
-        .query = {.select = &select, .from = OBJECT, .with_deleted = by != ORG_BY_MEMBER},
+        .query = {.select = &select, .from = OBJECT, .with_deleted = true},
         .by = {kinds[by].by[0], kinds[by].by[1]},
         .ids = ids,
         .n = n,

@@ -159,26 +159,46 @@ static void add_deletion(struct deletions *d, const char *member, const char *he
     ids_add(&d->helpers, helper);
 }
 
-/* A deletion whose message named no campaign: the touchpoint does, if there is one. */
+static void move_deletion(struct deletions *d, const char *member, const char *campaign)
+{
+    for (size_t k = 0; k < d->members.count; k++) {
+        if (strcmp(member, d->members.id[k]) == 0)
+            pass_move(d->pass, STORE_DELETION, campaign, d->helpers.id[k], member,
+                      received_for(d->pass, d->helpers.id[k]));
+    }
+}
+
+static enum err on_memberships_of_deleted(void *ctx, const struct org_membership *m, size_t n,
+                                          struct error *e)
+{
+    struct deletions *d = ctx;
+    for (size_t i = 0; i < n; i++)
+        move_deletion(d, m[i].member_id, m[i].campaign_id);
+    return flush_if_many(d->pass, e);
+}
+
 static enum err on_touchpoints_of_deleted(void *ctx, const struct org_touchpoint *t, size_t n,
                                           struct error *e)
 {
     struct deletions *d = ctx;
     for (size_t i = 0; i < n; i++) {
         char campaign[SFID_SIZE];
-        for (size_t k = 0; k < d->members.count; k++) {
-            if (strcmp(t[i].key, d->members.id[k]) == 0 && campaign_of(&t[i], campaign))
-                pass_move(d->pass, STORE_DELETION, campaign, d->helpers.id[k], t[i].key,
-                          received_for(d->pass, d->helpers.id[k]));
-        }
+        if (campaign_of(&t[i], campaign))
+            move_deletion(d, t[i].key, campaign);
     }
     return flush_if_many(d->pass, e);
 }
 
+/* Deletions whose messages named no campaign: the touchpoint does, if there is one, or the member
+ * that lies in the bin. A helper record of a member of which nothing is left stays. */
 static enum err expand_deletions(struct deletions *d, struct error *e)
 {
     if (d->members.count == 0)
         return ERR_NONE;
+    enum err err = org_read_memberships(d->pass->conn, ORG_BY_MEMBER, ids_of(&d->members),
+                                        d->members.count, on_memberships_of_deleted, d, e);
+    if (err != ERR_NONE)
+        return err;
     return org_read_touchpoints(d->pass->conn, NULL, ids_of(&d->members), d->members.count,
                                 on_touchpoints_of_deleted, d, e);
 }

@@ -224,7 +224,7 @@ class Events(Case):
         self.assertEqual([r[4] for r in rows], [None, None, "campaign_excluded"])
         self.assertEqual(json.loads(rows[1][2]), {"ad_campaign_name": "Other name"})
         self.assertEqual(json.loads(rows[1][1]), {"ad_campaign_name": "Expo"})
-        self.assertTrue(all(r[3].startswith("04l") for r in rows), rows)
+        self.assertTrue(all(r[3].startswith("04l") or r[3] == "member" for r in rows), rows)
 
 
 class Policies(Case):
