@@ -64,8 +64,8 @@ class Around:
             "paused": dice.random() < 0.1, "lose": dice.choice((0.05, 0.3)) if self.silent else 0,
         }
         self.world.org.outbound(**settings)
-        self.world.org.call("POST", "/sim/behaviour", {"convert_keeps_lead": dice.random() < 0.5,
-                                                       "cascade_leaves_trace": not self.silent or dice.random() < 0.5})
+        # deletions always leave a trace: one without, told of by nobody, is rightly left in place and warned of
+        self.world.org.call("POST", "/sim/behaviour", {"convert_keeps_lead": dice.random() < 0.5})
         self.say(f"weather {settings}")
 
     def fault(self):
