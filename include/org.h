@@ -104,7 +104,7 @@ void org_conn_gate(struct org_conn *c, const struct org_gate *gate); /* NULL: no
 /* Any thread; for good (shutdown): the request in flight ends within a second or so, later ones are
  * refused with ERR_STOPPED. */
 void org_conn_abort(struct org_conn *c);
-uint64_t org_conn_calls(const struct org_conn *c); /* API calls made, for logs and tests */
+uint64_t org_conn_calls(const struct org_conn *c); /* API calls made; for tests */
 
 /* Signs in if there is no token, asks the cheapest question, updates the cached state: success ends
  * a hold and a stop for authentication, not a configuration that a pass found wrong. */
@@ -125,15 +125,12 @@ MUST_USE enum err org_probe(struct org_conn *c, struct error *e);
  * million are 61, not 500. Where two ways cost the same, the first of the list. A job also takes
  * one of 10,000 a day, and answers within tens of seconds instead of at once.
  *
- * members: -1 where not known. org_count_members asks (one call); it pays where more than some
- * hundreds of ids are at hand. Campaign.NumberOfLeads + NumberOfContacts would come free with the
- * campaign, but leave out accounts, and an org that hides either field from the integration user
- * would answer INVALID_FIELD to every pass. Reading a whole campaign needs no count: the first page
- * tells it. Pure. */
+ * members: -1 where not known. Reading a whole campaign needs no count: the first page tells it.
+ * Campaign.NumberOfLeads + NumberOfContacts would come free with the campaign, but leave out
+ * accounts, and an org that hides either field from the integration user would answer INVALID_FIELD
+ * to every pass. Pure. */
 enum org_way { ORG_WAY_IDS, ORG_WAY_PAGES, ORG_WAY_BULK };
 enum org_way org_read_way(size_t ids, int64_t members);
-MUST_USE enum err org_count_members(struct org_conn *c, const char *campaign, int64_t *members,
-                                    struct error *e);
 
 /* ------------------------------------------------------------------ reading */
 
@@ -283,7 +280,7 @@ MUST_USE enum err org_delete_helpers(struct org_conn *c, const char (*ids)[SFID_
  *
  *   org_ingest_create ▶ org_ingest_upload ▶ org_ingest_close
  *     ▶ org_ingest_state, until it has ended, with org_wait(org_poll_delay_ms(polls)) between
- *     ▶ org_ingest_results ▶ org_ingest_delete
+ *     ▶ org_ingest_results; Salesforce deletes the job after 7 days
  *
  * Nothing is written before the close. **The close alone is a write whose outcome can be unknown**:
  * mark it, as an upsert. After ERR_UNKNOWN_OUTCOME the state tells: ORG_JOB_OPEN may still turn
@@ -337,7 +334,6 @@ MUST_USE enum err org_ingest_abort(struct org_conn *c, const char *id, struct or
 /* One poll. */
 MUST_USE enum err org_ingest_state(struct org_conn *c, const char *id, struct org_job *out,
                                    struct error *e);
-MUST_USE enum err org_ingest_delete(struct org_conn *c, const char *id, struct error *e);
 
 /* How long to wait before the next poll, after so many: 1 s growing by half up to 30 s, with
  * jitter. Polling for a minute takes 9 calls, for 10 minutes about 35. */

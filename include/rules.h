@@ -263,7 +263,8 @@ void touchpoint_values(const struct campaign *c, const struct member *m, const s
                        const struct decision *d, struct touchpoint *out);
 void touchpoint_release(struct touchpoint *t);
 
-/* '*' matches any run of characters; case-insensitive by full folding. */
+/* '*' matches any run of characters; case-insensitive by full folding. For tests: the policy holds
+ * its patterns folded already. */
 bool pattern_matches(const char *pattern, const char *text);
 
 #endif

@@ -85,7 +85,6 @@ enum store_kind {
 const char *store_kind_name(enum store_kind k);
 
 enum store_state { STORE_READY, STORE_LEASED, STORE_DONE, STORE_FAILED };
-const char *store_state_name(enum store_state s); /* "ready" … */
 
 /* ------------------------------------------------------------------ open */
 

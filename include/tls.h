@@ -18,7 +18,6 @@
 #include "error.h"
 
 struct tls_server;
-struct ssl_ctx_st;
 
 struct tls_server_options {
     const char *const *certificates; /* PEM, leaf first */
@@ -29,7 +28,6 @@ struct tls_server_options {
 MUST_USE enum err tls_server_new(struct tls_server **out, const struct tls_server_options *o,
                                  struct error *e);
 void tls_server_free(struct tls_server **t);
-struct ssl_ctx_st *tls_server_context(struct tls_server *t);
 size_t tls_server_certificate_count(const struct tls_server *t);
 /* Wall ms at which the i-th certificate expires, and its subject's common name (its file's name if
  * it has none). */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mem.h"
 #include "metrics.h"
 #include "timeutil.h"
 
@@ -162,17 +163,17 @@ static enum level check_orgs(const struct admin *a, json_t *checks)
 static enum level check_holds(const struct admin *a, json_t *checks)
 {
     struct error e = {0};
-    struct store_hold *holds = malloc(HOLDS_MAX * sizeof *holds);
+    struct store_hold *holds = mem_array(HOLDS_MAX, sizeof *holds);
+    const char *problem = NULL;
     size_t count = 0;
-    if (holds == NULL ||
-        store_hold_list(a->options.store, holds, HOLDS_MAX, &count, &e) != ERR_NONE)
-        count = 0; /* the store's own check says what is wrong */
-    enum level level = count > 0 ? LEVEL_DEGRADED : LEVEL_OK;
-    json_t *o =
-        check(level,
-              count > 0 ? "deletions are held by the delete guard: look at /api/v1/jobs and approve"
-                        : NULL);
-    json_object_set_new(o, "held", json_integer((json_int_t)count));
+    bool known = store_hold_list(a->options.store, holds, HOLDS_MAX, &count, &e) == ERR_NONE;
+    if (!known)
+        problem = e.text;
+    else if (count > 0)
+        problem = "deletions are held by the delete guard: look at /api/v1/jobs and approve";
+    enum level level = problem == NULL ? LEVEL_OK : LEVEL_DEGRADED;
+    json_t *o = check(level, problem);
+    json_object_set_new(o, "held", known ? json_integer((json_int_t)count) : json_null());
     json_object_set_new(checks, "delete_guard", o);
     free(holds);
     return level;

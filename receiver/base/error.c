@@ -12,13 +12,8 @@
 
 enum { NAME_MAX_LEN = 24 };
 
-struct kind {
-    bool temporary;
-    const char *name;
-};
-
-static const struct kind KINDS[] = {[ERR_NONE] = {false, "none"},
-#define X(id, is_temporary, text) [id] = {is_temporary, #id},
+static const char *const NAMES[] = {[ERR_NONE] = "none",
+#define X(id, text) [id] = #id,
                                     ERROR_KINDS(X)
 #undef X
 };
@@ -96,16 +91,10 @@ enum err error_errno(struct error *e, const char *fmt, ...)
     return e == NULL ? kind_of_errno(code) : error_wrap(e, "%s", what);
 }
 
-bool err_is_temporary(enum err kind)
-{
-    return (size_t)kind < sizeof KINDS / sizeof KINDS[0] && KINDS[kind].temporary;
-}
-
 const char *err_name(enum err kind)
 {
     static _Thread_local char name[NAME_MAX_LEN];
-    const char *full =
-        (size_t)kind < sizeof KINDS / sizeof KINDS[0] ? KINDS[kind].name : "ERR_UNKNOWN";
+    const char *full = (size_t)kind < sizeof NAMES / sizeof NAMES[0] ? NAMES[kind] : "ERR_UNKNOWN";
 
     if (strncmp(full, "ERR_", 4) != 0)
         return full;

@@ -127,11 +127,6 @@ void tls_server_free(struct tls_server **t)
     *t = NULL;
 }
 
-struct ssl_ctx_st *tls_server_context(struct tls_server *t)
-{
-    return t->context;
-}
-
 size_t tls_server_certificate_count(const struct tls_server *t)
 {
     return t->count;

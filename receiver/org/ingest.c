@@ -114,8 +114,3 @@ enum err org_ingest_state(struct org_conn *c, const char *id, struct org_job *ou
 {
     return job_state(c, JOB_INGEST, id, out, e);
 }
-
-enum err org_ingest_delete(struct org_conn *c, const char *id, struct error *e)
-{
-    return job_delete(c, JOB_INGEST, id, e);
-}

@@ -260,27 +260,3 @@ enum err org_read_members(struct org_conn *c, const char *campaign, const char (
     select_release(&select);
     return err;
 }
-
-enum err org_count_members(struct org_conn *c, const char *campaign, int64_t *members,
-                           struct error *e)
-{
-    struct answer a;
-    struct buf soql, path;
-    buf_init(&soql, SELECT_MAX_BYTES);
-    buf_printf(&soql, "SELECT COUNT() FROM %s WHERE CampaignId = ", OBJECT);
-    soql_put_text(&soql, campaign);
-    call_path(&path, c->org, "/query?q=");
-    buf_put_url(&path, soql.data);
-    struct call call = {.operation = "query", .path = path.data};
-    enum err err = org_call(c, &call, &a, e);
-    json_t *total = json_object_get(a.root, "totalSize");
-    if (err == ERR_NONE && !json_is_integer(total))
-        err = error_set(e, ERR_NETWORK,
-                        "the org's answer can't be understood: a count without totalSize");
-    if (err == ERR_NONE)
-        *members = json_integer_value(total);
-    answer_release(&a);
-    buf_release(&path);
-    buf_release(&soql);
-    return err;
-}

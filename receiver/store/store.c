@@ -25,12 +25,6 @@ const char *store_kind_name(enum store_kind k)
     return (size_t)k < KIND_COUNT ? KIND_NAMES[k] : "unknown";
 }
 
-const char *store_state_name(enum store_state s)
-{
-    static const char *const names[] = {"ready", "leased", "done", "failed"};
-    return (size_t)s < sizeof names / sizeof names[0] ? names[s] : "unknown";
-}
-
 /* ------------------------------------------------------------------ open and close */
 
 enum err store_open(struct store **out, const struct store_options *o, struct error *e)

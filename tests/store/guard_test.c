@@ -311,8 +311,6 @@ static void names_are_those_that_people_see(void **state)
     (void)state;
     assert_string_equal(store_kind_name(STORE_CAMPAIGN_GONE), "campaign_gone");
     assert_string_equal(store_kind_name(STORE_IGNORED), "ignored");
-    assert_string_equal(store_state_name(STORE_READY), "ready");
-    assert_string_equal(store_state_name(STORE_FAILED), "failed");
 }
 
 int main(void)

@@ -109,15 +109,13 @@ static void a_buffer_never_grows_past_its_maximum(void **state)
     buf_release(&b);
 }
 
-static void an_error_says_what_to_what_and_whether_to_try_again(void **state)
+static void an_error_says_what_and_to_what(void **state)
 {
     (void)state;
     struct error e;
     assert_int_equal(error_set(&e, ERR_FULL, "cannot write %s", "x"), ERR_FULL);
     assert_int_equal(error_wrap(&e, "queue %d", 7), ERR_FULL);
     assert_string_equal(e.text, "queue 7: cannot write x");
-    assert_true(err_is_temporary(ERR_FULL));
-    assert_false(err_is_temporary(ERR_CONFIG));
     assert_string_equal(err_name(ERR_UNKNOWN_OUTCOME), "unknown_outcome");
     assert_int_equal(error_set(NULL, ERR_IO, "nobody asks"), ERR_IO);
 }
@@ -175,7 +173,7 @@ int main(void)
         cmocka_unit_test(date_times_of_every_form_are_read),
         cmocka_unit_test(days_and_dates_go_back_and_forth),
         cmocka_unit_test(a_buffer_never_grows_past_its_maximum),
-        cmocka_unit_test(an_error_says_what_to_what_and_whether_to_try_again),
+        cmocka_unit_test(an_error_says_what_and_to_what),
         cmocka_unit_test(secrets_compare_by_content_only),
         cmocka_unit_test(metrics_are_written_as_prometheus_reads_them),
         cmocka_unit_test(label_values_without_end_are_folded_into_one_series),

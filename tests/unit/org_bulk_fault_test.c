@@ -384,13 +384,20 @@ static void a_page_too_large_is_asked_for_in_halves(void **state)
     free(large);
 }
 
+static enum err look_away(void *ctx, const struct member *m, size_t n, struct error *e)
+{
+    (void)ctx;
+    (void)m;
+    (void)n;
+    (void)e;
+    return ERR_NONE;
+}
+
 static enum err call_back(void *ctx, const struct member *m, size_t n, struct error *e)
 {
     struct fixture *x = ctx;
-    int64_t members;
-    (void)m;
     (void)n;
-    return org_count_members(x->conn, CAMPAIGN, &members, e);
+    return org_read_members(x->conn, CAMPAIGN, &m->id, 1, look_away, NULL, e);
 }
 
 static void who_is_given_rows_may_use_the_connection(void **state)
@@ -398,7 +405,7 @@ static void who_is_given_rows_may_use_the_connection(void **state)
     struct fixture *x = fixture_of(state);
     will_run(x, 1);
     will_csv(x, 1, "null", MEMBER_HEADER MEMBER_ROW(M1));
-    fake_will(x->fake, 200, "{\"totalSize\":1,\"done\":true,\"records\":[]}");
+    fake_will(x->fake, 200, "{\"totalSize\":0,\"done\":true,\"records\":[]}");
     fake_will(x->fake, 204, "");
     assert_int_equal(org_read_members(x->conn, CAMPAIGN, NULL, 0, call_back, x, &x->e), ERR_NONE);
 }

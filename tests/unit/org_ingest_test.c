@@ -70,7 +70,7 @@ static void a_row_that_csv_cannot_say_is_not_begun(void **state)
 
 /* ------------------------------------------------------------------ the life of a job */
 
-static void an_upsert_is_created_uploaded_closed_and_deleted(void **state)
+static void an_upsert_is_created_uploaded_and_closed(void **state)
 {
     struct fixture *x = fixture_of(state);
     struct org_job job = {0};
@@ -83,7 +83,6 @@ static void an_upsert_is_created_uploaded_closed_and_deleted(void **state)
     will_job(x, "UploadComplete", "");
     will_job(x, "InProgress", ",\"numberRecordsProcessed\":200,\"numberRecordsFailed\":0");
     will_job(x, "JobComplete", ",\"numberRecordsProcessed\":400,\"numberRecordsFailed\":7");
-    fake_will(x->fake, 204, "");
 
     assert_int_equal(org_ingest_create(x->conn, ORG_INGEST_UPSERT, &job, &x->e), ERR_NONE);
     assert_string_equal(job.id, JOB);
@@ -101,8 +100,7 @@ static void an_upsert_is_created_uploaded_closed_and_deleted(void **state)
     assert_int_equal(job.failed, 7);
     assert_true(org_job_has_ended(&job));
     assert_int_equal(job.failure, ERR_NONE);
-    assert_int_equal(org_ingest_delete(x->conn, job.id, &x->e), ERR_NONE);
-    assert_int_equal(org_conn_calls(x->conn), 6);
+    assert_int_equal(org_conn_calls(x->conn), 5);
 
     assert_request(x, 0, "POST", INGEST);
     json_t *body = json_loads(fake_request(x->fake, 0)->body, 0, NULL);
@@ -119,7 +117,6 @@ static void an_upsert_is_created_uploaded_closed_and_deleted(void **state)
     assert_request(x, 2, "PATCH", INGEST "/" JOB);
     assert_string_equal(fake_request(x->fake, 2)->body, "{\"state\":\"UploadComplete\"}");
     assert_request(x, 3, "GET", INGEST "/" JOB);
-    assert_request(x, 5, "DELETE", INGEST "/" JOB);
     fclose(csv);
 }
 
@@ -170,7 +167,7 @@ static void only_the_close_has_an_outcome_that_matters(void **state)
     for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++) {
         struct org_job job = {.processed = 77};
         FILE *csv = file_of("Id\nx\n", 5);
-        for (int k = 0; k < 6; k++)
+        for (int k = 0; k < 5; k++)
             fake_will_do(x->fake, &lost[i]);
         enum err closed = org_ingest_close(x->conn, JOB, &job, &x->e);
         if (closed != ERR_UNKNOWN_OUTCOME)
@@ -180,7 +177,6 @@ static void only_the_close_has_an_outcome_that_matters(void **state)
             org_ingest_upload(x->conn, JOB, csv, &x->e),
             org_ingest_state(x->conn, JOB, &job, &x->e),
             org_ingest_abort(x->conn, JOB, &job, &x->e),
-            org_ingest_delete(x->conn, JOB, &x->e),
         };
         for (size_t k = 0; k < sizeof others / sizeof others[0]; k++) {
             if (others[k] != ERR_NETWORK && others[k] != ERR_BUSY)
@@ -274,8 +270,6 @@ static void a_job_that_is_gone_is_known(void **state)
     assert_string_equal(job.id, JOB);
     assert_int_equal(job.failure, ERR_BUSY);
     assert_true(org_job_has_ended(&job));
-    will_refuse(x, 404, "NOT_FOUND");
-    assert_int_equal(org_ingest_delete(x->conn, JOB, &x->e), ERR_NONE);
     /* someone else's page, not the org's word */
     fake_will(x->fake, 404, "<html>");
     assert_int_equal(org_ingest_state(x->conn, JOB, &job, &x->e), ERR_NETWORK);
@@ -315,7 +309,6 @@ static void what_is_no_job_is_not_asked_for(void **state)
         struct org_job job;
         assert_int_equal(org_ingest_state(x->conn, bad[i], &job, &x->e), ERR_INVALID);
         assert_int_equal(org_ingest_close(x->conn, bad[i], &job, &x->e), ERR_INVALID);
-        assert_int_equal(org_ingest_delete(x->conn, bad[i], &x->e), ERR_INVALID);
     }
     assert_int_equal(fake_count(x->fake), 0);
 }
@@ -436,7 +429,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(rows_are_written_as_csv),
         T(a_row_that_csv_cannot_say_is_not_begun),
-        T(an_upsert_is_created_uploaded_closed_and_deleted),
+        T(an_upsert_is_created_uploaded_and_closed),
         T(a_deletion_names_no_key),
         T(an_org_without_bulk_says_so),
         T(only_the_close_has_an_outcome_that_matters),
