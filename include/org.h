@@ -79,6 +79,7 @@ struct org_state {
     bool breaker_open; /* BREAKER_FAILURES (3) failures in a row: one pass at a time tries it */
     int64_t api_used, api_limit;  /* from Sforce-Limit-Info; -1: not seen yet */
     char problem[ERROR_TEXT_MAX]; /* sentence for the admin; "" when well */
+    bool sees_all; /* the last org_check_schema or org_sees_all proved it; false: not known */
 };
 void org_state_get(struct org *o, struct org_state *out); /* never waits for I/O */
 
@@ -109,6 +110,34 @@ uint64_t org_conn_calls(const struct org_conn *c); /* API calls made; for tests 
 /* Signs in if there is no token, asks the cheapest question, updates the cached state: success ends
  * a hold and a stop for authentication, not a configuration that a pass found wrong. */
 MUST_USE enum err org_probe(struct org_conn *c, struct error *e);
+
+/* ------------------------------------------------------------------ what the org must have */
+
+enum { ORG_SCHEMA_TEXT_MAX = 4096 };
+
+/* Outcome of the last check. Sentences, one a line, each with object, field and what to do:
+ * "Buyer_Touchpoint__c.Channel__c can't be written by this user: grant Edit on the field". */
+struct org_schema {
+    bool is_checked;
+    char problems[ORG_SCHEMA_TEXT_MAX]; /* what is needed and missing: stops the org; "": none */
+    char warnings[ORG_SCHEMA_TEXT_MAX]; /* what is optional: the deletion helper, to see all */
+};
+void org_schema_get(struct org *o, struct org_schema *out); /* never waits for I/O */
+
+/* Compares the org's describe with the configured schema and the fields that rules name: objects
+ * and fields, types, lengths, the key's attributes, and what the user may do with them. A problem
+ * stops the org (as org_report with ERR_CONFIG) until a later check finds none; no success of a
+ * pass ends that stop. An error: it could not be asked, and what was known stays.
+ *
+ * Cost: 6 describes and the 2 queries of org_sees_all. After a check with problems only the objects
+ * that had some are asked, 1 call each, and all of them again as soon as those are right. */
+MUST_USE enum err org_check_schema(struct org_conn *c, struct error *e);
+
+/* Whether the user sees every campaign, member, lead and contact, so that what does not come does
+ * not exist: Read and View All on Campaign, Lead and Contact, or View All Data; and View and Edit
+ * Converted Leads. False where it can't be asked. 2 calls, if it was not asked within the last
+ * minute. Sharing can hide nothing from such a user. */
+MUST_USE enum err org_sees_all(struct org_conn *c, bool *sees_all, struct error *e);
 
 /* ------------------------------------------------------------------ which way to read */
 

@@ -181,14 +181,18 @@ static bool is_allowed_instance(const struct org *o, const struct origin *i)
            (ends_with(i->host, ".salesforce.com") || ends_with(i->host, ".force.com"));
 }
 
-/* The org's id of …/id/<org>/<user>; false when it is not there. */
-static bool org_of_identity(const char *url, char out[SFID_SIZE])
+/* The ids of …/id/<org>/<user>; false when the org's is not there. user: "" when it is not. */
+static bool read_identity(const char *url, char org[SFID_SIZE], char user[SFID_SIZE])
 {
     const char *at = url == NULL ? NULL : strstr(url, "/id/");
+    user[0] = '\0';
     if (at == NULL)
         return false;
     at += strlen("/id/");
-    return sfid_normalise(at, strcspn(at, "/"), out);
+    size_t n = strcspn(at, "/");
+    if (at[n] == '/' && !sfid_normalise(at + n + 1, strcspn(at + n + 1, "/?"), user))
+        user[0] = '\0';
+    return sfid_normalise(at, n, org);
 }
 
 static bool is_token(const char *s)
@@ -215,7 +219,7 @@ static enum err read_token(const struct org *o, json_t *root, struct token *out,
     const char *secret = json_text(root, "access_token");
     const char *instance = json_text(root, "instance_url");
     const char *type = json_text(root, "token_type");
-    char org_id[SFID_SIZE], wanted[SFID_SIZE];
+    char org_id[SFID_SIZE], user_id[SFID_SIZE], wanted[SFID_SIZE];
     struct origin origin;
 
     if (!is_token(secret) || instance == NULL || (type != NULL && strcasecmp(type, "Bearer") != 0))
@@ -226,7 +230,7 @@ static enum err read_token(const struct org *o, json_t *root, struct token *out,
                          "salesforce.com or force.com with https, nor exactly login_url: check "
                          "login_url",
                          c->name);
-    if (!org_of_identity(json_text(root, "id"), org_id))
+    if (!read_identity(json_text(root, "id"), org_id, user_id))
         return error_set(e, ERR_CONFIG,
                          "sign-in to org %s: the token response does not say which org it is of "
                          "(`id`): check login_url",
@@ -238,6 +242,7 @@ static enum err read_token(const struct org *o, json_t *root, struct token *out,
                          c->name, org_id, c->id);
     secret_set(&out->secret, secret, strlen(secret));
     out->instance = origin;
+    memcpy(out->user_id, user_id, SFID_SIZE);
     return ERR_NONE;
 }
 

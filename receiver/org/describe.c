@@ -8,9 +8,11 @@
 #include <strings.h>
 
 #include "json_int.h"
+#include "schema_int.h"
 
-static json_t *find_field(json_t *fields, const char *name)
+json_t *describe_field(json_t *describe, const char *name)
 {
+    json_t *fields = json_object_get(describe, "fields");
     for (size_t i = 0; i < json_array_size(fields); i++) {
         json_t *field = json_array_get(fields, i);
         const char *own = json_text(field, "name");
@@ -54,14 +56,13 @@ static enum err read_kind(const char *object, json_t *field, struct column *colu
 static enum err read_kinds(const char *object, json_t *root, struct column *columns, size_t n,
                            struct error *e)
 {
-    json_t *fields = json_object_get(root, "fields");
     enum err err = ERR_NONE;
-    if (!json_is_array(fields))
+    if (!json_is_array(json_object_get(root, "fields")))
         return error_set(e, ERR_NETWORK,
                          "the org's answer can't be understood: the describe of %s has no fields",
                          object);
     for (size_t i = 0; err == ERR_NONE && i < n; i++) {
-        json_t *field = find_field(fields, columns[i].name);
+        json_t *field = describe_field(root, columns[i].name);
         if (field == NULL)
             err = error_set(e, ERR_CONFIG,
                             "the org has no field %s on %s, or the integration user cannot see it: "
@@ -73,19 +74,26 @@ static enum err read_kinds(const char *object, json_t *root, struct column *colu
     return err;
 }
 
-enum err describe_columns(struct org_conn *c, const char *object, struct column *columns, size_t n,
-                          struct error *e)
+enum err describe_object(struct org_conn *c, const char *object, enum err missing, struct answer *a,
+                         struct error *e)
 {
-    struct answer a;
     struct buf path;
     call_path(&path, c->org, "/sobjects/");
     buf_put_url(&path, object);
     buf_puts(&path, "/describe");
-    struct call call = {.operation = "describe", .path = path.data, .missing = ERR_UNSUPPORTED};
-    enum err err = org_call(c, &call, &a, e);
+    struct call call = {.operation = "describe", .path = path.data, .missing = missing};
+    enum err err = org_call(c, &call, a, e);
+    buf_release(&path);
+    return err;
+}
+
+enum err describe_columns(struct org_conn *c, const char *object, struct column *columns, size_t n,
+                          struct error *e)
+{
+    struct answer a;
+    enum err err = describe_object(c, object, ERR_UNSUPPORTED, &a, e);
     if (err == ERR_NONE)
         err = read_kinds(object, a.root, columns, n, e);
     answer_release(&a);
-    buf_release(&path);
     return err;
 }

@@ -17,6 +17,7 @@
 #include "json_int.h"
 #include "mem.h"
 #include "metrics.h"
+#include "schema_int.h"
 #include "timeutil.h"
 
 enum {
@@ -149,6 +150,21 @@ static void set_breaker(struct org *o, bool open)
     metric_set(metric_series(METRIC_ORG_BREAKER_OPEN, o->config->id), open ? 1 : 0);
 }
 
+static void set_problem(struct org *o, const char *text, size_t n)
+{
+    n = strnlen(text, n < sizeof o->state.problem ? n : sizeof o->state.problem - 1);
+    memcpy(o->state.problem, text, n);
+    o->state.problem[n] = '\0';
+}
+
+static void stop_for_schema(struct org *o)
+{
+    o->failure = ERR_CONFIG;
+    o->state.stopped = true;
+    o->state.held_until_boot_ms = time_boot_ms() + HOLD_MAX_MS;
+    set_problem(o, o->schema.problems, strcspn(o->schema.problems, "\n"));
+}
+
 static void note_well(struct org *o)
 {
     set_breaker(o, false);
@@ -158,6 +174,8 @@ static void note_well(struct org *o)
     o->failure = ERR_NONE;
     o->failure_of_sign_in = false;
     o->failures = 0;
+    if (o->schema.problems[0] != '\0') /* only a check can end this */
+        stop_for_schema(o);
 }
 
 static void note_failure(struct org *o, enum err outcome, const struct error *e)
@@ -182,9 +200,7 @@ static void note_failure(struct org *o, enum err outcome, const struct error *e)
     o->failure = outcome;
     o->failure_of_sign_in = false;
     const char *text = e != NULL && e->text[0] != '\0' ? e->text : err_name(outcome);
-    size_t n = strnlen(text, sizeof o->state.problem - 1);
-    memcpy(o->state.problem, text, n);
-    o->state.problem[n] = '\0';
+    set_problem(o, text, sizeof o->state.problem);
 }
 
 void org_report(struct org *o, enum err outcome, const struct error *e)
@@ -198,6 +214,36 @@ void org_report(struct org *o, enum err outcome, const struct error *e)
         note_failure(o, outcome, e);
     if (effect == EFFECT_STOP)
         o->failure_of_sign_in = was_sign_in; /* the pass reports what the sign-in noted already */
+    pthread_mutex_unlock(&o->lock);
+}
+
+/* ------------------------------------------------------------------ the schema */
+
+void org_schema_get(struct org *o, struct org_schema *out)
+{
+    pthread_mutex_lock(&o->lock);
+    *out = o->schema;
+    pthread_mutex_unlock(&o->lock);
+}
+
+void org_note_schema(struct org *o, const struct org_schema *found, unsigned wrong_objects)
+{
+    pthread_mutex_lock(&o->lock);
+    bool was_wrong = o->schema.problems[0] != '\0';
+    o->schema = *found;
+    o->wrong_objects = wrong_objects;
+    if (found->problems[0] != '\0')
+        stop_for_schema(o);
+    else if (was_wrong)
+        note_well(o);
+    pthread_mutex_unlock(&o->lock);
+}
+
+void org_note_sees_all(struct org *o, bool sees_all)
+{
+    pthread_mutex_lock(&o->lock);
+    o->state.sees_all = sees_all;
+    o->sees_all_asked_boot_ms = time_boot_ms();
     pthread_mutex_unlock(&o->lock);
 }
 

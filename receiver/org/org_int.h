@@ -26,7 +26,8 @@ struct origin {
 struct token {
     struct secret secret;
     struct origin instance;
-    uint64_t generation; /* 0: none; each sign-in gives the next */
+    char user_id[SFID_SIZE]; /* "" where the response did not say */
+    uint64_t generation;     /* 0: none; each sign-in gives the next */
 };
 
 struct org {
@@ -53,6 +54,9 @@ struct org {
     enum err sign_in_err; /* of the last */
     struct error sign_in_why;
     char time_zone[TIME_ZONE_MAX]; /* "" until known */
+    struct org_schema schema;
+    unsigned wrong_objects;         /* bits of enum schema_object, of the last check */
+    int64_t sees_all_asked_boot_ms; /* when state.sees_all was told; 0: never */
 };
 
 struct org_conn {
