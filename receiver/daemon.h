@@ -51,9 +51,18 @@ void janitor_turn(const struct daemon *d);
 void janitor_set_gauges(void *daemon);
 
 /* probe.c: a thread that asks each org at the start, and again while one does not answer, so that
- * readiness does not wait for the first message; and starts each org's reconcile at its time. */
+ * readiness does not wait for the first message; and starts each org's check of the schema and its
+ * reconcile at their times. */
 MUST_USE enum err prober_start(struct prober **out, const struct daemon *d, struct error *e);
 void prober_stop(struct prober **p);
+
+/* schema_watch.c: checks the org's schema if that is due. Called now and then on the prober's thread
+ * while the org answers. */
+struct schema_watch { /* zero at first */
+    int64_t next_boot_ms;
+    bool was_stopped;
+};
+void schema_turn(struct org *o, struct org_conn *conn, struct schema_watch *w);
 
 /* reconcile.c: queues the org's reconcile if it is due: by the clock, at the first start, or since
  * the policy is another than at the last. Called now and then on the prober's thread; next_boot_ms

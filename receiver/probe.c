@@ -1,8 +1,8 @@
 /*
  * Readiness tells whether each org can be reached and signs us in, from cached state. This thread
  * keeps that state true when no message comes: it asks each org at the start, every 30 seconds
- * while one is unwell, and every 15 minutes otherwise (one API call each). It also keeps the
- * reconcile's time.
+ * while one is unwell, and every 15 minutes otherwise (one API call each). It also keeps the times
+ * of the schema's check and of the reconcile.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,6 +19,7 @@ enum { UNWELL_MS = 30000, WELL_MS = 15 * 60000 };
 struct probed {
     struct org_conn *conn; /* made by the thread, aborted by prober_stop */
     int64_t next_boot_ms, reconcile_boot_ms;
+    struct schema_watch schema;
     bool was_well;
 };
 
@@ -78,21 +79,32 @@ static bool wait_a_second(struct prober *p)
     return go_on;
 }
 
+static bool is_unwell(struct org *o)
+{
+    struct org_state state;
+    org_state_get(o, &state);
+    return !state.reachable || !state.authenticated;
+}
+
+static void turn(struct prober *p, size_t i)
+{
+    struct probed *x = &p->probed[i];
+    int64_t now = time_boot_ms();
+    bool turned_bad = x->next_boot_ms > now + UNWELL_MS && is_unwell(p->orgs[i]);
+    if (x->next_boot_ms <= now || turned_bad)
+        probe_one(p, i);
+    if (x->conn == NULL || !x->was_well || is_unwell(p->orgs[i]))
+        return;
+    schema_turn(p->orgs[i], x->conn, &x->schema);
+    reconcile_turn(p->daemon, i, x->conn, &x->reconcile_boot_ms);
+}
+
 static void *prober_main(void *arg)
 {
     struct prober *p = arg;
     do {
-        for (size_t i = 0; i < p->count; i++) {
-            struct org_state state;
-            org_state_get(p->orgs[i], &state);
-            bool unwell = !state.reachable || !state.authenticated;
-            struct probed *x = &p->probed[i];
-            bool turned_bad = unwell && x->next_boot_ms > time_boot_ms() + UNWELL_MS;
-            if (x->next_boot_ms <= time_boot_ms() || turned_bad)
-                probe_one(p, i);
-            if (x->conn != NULL && x->was_well && !unwell)
-                reconcile_turn(p->daemon, i, x->conn, &x->reconcile_boot_ms);
-        }
+        for (size_t i = 0; i < p->count; i++)
+            turn(p, i);
     } while (wait_a_second(p));
     return NULL;
 }

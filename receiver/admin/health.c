@@ -150,6 +150,45 @@ static enum level check_reconciles(const struct admin *a, json_t *checks)
     return worst;
 }
 
+/* The sentences of a text, a line each. */
+static json_t *lines(const char *text)
+{
+    json_t *list = json_array();
+    while (*text != '\0') {
+        size_t n = strcspn(text, "\n");
+        json_array_append_new(list, json_stringn(text, n));
+        text += n + (text[n] == '\n');
+    }
+    return list;
+}
+
+static enum level check_schema(struct org *org, json_t *list)
+{
+    struct org_schema schema;
+    struct org_state state;
+    org_schema_get(org, &schema);
+    org_state_get(org, &state);
+    enum level level = schema.problems[0] == '\0' ? LEVEL_OK : LEVEL_DEGRADED;
+    json_t *o = check(level, NULL);
+    json_object_set_new(o, "org", json_string(org_config(org)->id));
+    json_object_set_new(o, "checked", json_boolean(schema.is_checked));
+    json_object_set_new(o, "problems", lines(schema.problems));
+    json_object_set_new(o, "warnings", lines(schema.warnings));
+    json_object_set_new(o, "sees_all_records", json_boolean(state.sees_all));
+    json_array_append_new(list, o);
+    return level;
+}
+
+static enum level check_schemas(const struct admin *a, json_t *checks)
+{
+    enum level worst = LEVEL_OK;
+    json_t *list = json_array();
+    for (size_t i = 0; i < a->options.org_count; i++)
+        worst = worse(worst, check_schema((struct org *)(uintptr_t)a->options.orgs[i], list));
+    json_object_set_new(checks, "schema", list);
+    return worst;
+}
+
 static enum level check_orgs(const struct admin *a, json_t *checks)
 {
     enum level worst = LEVEL_OK;
@@ -207,6 +246,7 @@ const char *health_status(const struct admin *a, json_t **details)
     level = worse(level, check_workers(a, checks));
     level = worse(level, check_certificates(a, checks));
     level = worse(level, check_orgs(a, checks));
+    level = worse(level, check_schemas(a, checks));
     level = worse(level, check_reconciles(a, checks));
     level = worse(level, check_holds(a, checks));
     if (details != NULL) {
