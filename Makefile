@@ -108,8 +108,15 @@ model: ## check the lease protocol's model with spin; fails if a rule is missing
 	@tests/deps.sh model
 	@receiver/store/model/check.sh
 
-tsan: ## build the threaded tests with ThreadSanitizer
-	@$(MAKE) --no-print-directory tests-build FLAVOUR=tsan
+layers: ## check what may include what, where library headers may appear, and banned functions
+	@tests/lint/layers.sh
+
+size: ## report file and function sizes
+	@tests/lint/size.sh
+
+tsan: ## build and run the threaded tests and the demo with ThreadSanitizer (make test does so too)
+	@tests/deps.sh test
+	@tests/run.sh tsan/
 
 clang: ## compile everything with clang, warnings as errors
 	@$(MAKE) --no-print-directory daemon orgsim tests-build FLAVOUR=clang
