@@ -113,6 +113,40 @@ class Events(Case):
             org.outbound(objects={"CampaignMember": ["CampaignId"], "Contact": ["Name"]})
         self.assertTrue(any(r["Contact__c"] for r in org.touchpoints(campaign) if r["Campaign_Member_Id__c"] == members[1]))
 
+    def merged(self, kind, both):
+        """Merges two people, of whom the loser, or both, are members; the campaign, the members and the winner."""
+        org = self.world.org
+        field = "LeadId" if kind == "Lead" else "ContactId"
+        extra = {"Company": "c"} if kind == "Lead" else {}
+        winner, loser = org.create(kind, *({"LastName": x, "Email": f"{x}@merge.example", **extra} for x in ("winner", "loser")))
+        campaign, _, _, _ = self.campaign(self.world, leads=1, contacts=1)
+        members = org.create("CampaignMember", *({"CampaignId": campaign, field: x} for x in ([winner, loser] if both else [loser])))
+        self.settled(self.world, campaign=campaign)
+        before = {r["Campaign_Member_Id__c"]: r["Id"] for r in org.touchpoints(campaign)}
+        self.assertEqual(len(before), 2 + len(members))
+        answer = org.call("POST", "/sim/merge", {"object": kind, "winner": winner, "loser": loser})
+        self.assertEqual(answer, {"moved": 0, "removed": 1} if both else {"moved": 1, "removed": 0})
+        self.settled(self.world, campaign=campaign)
+        after = {r["Campaign_Member_Id__c"]: r for r in org.touchpoints(campaign)}
+        kept = after[members[0]]
+        self.assertEqual(kept["Id"], before[members[0]], "the touchpoint that stays is the same record")
+        self.assertEqual((kept[f"{kind}__c"], kept["Email__c"]), (winner, "winner@merge.example"))
+        self.drained(self.world)
+        self.assertEqual(org.records("Campaign_Member_Deletion__c"), [], "helper records are deleted once applied")
+        return before, after, members
+
+    def test_a_merge_moves_the_touchpoint_of_the_loser_to_the_winner(self):
+        for kind in ("Lead", "Contact"):
+            with self.subTest(kind):
+                before, after, _ = self.merged(kind, both=False)
+                self.assertEqual(after.keys(), before.keys())
+
+    def test_a_merge_of_two_members_of_one_campaign_deletes_the_orphaned_touchpoint(self):
+        for kind in ("Lead", "Contact"):
+            with self.subTest(kind):
+                before, after, (_, removed) = self.merged(kind, both=True)
+                self.assertEqual(before.keys() - after.keys(), {removed})
+
     def test_deletions(self):
         org = self.world.org
         campaign, members, leads, contacts = self.campaign(self.world, leads=4, contacts=3)
