@@ -27,7 +27,7 @@ enum {
     SOAP_OBJECT_MAX = 80, /* API names: 40 + namespace 15 + suffixes, rounded up */
 };
 
-/* code, text; the code is what logs, metrics and the quarantine show */
+/* code, text; the code is what logs and metrics show */
 #define SOAP_PROBLEMS(X)                                                                           \
     X(SOAP_EMPTY_BODY, "empty_body", "the body is empty")                                          \
     X(SOAP_NOT_WELL_FORMED, "not_well_formed", "the XML is not well-formed")                       \
@@ -92,8 +92,9 @@ MUST_USE enum soap_problem soap_read(struct soap_reader *r, const char *body, si
                                      struct soap_message *out, unsigned *line);
 
 /* Replaces, in place, the text content of every element whose local name is SessionId with 'x', by
- * a scan that needs no well-formedness; for the quarantine. One that never ends takes the rest
- * along; a body in UTF-16 or UTF-32 is replaced as a whole. */
+ * a scan that needs no well-formedness; for a quarantine of refused bodies, which is not built yet:
+ * only tests call it. One that never ends takes the rest along; a body in UTF-16 or UTF-32 is
+ * replaced as a whole. */
 void soap_redact(char *body, size_t n);
 
 /* The acknowledgement, byte for byte as Salesforce's documentation shows

@@ -1,8 +1,9 @@
 #define _GNU_SOURCE
 /*
- * Redaction for the quarantine, where documents are by definition not what they should be. So this
- * is a scan, and it errs on the side of too much: a SessionId that never ends takes the rest of the
- * body along, and a body in UTF-16 or UTF-32, where the tags can't be found, goes as a whole.
+ * Redaction for a quarantine of refused bodies, which is not built yet. They are by definition not
+ * what they should be, so this is a scan, and it errs on the side of too much: a SessionId that
+ * never ends takes the rest of the body along, and a body in UTF-16 or UTF-32, where the tags can't
+ * be found, goes as a whole.
  */
 #include "soap_int.h"
 
