@@ -135,8 +135,8 @@ MUST_USE enum err org_check_schema(struct org_conn *c, struct error *e);
 
 /* Whether the user sees every campaign, member, lead and contact, so that what does not come does
  * not exist: Read and View All on Campaign, Lead and Contact, or View All Data; and View and Edit
- * Converted Leads. False where it can't be asked. 2 calls, if it was not asked within the last
- * minute. Sharing can hide nothing from such a user. */
+ * Converted Leads. Sharing can hide nothing from such a user. False where it can't be asked. 2
+ * calls; ask after the read that it is about, since rights may be taken away at any time. */
 MUST_USE enum err org_sees_all(struct org_conn *c, bool *sees_all, struct error *e);
 
 /* ------------------------------------------------------------------ which way to read */

@@ -243,7 +243,6 @@ void org_note_sees_all(struct org *o, bool sees_all)
 {
     pthread_mutex_lock(&o->lock);
     o->state.sees_all = sees_all;
-    o->sees_all_asked_boot_ms = time_boot_ms();
     pthread_mutex_unlock(&o->lock);
 }
 

@@ -55,8 +55,7 @@ struct org {
     struct error sign_in_why;
     char time_zone[TIME_ZONE_MAX]; /* "" until known */
     struct org_schema schema;
-    unsigned wrong_objects;         /* bits of enum schema_object, of the last check */
-    int64_t sees_all_asked_boot_ms; /* when state.sees_all was told; 0: never */
+    unsigned wrong_objects; /* bits of enum schema_object, of the last check */
 };
 
 struct org_conn {

@@ -12,9 +12,8 @@
 #include "mem.h"
 #include "query_int.h"
 #include "schema_int.h"
-#include "timeutil.h"
 
-enum { FRESH_MS = 60000, VIEWED_COUNT = 3 };
+enum { VIEWED_COUNT = 3 };
 
 /* A member is seen by who sees its campaign. */
 static const char *const VIEWED[VIEWED_COUNT] = {"Campaign", "Lead", "Contact"};
@@ -173,15 +172,7 @@ enum err sees_all_ask(struct org_conn *c, char why[SEES_ALL_WHY_MAX], struct err
 
 enum err org_sees_all(struct org_conn *c, bool *sees_all, struct error *e)
 {
-    struct org *o = c->org;
     char why[SEES_ALL_WHY_MAX];
-    pthread_mutex_lock(&o->lock);
-    int64_t asked = o->sees_all_asked_boot_ms;
-    *sees_all = o->state.sees_all;
-    pthread_mutex_unlock(&o->lock);
-    if (asked != 0 && time_boot_ms() - asked < FRESH_MS)
-        return ERR_NONE;
-    *sees_all = false;
     enum err err = sees_all_ask(c, why, e);
     if (err == ERR_NONE)
         *sees_all = why[0] == '\0';

@@ -6,7 +6,7 @@
  * hints than one claim takes) or for the members that were claimed. In both, upserts stream out
  * while pages come in; deletions are computed only when the read was complete (protocol rule 10),
  * and a touchpoint whose member did not come is deleted only where the org or a helper record
- * confirms that the member is gone (rules 10, 11).
+ * confirms that the member is gone, or where the user is known to see every record (rules 10, 11).
  */
 #include "worker_int.h"
 
@@ -186,9 +186,32 @@ static bool hint_confirms(const struct pass *p, const char *member_id)
     return false;
 }
 
+/* Members that do not come although the org does not confirm that they are deleted: where the user
+ * sees every record they do not exist, and the delete guard still looks at how many these are. */
+static enum err doom_unseen(struct pass *p, const char (*ids)[SFID_SIZE], size_t n, struct error *e)
+{
+    bool sees_all;
+    enum err err = org_sees_all(p->conn, &sees_all, e);
+    if (err != ERR_NONE)
+        return err;
+    for (size_t i = 0; sees_all && i < n; i++)
+        write_doom(p, ids[i], existing_find(&p->existing, ids[i])->id, REASON_MEMBER_DELETED,
+                   false);
+    if (sees_all) {
+        p->unseen += n;
+        return ERR_NONE;
+    }
+    p->asks_again = true;
+    log_warn("touchpoints were left in place: their members can't be seen, yet the org does not "
+             "confirm that they are deleted; check that the integration user sees all campaign "
+             "members",
+             "org", p->claim->org, "campaign", p->claim->key, "touchpoints", log_num((long long)n),
+             NULL);
+    return ERR_NONE;
+}
+
 /* Asks the org about those that no helper record vouches for, then dooms what is confirmed. */
-static enum err doom_confirmed(struct pass *p, const char (*ids)[SFID_SIZE], size_t n,
-                               struct error *e)
+static enum err doom_absent(struct pass *p, const char (*ids)[SFID_SIZE], size_t n, struct error *e)
 {
     enum err err = ERR_NONE;
     bool *confirmed = mem_array(n, sizeof *confirmed);
@@ -214,15 +237,10 @@ static enum err doom_confirmed(struct pass *p, const char (*ids)[SFID_SIZE], siz
             write_doom(p, ask[i], existing_find(&p->existing, ask[i])->id, REASON_MEMBER_DELETED,
                        true);
         else
-            left++;
+            memmove(ask[left++], ask[i], SFID_SIZE);
     }
-    p->asks_again = p->asks_again || left > 0;
     if (err == ERR_NONE && left > 0)
-        log_warn("touchpoints were left in place: their members can't be seen, yet the org does "
-                 "not confirm that they are "
-                 "deleted; check that the integration user sees all campaign members",
-                 "org", p->claim->org, "campaign", p->claim->key, "touchpoints",
-                 log_num((long long)left), NULL);
+        err = doom_unseen(p, (const char(*)[SFID_SIZE])ask, left, e);
     free(ask);
     free(confirmed);
     return err;
@@ -237,7 +255,7 @@ static enum err settle_absent(struct pass *p, bool look_elsewhere, struct error 
         err = org_read_members(p->conn, NULL, (const char(*)[SFID_SIZE])ids, n, on_member_elsewhere,
                                p, e);
     if (n > 0 && err == ERR_NONE)
-        err = doom_confirmed(p, (const char(*)[SFID_SIZE])ids, n, e);
+        err = doom_absent(p, (const char(*)[SFID_SIZE])ids, n, e);
     free(ids);
     return err;
 }
@@ -286,6 +304,7 @@ static enum err guard_deletes(struct pass *p, struct error *e)
     if (!guard_holds(&g))
         return found ? store_hold_end(store, p->claim, e) : ERR_NONE;
     p->held = true;
+    p->asks_again = p->asks_again || p->unseen > 0;
     drop_unconfirmed(p);
     log_warn("deletions are held: they would remove an unusual part of a campaign's touchpoints "
              "although no setting changed; "
@@ -314,6 +333,7 @@ static enum err start_whole(struct pass *p, struct error *e)
     p->whole = true;
     existing_release(&p->existing);
     p->doomed_count = 0;
+    p->unseen = 0;
     guard_fingerprint(&p->campaign->campaign, p->options->policy_fingerprint, p->fingerprint);
     enum err err = org_read_touchpoints(p->conn, p->claim->key, NULL, 0, on_touchpoints, p, e);
     if (err == ERR_NONE && p->campaign->campaign.exists && p->options->policy->dedupe_email)

@@ -176,6 +176,7 @@ struct pass {
     bool deletes_only; /* the API budget is nearly used up */
     bool withheld;     /* writes that waited for it: the hints wait too */
     bool held;
+    size_t unseen;   /* of the doomed: only that the user sees all says that they are gone */
     bool asks_again; /* an absence that can't be confirmed yet: the log of deletions is asked */
     int64_t gap_covered_ms; /* expand_run, with a gap: deletions up to then are known */
     char fingerprint[STORE_FINGERPRINT_SIZE];

@@ -69,7 +69,7 @@ class OrgFaults(Case):
         org = self.world.org
         campaign, _, _, _ = self.campaign(self.world)
         self.settled(self.world, campaign=campaign)
-        org.call("POST", "/sim/permissions", {"hide_members": True})
+        org.call("POST", "/sim/permissions", {"hide_members": True, "no_view_all": ["Campaign"]})
         org.update("Campaign", {"Id": campaign, "Name": "unseen"})
         self.drained(self.world)
         self.assertEqual(len(org.touchpoints(campaign)), 5)

@@ -395,9 +395,12 @@ static void what_cannot_be_asked_is_not_assumed(void **state)
     check(x, &found);
     assert_contains(found.warnings, "grant View Setup and Configuration");
     size_t asked = fake_count(x->fake);
+    will_page(x, 0, NULL, "");
     assert_int_equal(org_sees_all(x->conn, &sees_all, &x->e), ERR_NONE);
     assert_false(sees_all);
-    assert_int_equal(fake_count(x->fake), asked); /* a fresh answer is not asked for again */
+    assert_int_equal(fake_count(x->fake), asked + 1); /* no assignment: nothing more to ask */
+    will_refuse(x, 503, "SERVER_UNAVAILABLE");
+    assert_int_equal(org_sees_all(x->conn, &sees_all, &x->e), ERR_BUSY);
 }
 
 int main(void)

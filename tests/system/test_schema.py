@@ -1,0 +1,140 @@
+"""What the org lacks is named object by object and field by field, stops its work, and once it is repaired work goes on by itself."""
+import unittest
+
+import runner
+from harness import World, wait_for
+from test_sync import ALL, SYNC, Case
+
+TOUCHPOINT = "Buyer_Touchpoint__c"
+
+
+class Schema(Case):
+    def schema(self, world):
+        return world.ready()[1]["checks"]["schema"][0]
+
+    def checked(self, world):
+        wait_for("the schema to be checked", lambda: self.schema(world)["checked"])
+        return self.schema(world)
+
+    def start(self, world, permissions=None, schema=None):
+        """The daemon meets an org that is wrong from the beginning."""
+        org = world.start_org()
+        org.call("POST", "/sim/permissions", permissions or {})
+        org.call("POST", "/sim/schema", schema or {})
+        world.start_daemon()
+        return org
+
+    def repair(self, world):
+        world.org.call("POST", "/sim/permissions", {})
+        world.org.call("POST", "/sim/schema", {})
+
+    def test_a_whole_org_costs_eight_calls_and_is_well(self):
+        with World() as world:
+            world.start()
+            found = self.checked(world)
+            self.assertEqual((found["status"], found["problems"], found["warnings"]), ("ok", [], []))
+            self.assertTrue(found["sees_all_records"])
+            calls = world.org.stats()["api"]["by_operation"]
+            self.assertEqual(calls["describe"], 6)
+            self.assertLessEqual(calls["query"], 3, "two about permissions, one for the time zone")
+            self.assertEqual(world.ready()[1]["status"], "ok")
+
+    def test_all_that_is_missing_is_named_and_work_goes_on_once_it_is_repaired(self):
+        permissions = {
+            "no_field": ["Campaign.Touchpoint_Start_Date__c", "Lead.Email"],
+            "read_only_field": [f"{TOUCHPOINT}.Channel__c"],
+            "no_delete": [TOUCHPOINT],
+            "no_access": ["Campaign_Member_Deletion__c"],
+        }
+        schema = {
+            f"{TOUCHPOINT}.Campaign_Member_Id__c": {"externalId": False},
+            f"{TOUCHPOINT}.Touchpoint_Date__c": {"type": "string"},
+            f"{TOUCHPOINT}.Email__c": {"length": 40},
+        }
+        with World() as world:
+            org = self.start(world, permissions, schema)
+            campaign, _, _, _ = self.campaign(world)
+            found = self.checked(world)
+            self.assertEqual(found["status"], "degraded")
+            wants = [
+                "Campaign.Touchpoint_Start_Date__c does not exist, or this user can't see it",
+                "Lead.Email does not exist, or this user can't see it",
+                f"{TOUCHPOINT}: its records can't be deleted by this user: grant Delete on the object",
+                f"{TOUCHPOINT}.Campaign_Member_Id__c is no external id: mark the field as External ID",
+                f"{TOUCHPOINT}.Email__c holds 40 characters, but up to 80 are written: lengthen the field",
+                f"{TOUCHPOINT}.Touchpoint_Date__c is of type string: it must be Date/Time",
+                f"{TOUCHPOINT}.Channel__c can't be written by this user: grant Edit on the field",
+            ]
+            self.assertEqual(len(found["problems"]), len(wants), found["problems"])
+            for want, got in zip(wants, found["problems"]):
+                self.assertIn(want, got)
+                self.assertEqual(world.daemon.text().count(got), 1, "each sentence is logged once")
+            self.assertIn("Campaign_Member_Deletion__c does not exist", found["warnings"][0])
+            ready = world.ready()[1]
+            self.assertEqual((ready["status"], ready["checks"]["orgs"][0]["stopped"]), ("degraded", True))
+            self.assertEqual(ready["checks"]["orgs"][0]["problem"], found["problems"][0])
+            org.flush()
+            self.assertEqual(org.touchpoints(campaign), [])
+            self.repair(world)
+            self.settled(world, campaign=campaign)
+            found = self.checked(world)
+            self.assertEqual((found["status"], found["problems"], found["warnings"]), ("ok", [], []))
+            self.assertFalse(world.ready()[1]["checks"]["orgs"][0]["stopped"])
+
+    def test_a_right_that_is_taken_away_later_is_named_as_soon_as_work_meets_it(self):
+        with World() as world:
+            org = world.start().org
+            campaign, members, _, _ = self.campaign(world)
+            self.settled(world, campaign=campaign)
+            self.checked(world)
+            org.call("POST", "/sim/permissions", {"no_delete": [TOUCHPOINT]})
+            org.update("Campaign", {"Id": campaign, SYNC: None})
+            wait_for("the right to be named", lambda: self.schema(world)["problems"])
+            self.assertEqual(self.schema(world)["problems"],
+                             [f"{TOUCHPOINT}: its records can't be deleted by this user: grant Delete on the object"])
+            self.assertEqual(len(org.touchpoints(campaign)), 5)
+            self.repair(world)
+            self.settled(world, campaign=campaign)
+
+    def test_absence_is_deletion_only_for_who_sees_everything(self):
+        with World() as world:
+            org = self.start(world, {"no_view_all": ["Campaign"], "converted_leads": False})
+            org.call("POST", "/sim/behaviour", {"cascade_leaves_trace": False})
+            org.outbound(helper_trigger=False)
+            campaign, members, leads, _ = self.campaign(world)
+            self.settled(world, campaign=campaign)
+            found = self.checked(world)
+            self.assertEqual((found["status"], found["sees_all_records"]), ("ok", False))
+            self.assertIn("grant Read and View All on Campaign, View and Edit Converted Leads", found["warnings"][0])
+            org.delete("Lead", leads[0])  # its member goes without a trace
+            org.update("Campaign", {"Id": campaign, "Name": "one is gone"})
+            wait_for("the others to be renamed", lambda: sum(
+                t["Ad_Campaign_Name__c"] == "one is gone" for t in org.touchpoints(campaign)) == 4)
+            self.drained(world)
+            self.assertEqual(len(org.touchpoints(campaign)), 5, "who may not see all does not delete what does not come")
+            self.repair(world)
+            org.update("Campaign", {"Id": campaign, "Name": "all seen"})
+            self.settled(world, campaign=campaign)
+            self.assertEqual(len(org.touchpoints(campaign)), 4)
+            # taken away again: it is asked anew each time
+            org.call("POST", "/sim/permissions", {"no_view_all": ["Campaign"], "hide_members": True})
+            org.update("Campaign", {"Id": campaign, "Name": "none seen"})
+            self.drained(world)
+            self.assertEqual(len(org.touchpoints(campaign)), 4)
+
+    def test_many_that_do_not_come_are_held_even_from_who_sees_everything(self):
+        with World() as world:
+            org = world.start().org
+            campaign = org.call("POST", "/sim/load", {"campaigns": 1, "members": 300, "seed": 5, "contacts": 0, "emails": 1,
+                                                      "sync_type": None, "type": "Trade Show"})["campaigns"][0]
+            org.update("Campaign", {"Id": campaign, SYNC: ALL})
+            self.settled(world, campaign=campaign)
+            self.drained(world)
+            org.call("POST", "/sim/permissions", {"hide_members": True})
+            org.update("Campaign", {"Id": campaign, "Name": "unseen"})
+            wait_for("the deletions to be held", lambda: world.ready()[1]["checks"]["delete_guard"]["held"])
+            self.assertEqual(len(org.touchpoints(campaign)), 300)
+
+
+if __name__ == "__main__":
+    runner.main()
