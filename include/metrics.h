@@ -39,6 +39,8 @@
     X(METRIC_SYNC_SECONDS, HISTOGRAM, "sync_seconds", "", "Time from received to applied")         \
     X(METRIC_TOUCHPOINTS_WRITTEN, COUNTER, "touchpoints_written_total", "org,action",              \
       "Touchpoint records written: created, updated, deleted")                                     \
+    X(METRIC_STATUSES_WRITTEN, COUNTER, "statuses_written_total", "org,result",                    \
+      "Status texts written back to campaign members: written, refused")                           \
     X(METRIC_ORG_REQUESTS, COUNTER, "org_requests_total", "org,operation,result",                  \
       "Requests to the org by operation and result")                                               \
     X(METRIC_ORG_REQUEST_SECONDS, HISTOGRAM, "org_request_seconds", "", "Time of one org request") \

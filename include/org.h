@@ -302,6 +302,17 @@ MUST_USE enum err org_delete_touchpoints(struct org_conn *c, const char (*ids)[S
 MUST_USE enum err org_delete_helpers(struct org_conn *c, const char (*ids)[SFID_SIZE], size_t n,
                                      struct org_row_result *results, struct error *e);
 
+/* Sets the status text of members, each once, and its date. A member that is gone is done. A
+ * permission that is missing is ORG_ROW_PARK even where no row was written: what is only told must
+ * not stop what is done. */
+struct org_status {
+    char member_id[SFID_SIZE];
+    const char *text;
+};
+MUST_USE enum err org_update_statuses(struct org_conn *c, const struct org_status *rows, size_t n,
+                                      int64_t at_ms, struct org_row_result *results,
+                                      struct error *e);
+
 /* ------------------------------------------------------------------ writing in bulk */
 
 /*

@@ -59,6 +59,8 @@ struct member {
     int64_t
         touchpoint_day; /* … or, where the org's field is a date, the day; the other is TIME_NONE */
     const struct rule_value *fields; /* policy.member_fields order */
+    const char *status_text; /* what the write-back last said, which plays no part in a decision;
+                                NULL where it is off */
 };
 
 /* ------------------------------------------------------------------ the policy */

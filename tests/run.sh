@@ -68,7 +68,7 @@ words=("$@")
 units=(tests/{unit,store,orgsim}/*_test.c)
 units=("${units[@]#tests/}") units=("${units[@]%.c}")
 # the longest first, so that both cores are busy to the end
-system=(tests/system/test_{bulk,faults,schema,sync}.py tests/system/test_{check,intake,reconcile}*.py)
+system=(tests/system/test_{bulk,faults,schema,sync,write_back}.py tests/system/test_{check,intake,reconcile}*.py)
 system=("${system[@]#tests/}") system=("${system[@]%.py}")
 
 if any_wanted "${units[@]}" "${system[@]}" chaos conformance demo; then

@@ -225,12 +225,6 @@ enum err set_not_yet(const struct place *at, const char *text, void *out)
     return err == ERR_NONE ? set_text_or_none(at, text, out) : err;
 }
 
-enum err set_not_yet_flag(const struct place *at, const char *text, void *out)
-{
-    enum err err = set_flag(at, text, out);
-    return err == ERR_NONE && *(bool *)out ? refuse_not_yet(at) : err;
-}
-
 /* ------------------------------------------------------------------ particular forms */
 
 static bool is_time_of_day(const char *t)

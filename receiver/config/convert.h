@@ -56,13 +56,12 @@ setter set_count;                                    /* unsigned, or an int that
 setter set_threads;                                  /* unsigned; "auto" is one a core */
 setter set_choice;                                   /* an enum whose values number the words */
 setter set_flag;                                     /* bool: the second word is true */
-setter set_not_yet;      /* const char *: the first word alone is available */
-setter set_not_yet_flag; /* bool, likewise */
-setter set_reconcile;    /* const char * */
-setter set_zone;         /* const char * */
-setter set_channel;      /* const char * */
-setter set_org_id;       /* char[SFID_SIZE] */
-setter set_api_version;  /* const char * */
+setter set_not_yet;     /* const char *: the first word alone is available */
+setter set_reconcile;   /* const char * */
+setter set_zone;        /* const char * */
+setter set_channel;     /* const char * */
+setter set_org_id;      /* char[SFID_SIZE] */
+setter set_api_version; /* const char * */
 
 setter set_address, set_admin_address; /* const char *; convert_net.c */
 setter set_http_path, set_url, set_login_url, set_store_url;

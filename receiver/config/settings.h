@@ -85,7 +85,7 @@
     X(raw_org, time_zone, time_zone, set_zone, "auto", 0, 0, NULL)                                 \
     X(raw_org, max_concurrent, max_concurrent, set_count, "4", 1, 64, NULL)                        \
     X(raw_org, api_reserve_percent, api_reserve_percent, set_count, "60", 0, 100, NULL)            \
-    X(raw_org, write_back, write_back, set_not_yet_flag, "false", 0, 0, WORDS_BOOL)
+    X(raw_org, write_back, write_back, set_flag, "false", 0, 0, WORDS_BOOL)
 
 #define AUTH_SETTINGS(X)                                                                           \
     X(raw_auth, type, auth, set_choice, NULL, 0, 0, WORDS_AUTH)                                    \

@@ -285,7 +285,7 @@ bool classify_row(enum write_kind kind, json_t *errors, struct verdict *v,
         const struct code_rule *rule = code_find(code, message_of(error));
         enum row_rule r = ROW_RETRY;
         if (rule != NULL)
-            r = kind == WRITE_UPSERT ? rule->upsert : rule->remove;
+            r = kind == WRITE_UPSERT ? rule->upsert : rule->remove; /* update: by id, as well */
         if (found && r <= v->rule)
             continue;
         *v = (struct verdict){.rule = r,

@@ -21,7 +21,7 @@ enum err classify_part(const struct call *call, long status, json_t *body, struc
 /* True for a 401 that a new token can cure. */
 bool classify_wants_new_token(const struct http_reply *r);
 
-enum write_kind { WRITE_UPSERT, WRITE_DELETE };
+enum write_kind { WRITE_UPSERT, WRITE_DELETE, WRITE_UPDATE };
 
 /* What an error means for its row. */
 enum row_rule {

@@ -1,6 +1,7 @@
 /*
  * The one table of Salesforce's error codes: for each what it means for a request, for a row that
- * is upserted and for a row that is deleted, and what a person should do. What is not in it follows
+ * is upserted and for a row that is deleted (or updated, by its id as well: what is gone needs
+ * nothing more), and what a person should do. What is not in it follows
  * from the HTTP status; a row's unknown code is retried, since tries are bounded.
  *
  * Source: SOAP API guide "Core Data Types Used in API Calls", REST API guide "Status Codes and

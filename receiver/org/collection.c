@@ -16,6 +16,7 @@
 #include "classify_int.h"
 #include "json_int.h"
 #include "mem.h"
+#include "timeutil.h"
 #include "touchpoints_int.h"
 
 enum { SUBREQUEST_URL_MAX = 8192, REFERENCE_MAX = 32 };
@@ -25,8 +26,10 @@ struct write {
     enum write_kind kind;
     const char *operation;
     const char *object;
-    const struct touchpoint *rows; /* upsert */
-    const char (*ids)[SFID_SIZE];  /* delete */
+    const struct touchpoint *rows;     /* upsert */
+    const char (*ids)[SFID_SIZE];      /* delete */
+    const struct org_status *statuses; /* update */
+    int64_t at_ms;                     /* update */
     size_t n;
     struct org_row_result *results;
     struct verdict *verdicts; /* one a row */
@@ -53,11 +56,22 @@ static json_t *upsert_record(const struct write *w, const struct touchpoint *t)
     return record;
 }
 
-static json_t *upsert_body(const struct write *w, size_t from, size_t n)
+static json_t *update_record(const struct write *w, const struct org_status *s)
+{
+    const char *const *names = w->conn->org->config->schema.name;
+    char at[TIME_TEXT_MAX];
+    (void)time_format_datetime(w->at_ms, at);
+    return json_pack("{s:{s:s},s:s,s:s,s:s}", "attributes", "type", w->object, "Id", s->member_id,
+                     names[SCHEMA_STATUS_TEXT], s->text, names[SCHEMA_STATUS_DATE], at);
+}
+
+static json_t *records_body(const struct write *w, size_t from, size_t n)
 {
     json_t *records = json_array();
-    for (size_t i = 0; i < n; i++) {
-        if (json_array_append_new(records, upsert_record(w, &w->rows[from + i])) != 0) {
+    for (size_t i = from; i < from + n; i++) {
+        json_t *record = w->kind == WRITE_UPSERT ? upsert_record(w, &w->rows[i])
+                                                 : update_record(w, &w->statuses[i]);
+        if (json_array_append_new(records, record) != 0) {
             json_decref(records);
             return NULL;
         }
@@ -74,6 +88,8 @@ static void put_url(struct buf *url, const struct write *w, size_t from, size_t 
         buf_printf(url, "/%s/%s", w->object, touchpoint_field(o, TV_KEY));
         return;
     }
+    if (w->kind == WRITE_UPDATE)
+        return;
     for (size_t i = 0; i < n; i++) {
         buf_puts(url, i == 0 ? "?ids=" : ",");
         buf_puts(url, w->ids[from + i]);
@@ -88,12 +104,12 @@ static bool add_subrequest(json_t *list, const struct write *w, size_t from, siz
     buf_init(&url, SUBREQUEST_URL_MAX);
     put_url(&url, w, from, n);
     (void)snprintf(reference, sizeof reference, "part%zu", from / ORG_COLLECTION_MAX);
-    bool is_upsert = w->kind == WRITE_UPSERT;
-    json_t *sub = json_pack("{s:s,s:s,s:s}", "method", is_upsert ? "PATCH" : "DELETE", "url",
+    bool has_body = w->kind != WRITE_DELETE;
+    json_t *sub = json_pack("{s:s,s:s,s:s}", "method", has_body ? "PATCH" : "DELETE", "url",
                             url.data, "referenceId", reference);
     bool ok = sub != NULL && !url.overflow;
-    if (ok && is_upsert)
-        ok = json_object_set_new(sub, "body", upsert_body(w, from, n)) == 0;
+    if (ok && has_body)
+        ok = json_object_set_new(sub, "body", records_body(w, from, n)) == 0;
     buf_release(&url);
     if (!ok) {
         json_decref(sub);
@@ -189,8 +205,12 @@ static bool read_parts(const struct write *w, json_t *root)
 static enum err settle(const struct write *w, struct error *e)
 {
     struct tally tally = {0};
-    for (size_t i = 0; i < w->n; i++)
-        tally_add(&tally, &w->verdicts[i], &w->results[i]);
+    for (size_t i = 0; i < w->n; i++) {
+        struct verdict *v = &w->verdicts[i];
+        if (w->kind == WRITE_UPDATE && (v->rule == ROW_PERMISSION || v->rule == ROW_SUSPECT))
+            v->rule = ROW_PARK; /* see org_update_statuses */
+        tally_add(&tally, v, &w->results[i]);
+    }
     enum err err = tally_judge(&tally, w->conn->org, w->operation, w->object, e);
     if (err != ERR_NONE)
         return err;
@@ -279,4 +299,19 @@ enum err org_delete_helpers(struct org_conn *c, const char (*ids)[SFID_SIZE], si
                             struct org_row_result *results, struct error *e)
 {
     return delete_records(c, SCHEMA_DELETION, ids, n, results, e);
+}
+
+enum err org_update_statuses(struct org_conn *c, const struct org_status *rows, size_t n,
+                             int64_t at_ms, struct org_row_result *results, struct error *e)
+{
+    struct write w = {
+        .conn = c,
+        .kind = WRITE_UPDATE,
+        .operation = "update",
+        .object = "CampaignMember",
+        .statuses = rows,
+        .at_ms = at_ms,
+        .n = n,
+    };
+    return run(&w, results, e);
 }

@@ -47,6 +47,8 @@ static void select_members(struct select *s, const struct org *o)
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         select_add(s, fields[i]);
     select_add(s, o->config->schema.name[SCHEMA_TOUCHPOINT_DATE]);
+    if (o->config->write_back)
+        select_add(s, o->config->schema.name[SCHEMA_STATUS_TEXT]);
     for (size_t i = 0; i < o->policy->member_field_count; i++)
         select_add(s, o->policy->member_fields[i]);
 }
@@ -106,6 +108,8 @@ static enum err read_member(struct member_page *p, json_t *object, size_t i, str
     record_when(&r, "CreatedDate", &created_day, &m->created_at_ms);
     record_when(&r, o->config->schema.name[SCHEMA_TOUCHPOINT_DATE], &m->touchpoint_day,
                 &m->touchpoint_at_ms);
+    if (o->config->write_back)
+        m->status_text = record_text(&r, o->config->schema.name[SCHEMA_STATUS_TEXT]);
     if (read_person(&r, &m->person)) {
         struct converted *c = &p->converted[p->converted_count++];
         memcpy(c->contact_id, m->person.contact_id, SFID_SIZE);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "mem.h"
 #include "rules_int.h"
@@ -69,6 +70,18 @@ static size_t index_of(struct built *b, const char ***names, size_t *count, cons
     return (*count)++;
 }
 
+/* Decisions that depend on what was written about the last one would turn back and forth. */
+static bool is_written_back(const struct config *c, const char *member_field)
+{
+    for (size_t i = 0; i < c->org_count; i++) {
+        const struct config_org *o = &c->orgs[i];
+        if (o->write_back && (strcasecmp(member_field, o->schema.name[SCHEMA_STATUS_TEXT]) == 0 ||
+                              strcasecmp(member_field, o->schema.name[SCHEMA_STATUS_DATE]) == 0))
+            return true;
+    }
+    return false;
+}
+
 /* "Campaign.X" or "CampaignMember.X"; lists X among the policy's fields. */
 static enum err parse_field(struct built *b, const char *text, struct field *out, struct error *e)
 {
@@ -82,6 +95,11 @@ static enum err parse_field(struct built *b, const char *text, struct field *out
                          "\"%.100s\" is not a field; allowed is Campaign.FIELD or "
                          "CampaignMember.FIELD with the field's API name",
                          text == NULL ? "" : text);
+    if (on_member && is_written_back(b->config, dot + 1))
+        return error_set(e, ERR_CONFIG,
+                         "%.100s is what write_back writes after the decision; allowed is any "
+                         "other field, or write_back: false",
+                         text);
     out->on_member = on_member;
     out->index = on_member ? index_of(b, &p->member_fields, &p->member_field_count, dot + 1)
                            : index_of(b, &p->campaign_fields, &p->campaign_field_count, dot + 1);

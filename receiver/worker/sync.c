@@ -66,14 +66,16 @@ static enum err apply_decision(struct pass *p, const struct member *m, const str
 {
     enum err err = ERR_NONE;
     struct touchpoint t;
-    bool has = d->reason == REASON_NONE && !loses_to_duplicate(p, m->id);
+    enum reason reason = d->reason;
+    if (reason == REASON_NONE && loses_to_duplicate(p, m->id))
+        reason = REASON_DUPLICATE_EMAIL;
 
     if (d->reason == REASON_UNKNOWN_SYNC_TYPE)
         p->unknown_sync_type(p->ctx, p->campaign->campaign.sync_type);
-    if (!has) {
+    status_want(p, m, reason);
+    if (reason != REASON_NONE) {
         if (old != NULL)
-            write_doom(p, m->id, old->id,
-                       d->reason != REASON_NONE ? d->reason : REASON_DUPLICATE_EMAIL, false);
+            write_doom(p, m->id, old->id, reason, false);
         return ERR_NONE;
     }
     touchpoint_values(&p->campaign->campaign, m, p->options->policy, d, &t);
@@ -277,6 +279,8 @@ static void drop_unconfirmed(struct pass *p)
     for (size_t i = 0; i < p->doomed_count; i++) {
         if (p->doomed[i].confirmed)
             p->doomed[kept++] = p->doomed[i];
+        else
+            status_unsure(p, p->doomed[i].member_id);
     }
     p->doomed_count = kept;
 }
@@ -325,6 +329,8 @@ static enum err finish(struct pass *p, struct error *e)
         err = guard_deletes(p, e);
     if (err == ERR_NONE)
         err = write_deletes(p, e);
+    if (err == ERR_NONE)
+        err = status_write(p, e);
     return err == ERR_NONE ? write_delete_helpers(p, e) : err;
 }
 
@@ -334,6 +340,7 @@ static enum err start_whole(struct pass *p, struct error *e)
     existing_release(&p->existing);
     p->doomed_count = 0;
     p->unseen = 0;
+    status_clear(p);
     guard_fingerprint(&p->campaign->campaign, p->options->policy_fingerprint, p->fingerprint);
     enum err err = org_read_touchpoints(p->conn, p->claim->key, NULL, 0, on_touchpoints, p, e);
     if (err == ERR_NONE && p->campaign->campaign.exists && p->options->policy->dedupe_email)

@@ -121,13 +121,16 @@ static void log_pass(const struct pass *p, enum err result, const struct error *
 {
     enum log_level level =
         result == ERR_NONE || result == ERR_STOPPED ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
-    bool quiet = result == ERR_NONE && p->created + p->updated + p->deleted + p->failure_count == 0;
+    size_t events = p->created + p->updated + p->deleted + p->failure_count + p->statuses.written +
+                    p->statuses.refused;
+    bool quiet = result == ERR_NONE && events == 0;
     log_event(quiet ? LOG_LEVEL_DEBUG : level,
               result == ERR_NONE ? "campaign synchronised" : "campaign pass ended early", "org",
               p->claim->org, "campaign", p->claim->key, "pass", p->whole ? "whole" : "members",
               "hints", log_num((long long)p->claim->count), "members",
               log_num((long long)p->members), "created", log_num((long long)p->created), "updated",
-              log_num((long long)p->updated), "deleted", log_num((long long)p->deleted),
+              log_num((long long)p->updated), "deleted", log_num((long long)p->deleted), "statuses",
+              p->statuses.written == 0 ? NULL : log_num((long long)p->statuses.written),
               "failed_rows", log_num((long long)p->failure_count), "ms",
               log_num((long long)took_ms), "error", result == ERR_NONE ? NULL : err_name(result),
               "why", result == ERR_NONE ? NULL : why->text, NULL);

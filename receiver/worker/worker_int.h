@@ -11,6 +11,7 @@
  *   bulk.c       many differences, by bulk jobs; bulk_job.c: one such job, and those that a former
  *                pass left (rule 14)
  *   spool.c      the rows that wait for a bulk job, in a file without a name
+ *   status.c     the write-back on the members
  *   settle.c     how each claimed hint ended
  *   guard.c, retry.c, budget.c
  *                pure: the delete guard, the back-off, what the org's API budget still allows
@@ -143,6 +144,20 @@ struct move { /* a hint to be made */
     int64_t received_at_ms;
 };
 
+struct status { /* what a member is to be told */
+    char member_id[SFID_SIZE];
+    unsigned char reason; /* enum reason */
+};
+
+struct statuses { /* status.c; only of members whose text changes: 20 bytes each */
+    struct status *rows;
+    size_t count, room;
+    char (*unsure)[SFID_SIZE]; /* members whose touchpoint was not made as decided */
+    size_t unsure_count, unsure_room;
+    size_t written, refused;
+    char code[STORE_CODE_SIZE], why[STORE_MESSAGE_SIZE]; /* of the first that was refused */
+};
+
 struct pass {
     /* borrowed */
     const struct worker_options *options;
@@ -181,6 +196,7 @@ struct pass {
     int64_t gap_covered_ms; /* expand_run, with a gap: deletions up to then are known */
     char fingerprint[STORE_FINGERPRINT_SIZE];
     size_t created, updated, deleted, members;
+    struct statuses statuses; /* the write-back */
 };
 
 /* spool.c */
@@ -235,6 +251,11 @@ MUST_USE enum err write_want(struct pass *p, const struct touchpoint *t, const c
 MUST_USE enum err write_by_call(struct pass *p, const struct touchpoint *t, const char *member_id,
                                 char *before_json, char *after_json, struct error *e);
 MUST_USE enum err write_flush(struct pass *p, struct error *e);
+/* For one call, cleared. */
+struct org_row_result *write_results(struct pass *p);
+/* After a call between marks. */
+MUST_USE enum err write_end(struct pass *p, enum err outcome, const struct store_ledger_row *ledger,
+                            size_t n, struct error *e);
 /* What became of a row. */
 void write_failed(struct pass *p, const char *member_id, const struct org_row_result *r);
 void write_count(struct pass *p, const char *action, size_t n);
@@ -246,6 +267,15 @@ MUST_USE enum err write_deletes(struct pass *p, struct error *e);
 /* The hint is of a helper record, which goes away once it is applied. */
 bool hint_has_helper(const struct store_hint *h);
 MUST_USE enum err write_delete_helpers(struct pass *p, struct error *e);
+
+/* status.c: the write-back, which does nothing where the org's write_back is off. */
+void status_want(struct pass *p, const struct member *m, enum reason reason);
+/* The member's touchpoint was not made as decided: nothing is said about it. */
+void status_unsure(struct pass *p, const char *member_id);
+/* After all touchpoints. Members that refuse do not fail the pass. */
+MUST_USE enum err status_write(struct pass *p, struct error *e);
+void status_clear(struct pass *p); /* for a pass that begins anew */
+void status_release(struct statuses *s);
 
 /* settle.c: result is what the pass returned, e its text. ERR_STALE settles nothing. */
 MUST_USE enum err settle_pass(struct pass *p, enum err result, const struct error *why,

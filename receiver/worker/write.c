@@ -47,6 +47,7 @@ void pass_release(struct pass *p)
     org_campaign_free(&p->campaign);
     existing_release(&p->existing);
     spool_release(&p->spool);
+    status_release(&p->statuses);
     for (size_t i = 0; i < p->dedupe_count; i++) {
         free((void *)(uintptr_t)p->dedupe[i].member_id);
         free((void *)(uintptr_t)p->dedupe[i].email);
@@ -100,6 +101,7 @@ const char *pass_cause(const struct pass *p, const char *member_id)
 
 void write_failed(struct pass *p, const char *member_id, const struct org_row_result *r)
 {
+    status_unsure(p, member_id);
     if (p->failures == NULL)
         p->failures = mem_array(FAILURES_MAX, sizeof *p->failures);
     if (p->failure_count == FAILURES_MAX) {
@@ -115,8 +117,8 @@ void write_failed(struct pass *p, const char *member_id, const struct org_row_re
 
 /* After a call: the mark is cleared where the answer was understood, or where it is known that
  * nothing was carried out. */
-static enum err end_write(struct pass *p, enum err outcome, const struct store_ledger_row *ledger,
-                          size_t n, struct error *e)
+enum err write_end(struct pass *p, enum err outcome, const struct store_ledger_row *ledger,
+                   size_t n, struct error *e)
 {
     if (outcome == ERR_UNKNOWN_OUTCOME || outcome == ERR_STALE)
         return outcome;
@@ -139,7 +141,7 @@ void write_count(struct pass *p, const char *action, size_t n)
     reconcile_count_drift(p, action, n);
 }
 
-static struct org_row_result *results_of(struct pass *p)
+struct org_row_result *write_results(struct pass *p)
 {
     if (p->results == NULL)
         p->results = mem_array(ORG_WRITE_MAX, sizeof *p->results);
@@ -181,9 +183,9 @@ enum err write_flush(struct pass *p, struct error *e)
     if (err != ERR_NONE)
         return err;
     struct store_ledger_row *ledger = mem_array(p->wanted_count, sizeof *ledger);
-    err = org_upsert(p->conn, p->rows, p->wanted_count, results_of(p), e);
+    err = org_upsert(p->conn, p->rows, p->wanted_count, write_results(p), e);
     size_t n = err == ERR_NONE ? upsert_ledger(p, ledger) : 0;
-    err = end_write(p, err, ledger, n, e);
+    err = write_end(p, err, ledger, n, e);
     free(ledger);
     forget_wanted(p);
     return err;
@@ -297,10 +299,10 @@ static enum err delete_slice(struct pass *p, const struct doomed *d, size_t coun
         memcpy(ids[i], d[i].id, SFID_SIZE);
     enum err err = store_write_begin(p->options->store, p->claim, e);
     if (err == ERR_NONE) {
-        err =
-            org_delete_touchpoints(p->conn, (const char(*)[SFID_SIZE])ids, count, results_of(p), e);
+        err = org_delete_touchpoints(p->conn, (const char(*)[SFID_SIZE])ids, count,
+                                     write_results(p), e);
         n = err == ERR_NONE ? delete_ledger(p, d, count, ledger) : 0;
-        err = end_write(p, err, ledger, n, e);
+        err = write_end(p, err, ledger, n, e);
     }
     free_deleted(ledger, n);
     free(ids);
@@ -385,10 +387,10 @@ enum err write_delete_helpers(struct pass *p, struct error *e)
     size_t n = applied_helpers(p, ids);
     enum err err = n == 0 ? ERR_NONE : store_write_begin(p->options->store, p->claim, e);
     if (err == ERR_NONE && n > 0) {
-        err = org_delete_helpers(p->conn, (const char(*)[SFID_SIZE])ids, n, results_of(p), e);
+        err = org_delete_helpers(p->conn, (const char(*)[SFID_SIZE])ids, n, write_results(p), e);
         if (err == ERR_NONE)
             judge_helpers(p, (const char(*)[SFID_SIZE])ids, n);
-        err = end_write(p, err, NULL, 0, e);
+        err = write_end(p, err, NULL, 0, e);
     }
     free(ids);
     return err;

@@ -65,31 +65,42 @@ class Oracle:
             return midnight(date.fromisoformat(member["FirstRespondedDate"]), self.zone)
         return parse(member["CreatedDate"])
 
-    def inside(self, campaign, member, at):
+    def outside(self, campaign, member, at):
         seen = at if self.window == "touchpoint_date" else parse(member["CreatedDate"])
         day = seen.astimezone(self.zone).date()
         start, end = campaign.get("Touchpoint_Start_Date__c"), campaign.get("Touchpoint_End_Date__c")
         if start and day < date.fromisoformat(start):
-            return False
+            return "the date is before the Touchpoint Start Date"
         if end and (day > date.fromisoformat(end) or (self.end == "exclusive" and day == date.fromisoformat(end))):
-            return False
-        return True
+            return "the date is too late for the Touchpoint End Date"
+        return None
 
-    def touchpoint(self, campaign, member, leads, contacts):
-        """The record that must exist, or None."""
+    def verdict(self, campaign, member, leads, contacts):
+        """Why the member has no touchpoint, in the words of the write-back; None: it has one."""
         setting = (campaign.get("Enable_Buyer_Touchpoints__c") or "").strip().casefold()
         responded_only = setting in RESPONDED
         if setting != ALL and not responded_only:
-            return None
+            return {
+                "": "Enable Buyer Touchpoints is blank on the campaign",
+                EXCLUDE: "the campaign excludes all its members",
+            }.get(setting, "the value of Enable Buyer Touchpoints is not known")
         if responded_only and not member.get("HasResponded"):
+            return "only responded members are included, and this one has not responded"
+        lookup, _, email = self.person(member, leads, contacts)
+        if not lookup:
+            return "the member is an account, not a lead or contact"
+        if not (email or "").strip():
+            return "the person has no email address"
+        return self.outside(campaign, member, self.when(member, responded_only))
+
+    def touchpoint(self, campaign, member, leads, contacts):
+        """The record that must exist, or None."""
+        if self.verdict(campaign, member, leads, contacts):
             return None
+        responded_only = campaign["Enable_Buyer_Touchpoints__c"].strip().casefold() in RESPONDED
         lookup, person, email = self.person(member, leads, contacts)
-        email = (email or "").strip()
-        if not lookup or not email:
-            return None
+        email = email.strip()
         at = self.when(member, responded_only)
-        if not self.inside(campaign, member, at):
-            return None
         channel, sub = channel_of(self.channels, self.default_channel, campaign.get("Type"), member.get("Status"))
         return {
             "Campaign_Member_Id__c": member["Id"], "Campaign__c": campaign["Id"], "Lead__c": None, "Contact__c": None,
@@ -100,18 +111,40 @@ class Oracle:
             "Rule__c": "picklist:responded" if responded_only else "picklist:all",
         }
 
-    def wanted(self, org, campaign_id=None):
-        """All touchpoints that must exist in the org (or in one campaign), by key."""
+    @staticmethod
+    def members(org, campaign_id):
+        """(campaign, member, all leads, all contacts) of each member of the org, or of one campaign."""
         where = f"CampaignId = '{campaign_id}'" if campaign_id else None
         campaigns = {c["Id"]: c for c in org.records("Campaign", f"Id = '{campaign_id}'" if campaign_id else None)}
         leads = {x["Id"]: x for x in org.records("Lead")}
         contacts = {x["Id"]: x for x in org.records("Contact")}
+        return [(campaigns[m["CampaignId"]], m, leads, contacts) for m in org.records("CampaignMember", where)]
+
+    def decided(self, members):
         found = {}
-        for member in org.records("CampaignMember", where):
-            row = self.touchpoint(campaigns[member["CampaignId"]], member, leads, contacts)
+        for case in members:
+            row = self.touchpoint(*case)
             if row:
-                found[member["Id"]] = row
+                found[case[1]["Id"]] = row
         return self.without_duplicates(found) if self.dedupe == "email" else found
+
+    def wanted(self, org, campaign_id=None):
+        """All touchpoints that must exist in the org (or in one campaign), by key."""
+        return self.decided(self.members(org, campaign_id))
+
+    def status_differences(self, org, campaign_id):
+        """Sentences, one for each member of the campaign whose written-back status is not what it must be."""
+        members, wrong = self.members(org, campaign_id), []
+        wanted = self.decided(members)
+        for case in members:
+            key, have = case[1]["Id"], case[1].get("Touchpoint_Status__c")
+            why = self.verdict(*case) or "another member of the campaign with the same email has an earlier date"
+            want = "Touchpoint Created" if key in wanted else f"No Touchpoint: {why}"
+            if have != want:
+                wrong.append(f"{key} is told {have!r}, must be {want!r}")
+            if have and not case[1].get("Touchpoint_Status_Date__c"):
+                wrong.append(f"{key} has a status without a date")
+        return wrong
 
     @staticmethod
     def without_duplicates(found):

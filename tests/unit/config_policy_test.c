@@ -298,6 +298,13 @@ static void rules_and_channels_are_checked_with_file_and_line(void **state)
          "Campaign.FIELD or CampaignMember.FIELD"},
         {RULE("a", "exclude", "{ field: Lead.Name, op: is, value: x }", ""),
          ":6: rules[0]: rule \"a\": any[0].all[0]: field: \"Lead.Name\" is not a field"},
+        {ORG_AND(
+             "write_back: true") "rules:\n  - name: a\n    action: exclude\n    any: [ { all: [ { "
+                                 "field: CampaignMember.TOUCHPOINT_Status__c, op: is, value: x "
+                                 "} ] } ]\n",
+         ":7: rules[0]: rule \"a\": any[0].all[0]: field: CampaignMember.TOUCHPOINT_Status__c is "
+         "what "
+         "write_back writes after the decision; allowed is any other field, or write_back: false"},
         {RULE("a", "exclude", "{ field: Campaign.CreatedDate, op: in last 30 days, value: x }", ""),
          ":6: rules[0]: rule \"a\": any[0].all[0]: op: \"in last 30 days\" is not an operator"},
         {RULE("a", "exclude", "{ field: Campaign.Cost, op: <, value: cheap }", ""),

@@ -274,8 +274,6 @@ static void what_is_not_there_yet_is_refused_and_not_ignored(void **state)
         {"store: { url: 'postgresql://u:geheim@db/x' }\n" ORG,
          ":1: store.url: PostgreSQL is not available in this version; allowed is sqlite:PATH"},
         {"store: { url: 'postgres://db/x' }\n" ORG, ":1: store.url: PostgreSQL is not available"},
-        {ORG_AND("write_back: true"),
-         ":5: orgs[0].write_back: not available in this version; allowed is false"},
         {ORG_AND("client_pins: [x]"), ":5: orgs[0].client_pins: not available in this version"},
     };
     check_bad(rows, COUNT(rows));
