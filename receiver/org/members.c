@@ -5,6 +5,7 @@
  */
 #include "org_int.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -251,6 +252,7 @@ enum err org_read_members(struct org_conn *c, const char *campaign, const char (
     };
     struct query q = {.select = &select, .from = OBJECT};
     if (ids == NULL) {
+        assert(campaign != NULL);
         q.bulk = &bulk;
         buf_puts(&where, "CampaignId = ");
         soql_put_text(&where, campaign);
