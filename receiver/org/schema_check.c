@@ -12,6 +12,7 @@ static const unsigned ALL_OBJECTS = (1u << OBJECT_COUNT) - 1;
 
 static void findings_init(struct schema_findings *f)
 {
+    f->described = 0;
     buf_init(&f->problems, ORG_SCHEMA_TEXT_MAX - 1);
     buf_init(&f->warnings, ORG_SCHEMA_TEXT_MAX - 1);
 }
@@ -36,6 +37,7 @@ static enum err check_object(struct org_conn *c, enum schema_object object,
     struct error why = {0};
     const char *name = schema_object_name(c->org, object);
     enum err err = describe_object(c, name, ERR_NOT_FOUND, &a, &why);
+    out->described += err == ERR_NONE;
     if (err == ERR_NONE && !json_is_array(json_object_get(a.root, "fields")))
         err = error_set(&why, ERR_NETWORK,
                         "the org's answer can't be understood: the describe of %s has no fields",
@@ -80,6 +82,15 @@ static enum err check_all(struct org_conn *c, struct error *e)
     char unseen[SEES_ALL_WHY_MAX];
     findings_init(&f);
     enum err err = check_objects(c, ALL_OBJECTS, &wrong, &f, e);
+    if (err == ERR_NONE && f.described == 0) {
+        /* not even Campaign: the org does not answer such questions, and says so to our requests
+         * where something is really missing */
+        findings_release(&f);
+        findings_init(&f);
+        wrong = 0;
+        buf_puts(&f.warnings,
+                 "no object can be described: whether all is there can't be checked\n");
+    }
     if (err == ERR_NONE)
         err = sees_all_ask(c, unseen, e);
     if (err == ERR_NONE) {

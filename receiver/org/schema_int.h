@@ -23,6 +23,7 @@ const char *schema_object_name(const struct org *o, enum schema_object object);
 /* Sentences, one a line. One that does not fit is left out whole. */
 struct schema_findings {
     struct buf problems, warnings;
+    size_t described; /* objects that there are */
 };
 
 /* describe NULL: the object is not there, or the user can't see it. */

@@ -161,7 +161,13 @@ static size_t length_by_policy(const struct policy *p, enum schema_name name)
 
 /* ------------------------------------------------------------------ one field */
 
+/* What is not told is not held against the org: its own answers to our requests will tell. */
 static bool is_on(json_t *describe, const char *attribute)
+{
+    return !json_is_false(json_object_get(describe, attribute));
+}
+
+static bool is_told(json_t *describe, const char *attribute)
 {
     return json_is_true(json_object_get(describe, attribute));
 }
@@ -198,13 +204,16 @@ static bool judge_kind(const struct judge *j, const char *name, json_t *field, e
                        const char *target)
 {
     const char *type = json_text(field, "type");
-    if (type == NULL || !is_of_kind(kind, type)) {
+    if (type == NULL)
+        return true;
+    if (!is_of_kind(kind, type)) {
         buf_printf(&j->out->problems, "%s.%s is of type %s: it must be %s%s%s\n", j->object, name,
-                   type == NULL ? "unknown" : type, KINDS[kind].words, target == NULL ? "" : " to ",
+                   type, KINDS[kind].words, target == NULL ? "" : " to ",
                    target == NULL ? "" : target);
         return false;
     }
-    if (target != NULL && !has_target(field, target)) {
+    if (target != NULL && json_is_array(json_object_get(field, "referenceTo")) &&
+        !has_target(field, target)) {
         buf_printf(&j->out->problems, "%s.%s looks up another object: it must be Lookup to %s\n",
                    j->object, name, target);
         return false;
@@ -226,7 +235,7 @@ static void judge_writing(const struct judge *j, const char *name, json_t *field
 {
     bool create = is_on(field, "createable") || !is_on(j->describe, "createable");
     bool update = is_on(field, "updateable") || !is_on(j->describe, "updateable");
-    if (is_on(field, "calculated") || is_on(field, "autoNumber"))
+    if (is_told(field, "calculated") || is_told(field, "autoNumber"))
         buf_printf(&j->out->problems,
                    "%s.%s can't be written, since the org computes it: use a field that is no "
                    "formula and no Auto Number\n",
@@ -257,7 +266,7 @@ static void judge_key(const struct judge *j, const char *name, json_t *field)
         buf_printf(&j->out->problems, "%s.%s is not unique: mark the field as Unique\n", j->object,
                    name);
     /* ids of 18 characters differ by more than case */
-    if (is_on(field, "unique") && !is_on(field, "caseSensitive"))
+    if (is_told(field, "unique") && !is_on(field, "caseSensitive"))
         buf_printf(&j->out->warnings,
                    "%s.%s is not case-sensitive: let its uniqueness treat \"ABC\" and \"abc\" as "
                    "different values\n",

@@ -403,6 +403,45 @@ static void what_cannot_be_asked_is_not_assumed(void **state)
     assert_int_equal(org_sees_all(x->conn, &sees_all, &x->e), ERR_BUSY);
 }
 
+static void an_org_that_cannot_describe_is_left_at_work(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct org_schema found;
+    struct org_state s;
+    for (size_t i = 0; i < OBJECTS_COUNT; i++)
+        will_refuse(x, 404, "NOT_FOUND");
+    will_refuse(x, 400, "INVALID_TYPE");
+    check(x, &found);
+    assert_string_equal(found.problems, "");
+    assert_contains(found.warnings, "no object can be described");
+    org_state_get(x->org, &s);
+    assert_false(s.stopped);
+}
+
+/* Fields by name alone. */
+static void what_a_describe_does_not_tell_is_not_held_against_the_org(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct org_schema found;
+    for (size_t i = 0; i < OBJECTS_COUNT; i++) {
+        json_t *whole = describe_json(OBJECTS[i], NULL), *fields = json_array();
+        for (size_t k = 0; k < json_array_size(json_object_get(whole, "fields")); k++) {
+            json_t *field = json_array_get(json_object_get(whole, "fields"), k);
+            json_array_append_new(fields,
+                                  json_pack("{s:O}", "name", json_object_get(field, "name")));
+        }
+        json_t *bare = json_pack("{s:o}", "fields", fields);
+        char *text = json_dumps(bare, 0);
+        fake_will(x->fake, 200, text);
+        free(text);
+        json_decref(bare);
+        json_decref(whole);
+    }
+    will_see_all(x);
+    check(x, &found);
+    assert_string_equal(found.problems, "");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup_with_rules, teardown)
@@ -416,6 +455,8 @@ int main(void)
         T(a_failure_keeps_what_was_known),
         T(seeing_all_takes_every_right),
         T(what_cannot_be_asked_is_not_assumed),
+        T(an_org_that_cannot_describe_is_left_at_work),
+        T(what_a_describe_does_not_tell_is_not_held_against_the_org),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
