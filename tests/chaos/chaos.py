@@ -78,7 +78,7 @@ class Around:
     def hide(self):
         hidden = self.dice.random() < 0.5
         if self.silent:  # what is unseen for a while may be taken as settled: only the reconcile comes back to it
-            self.world.org.call("POST", "/sim/permissions", {"hide_members": hidden})
+            self.world.org.call("POST", "/sim/permissions", {"hide_members": hidden, "no_view_all": ["Campaign"] if hidden else []})
             self.say(f"members hidden: {hidden}")
 
     def kill(self):

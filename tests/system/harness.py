@@ -310,6 +310,10 @@ class World:
         status, text = self.admin("/readyz")
         return status, json.loads(text)
 
+    def checked(self):
+        """Waits for the schema's check at the start, whose calls would be counted among others; its outcome."""
+        return wait_for("the schema to be checked", lambda: (s := self.ready()[1]["checks"]["schema"][0])["checked"] and s)
+
     def metric(self, name, **labels):
         """Sum of all series of that name whose labels contain the given ones."""
         total = 0.0

@@ -12,10 +12,6 @@ class Schema(Case):
     def schema(self, world):
         return world.ready()[1]["checks"]["schema"][0]
 
-    def checked(self, world):
-        wait_for("the schema to be checked", lambda: self.schema(world)["checked"])
-        return self.schema(world)
-
     def start(self, world, permissions=None, schema=None):
         """The daemon meets an org that is wrong from the beginning."""
         org = world.start_org()
@@ -31,7 +27,7 @@ class Schema(Case):
     def test_a_whole_org_costs_eight_calls_and_is_well(self):
         with World() as world:
             world.start()
-            found = self.checked(world)
+            found = world.checked()
             self.assertEqual((found["status"], found["problems"], found["warnings"]), ("ok", [], []))
             self.assertTrue(found["sees_all_records"])
             calls = world.org.stats()["api"]["by_operation"]
@@ -54,7 +50,7 @@ class Schema(Case):
         with World() as world:
             org = self.start(world, permissions, schema)
             campaign, _, _, _ = self.campaign(world)
-            found = self.checked(world)
+            found = world.checked()
             self.assertEqual(found["status"], "degraded")
             wants = [
                 "Campaign.Touchpoint_Start_Date__c does not exist, or this user can't see it",
@@ -77,7 +73,7 @@ class Schema(Case):
             self.assertEqual(org.touchpoints(campaign), [])
             self.repair(world)
             self.settled(world, campaign=campaign)
-            found = self.checked(world)
+            found = world.checked()
             self.assertEqual((found["status"], found["problems"], found["warnings"]), ("ok", [], []))
             self.assertFalse(world.ready()[1]["checks"]["orgs"][0]["stopped"])
 
@@ -86,7 +82,7 @@ class Schema(Case):
             org = world.start().org
             campaign, members, _, _ = self.campaign(world)
             self.settled(world, campaign=campaign)
-            self.checked(world)
+            world.checked()
             org.call("POST", "/sim/permissions", {"no_delete": [TOUCHPOINT]})
             org.update("Campaign", {"Id": campaign, SYNC: None})
             wait_for("the right to be named", lambda: self.schema(world)["problems"])
@@ -103,7 +99,7 @@ class Schema(Case):
             org.outbound(helper_trigger=False)
             campaign, members, leads, _ = self.campaign(world)
             self.settled(world, campaign=campaign)
-            found = self.checked(world)
+            found = world.checked()
             self.assertEqual((found["status"], found["sees_all_records"]), ("ok", False))
             self.assertIn("grant Read and View All on Campaign, View and Edit Converted Leads", found["warnings"][0])
             org.delete("Lead", leads[0])  # its member goes without a trace

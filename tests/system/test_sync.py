@@ -293,6 +293,7 @@ class Scale(Case):
             org = world.start().org
             campaign = org.call("POST", "/sim/load", {"campaigns": 1, "members": 5000, "seed": 3, "responded": 0.5, "dated": 0.2, "emails": 0.9,
                                                       "sync_type": None, "type": "Trade Show"})["campaigns"][0]
+            world.checked()
             org.call("POST", "/sim/stats/reset")
             org.update("Campaign", {"Id": campaign, SYNC: ALL})
             self.settled(world, campaign=campaign, limit_s=120)
