@@ -145,6 +145,23 @@ static enum err part_of(const struct parts *p, const struct call *call, json_t *
     return err;
 }
 
+static enum err walk_one_by_one(const struct parts *p, query_page_fn *page, void *ctx,
+                                struct error *e)
+{
+    enum err err = ERR_NONE;
+    for (size_t i = 0; err == ERR_NONE && i < p->count; i++)
+        err = query_walk(p->conn, &p->part[i].query, page, ctx, e);
+    return err;
+}
+
+/* The whole or its first part was refused, so nothing was handed on yet: its own request tells whether it is the
+ * query, or only queries inside a Composite. */
+static bool may_be_the_way(enum err err)
+{
+    return err == ERR_INVALID || err == ERR_NOT_FOUND || err == ERR_CONFIG ||
+           err == ERR_UNSUPPORTED;
+}
+
 static enum err walk_parts(const struct parts *p, query_page_fn *page, void *ctx, struct error *e)
 {
     struct buf path;
@@ -160,16 +177,18 @@ static enum err walk_parts(const struct parts *p, query_page_fn *page, void *ctx
                         .path = path.data,
                         .body = body};
     enum err err = org_call(p->conn, &call, &a, e);
+    bool alone = may_be_the_way(err);
     for (size_t i = 0; err == ERR_NONE && i < p->count; i++) {
         json_t *first = NULL;
         err = part_of(p, &call, a.root, i, &first, e);
+        alone = i == 0 && may_be_the_way(err);
         if (err == ERR_NONE)
             err = query_walk_on(p->conn, &p->part[i].query, first, page, ctx, e);
     }
     answer_release(&a);
     buf_release(&path);
     free(body);
-    return err;
+    return alone ? walk_one_by_one(p, page, ctx, e) : err;
 }
 
 enum err query_walk_in(struct org_conn *c, const struct query_in *in, query_page_fn *page,

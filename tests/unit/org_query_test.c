@@ -229,6 +229,24 @@ static void a_part_that_is_refused_ends_the_walk_as_a_request_would(void **state
     }
 }
 
+static void queries_that_are_refused_inside_a_composite_go_one_by_one(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    static const char *const parts[][2] = {
+        {"404", "[{\"errorCode\":\"NOT_FOUND\",\"message\":\"m\"}]"}, {"200", NOTHING}};
+    struct seen s = seen_new();
+    will_compose(x, parts, 2);
+    will_page(x, 1, NULL, LEAD_ROW(M1));
+    will_page(x, 1, NULL, LEAD_ROW(M2));
+    assert_int_equal(read_by_ids(x, 500, &s), ERR_NONE);
+    assert_int_equal(s.rows, 2);
+    assert_int_equal(fake_count(x->fake), 3);
+    will_refuse(x, 400, "INVALID_FIELD"); /* the whole; then each part as it is */
+    will_refuse(x, 400, "INVALID_FIELD");
+    assert_int_equal(read_by_ids(x, 500, &s), ERR_CONFIG);
+    buf_release(&s.text);
+}
+
 static void an_answer_without_one_result_a_part_is_not_understood(void **state)
 {
     static const char *const bad[] = {
@@ -308,6 +326,7 @@ int main(void)
         T(two_thousand_ids_cost_one_call),
         T(a_part_with_more_pages_is_read_to_its_end),
         T(a_part_that_is_refused_ends_the_walk_as_a_request_would),
+        T(queries_that_are_refused_inside_a_composite_go_one_by_one),
         T(an_answer_without_one_result_a_part_is_not_understood),
         T(lists_are_cut_at_15000_bytes_too),
         T(rules_with_more_fields_than_a_url_takes_are_a_wrong_configuration),
