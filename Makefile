@@ -82,7 +82,7 @@ demo: ## build, start a simulated org and the receiver, tell the whole story; KE
 	@$(MAKE) --no-print-directory daemon orgsim FLAVOUR=release
 	@tests/demo/demo.sh $(if $(KEEP),--keep)
 
-bench: ## measure the intake against nginx and a gSOAP peer; table and build/bench.json
+bench: ## measure the intake against nginx and a gSOAP peer, and the work against orgsim; table and build/bench.json
 	@tests/deps.sh bench
 	@$(MAKE) --no-print-directory daemon orgsim FLAVOUR=release
 	@tests/bench/bench.sh

@@ -1,4 +1,4 @@
-"""Measures touchpointd's intake against nginx and a gSOAP peer that run beside it: see README.md.
+"""Measures touchpointd's intake against nginx and a gSOAP peer that run beside it, and its work against orgsim: see README.md.
 
 Called by bench.sh, which has built what is needed. Prints a table, writes build/bench.json. Exit 0 when everything
 measured was right, whatever the figures; 1 when it was not (an answer that is no Ack, a server that does not start,
@@ -20,6 +20,7 @@ import tempfile
 import time
 
 import report
+import sync
 from servers import ORG, PATH, Broken, GsoapPeer, Nginx, Touchpointd, make_certificates
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -27,11 +28,13 @@ BUILD = ROOT / "build"
 TOOLS = BUILD / "bench"
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
+PARTS = os.environ.get("BENCH_PARTS", "intake sync").split()
 QUEUED = int(os.environ.get("BENCH_QUEUED", "1000000"))
 SYNCS = 500
 OPEN_CONNECTIONS = 4096
 TOP_UP_SECONDS_MAX = 60
 PARSE_SECONDS = 0.2
+DECIDE_SECONDS = 1
 # Share of a core that the servers which are not being measured may take: they have nothing to do.
 BYSTANDERS_MAX = 0.1
 BUSY_LOAD = 0.5
@@ -255,13 +258,18 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="run-", dir=TOOLS))  # the file system that build/ is on
     bench = Bench(folder)
     try:
-        figures = bench.run()
-        rows = report.rows(bench, figures)
+        figures, rows = {}, []
+        if "intake" in PARTS:
+            figures = bench.run()
+            rows = report.rows(bench, figures)
+        if "sync" in PARTS:
+            figures["sync"] = sync.SyncBench(say).run()
+            rows += sync.rows(figures["sync"], tool("decide", DECIDE_SECONDS))
         file = report.write_json(TOOLS, bench, figures, rows, ROUNDS, SECONDS)
         shutil.copyfile(file, BUILD / "bench.json")
         print(report.table(rows))
         say(f"{time.monotonic() - started:.0f} s; build/bench.json, kept as {file.relative_to(ROOT)}")
-    except Broken as e:
+    except (Broken, AssertionError) as e:
         bench.problems.append(str(e))
     finally:
         bench.stop()

@@ -11,6 +11,7 @@ cc=${CC:-gcc}
 flags=(-std=c17 -D_POSIX_C_SOURCE=200809L -O2 -g -pthread -iquote include -Wall -Wextra -Wpedantic -Wshadow
        -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes -Werror)
 read -ra xml <<<"$(pkg-config --libs libxml-2.0)"
+read -ra icu <<<"$(pkg-config --libs icu-i18n icu-uc)"
 read -ra gsoap_flags <<<"$(pkg-config --cflags gsoapssl)"
 read -ra gsoap_libs <<<"$(pkg-config --libs gsoapssl)"
 
@@ -20,6 +21,7 @@ lib=build/release/libtouchpoint.a
     -lssl -lcrypto "${xml[@]}"
 "$cc" "${flags[@]}" $here/parse.c $here/message.c $lib -o $out/parse "${xml[@]}"
 "$cc" "${flags[@]}" $here/fdatasync.c -o $out/fdatasync
+"$cc" "${flags[@]}" $here/decide.c $lib -o $out/decide "${icu[@]}" -lm
 
 soapcpp2 -1 -c -S -L -x -w -p outbound -d "$peer" $here/gsoap_peer/outbound.h >"$peer/soapcpp2.log" 2>&1 ||
     { cat "$peer/soapcpp2.log" >&2; exit 1; }
