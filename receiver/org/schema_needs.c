@@ -57,7 +57,8 @@ enum {
     NEED_WRITE = 1,
     NEED_FILTER = 2,
     NEED_SORT = 4,
-    NEED_WRITE_BACK = 8, /* only where the status is written back */
+    NEED_WRITE_BACK = 8, /* only where the status is written back, which is an extra: a member that
+                            can't be told fails no pass */
 };
 
 enum { ID_LENGTH = 18, MEDIUM_LENGTH = 40 /* Campaign.Type */, NAME_LENGTH = 80 };
@@ -145,6 +146,11 @@ static size_t length_by_policy(const struct policy *p, enum schema_name name)
         longest = sizeof "picklist:responded" - 1;
     for (size_t i = 0; name == SCHEMA_TP_RULE && i < p->rule_count; i++)
         raise_to(&longest, units(p->rules[i].name));
+    if (name == SCHEMA_STATUS_TEXT) {
+#define X(id, code, text) raise_to(&longest, sizeof "No Touchpoint: " text - 1);
+        REASONS(X)
+#undef X
+    }
     if (name == SCHEMA_TP_CHANNEL || name == SCHEMA_TP_CHANNEL_PATH)
         raise_to(&longest, units(p->default_channel));
     for (size_t i = 0; i < p->channel_count; i++) {
@@ -221,28 +227,28 @@ static bool judge_kind(const struct judge *j, const char *name, json_t *field, e
     return true;
 }
 
-static void judge_length(const struct judge *j, const char *name, json_t *field, size_t wanted)
+static void judge_length(const struct judge *j, struct buf *out, const char *name, json_t *field,
+                         size_t wanted)
 {
     json_t *length = json_object_get(field, "length");
     if (json_is_integer(length) && json_integer_value(length) < (json_int_t)wanted)
-        buf_printf(&j->out->problems,
+        buf_printf(out,
                    "%s.%s holds %lld characters, but up to %zu are written: lengthen the field\n",
                    j->object, name, (long long)json_integer_value(length), wanted);
 }
 
 /* Where the object as a whole can't be written, its fields say so too. */
-static void judge_writing(const struct judge *j, const char *name, json_t *field)
+static void judge_writing(const struct judge *j, struct buf *out, const char *name, json_t *field)
 {
     bool create = is_on(field, "createable") || !is_on(j->describe, "createable");
     bool update = is_on(field, "updateable") || !is_on(j->describe, "updateable");
     if (is_told(field, "calculated") || is_told(field, "autoNumber"))
-        buf_printf(&j->out->problems,
+        buf_printf(out,
                    "%s.%s can't be written, since the org computes it: use a field that is no "
                    "formula and no Auto Number\n",
                    j->object, name);
     else if (!create || !update)
-        buf_printf(&j->out->problems,
-                   "%s.%s can't be written by this user: grant Edit on the field\n", j->object,
+        buf_printf(out, "%s.%s can't be written by this user: grant Edit on the field\n", j->object,
                    name);
 }
 
@@ -292,11 +298,13 @@ static void judge_need(const struct judge *j, const struct need *need)
     if (need->name == SCHEMA_TP_KEY && need->field == NULL)
         judge_key(j, name, field);
     if ((need->flags & NEED_WRITE) != 0) {
+        struct buf *out =
+            (need->flags & NEED_WRITE_BACK) != 0 ? &j->out->warnings : &j->out->problems;
         size_t length = need->length;
         if (length == 0 && need->kind == KIND_PLAIN)
             length = length_by_policy(j->org->policy, need->name);
-        judge_length(j, name, field, length);
-        judge_writing(j, name, field);
+        judge_length(j, out, name, field, length);
+        judge_writing(j, out, name, field);
     }
     judge_use(j, name, field, need->flags);
 }
@@ -344,8 +352,8 @@ static void judge_access(const struct judge *j, enum schema_object object)
                          (object == OBJECT_MEMBER && i == 2 && j->org->config->write_back);
         if (!is_needed || is_on(j->describe, rows[i].attribute))
             continue;
-        /* helper records that stay are only in the way */
-        bool is_optional = object == OBJECT_DELETION && i == 3;
+        /* helper records that stay are only in the way, and a status is an extra */
+        bool is_optional = object != OBJECT_TOUCHPOINT && i > 0;
         buf_printf(is_optional ? &j->out->warnings : &j->out->problems,
                    "%s: its records can't be %s by this user: grant %s on the object\n", j->object,
                    rows[i].done, rows[i].right);

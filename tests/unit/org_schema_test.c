@@ -268,7 +268,8 @@ static void what_is_optional_is_a_warning(void **state)
     assert_int_equal(fake_count(x->fake), 8 * sizeof rows / sizeof rows[0]);
 }
 
-static void the_status_fields_are_needed_where_they_are_written_back(void **state)
+/* A member that can't be told fails no pass; a field that is not there does. */
+static void the_status_fields_are_looked_at_where_they_are_written_back(void **state)
 {
     struct fixture *x = fixture_of(state);
     static const struct change change = {"CampaignMember.Touchpoint_Status__c", "updateable",
@@ -278,12 +279,19 @@ static void the_status_fields_are_needed_where_they_are_written_back(void **stat
     will_see_all(x);
     check(x, &found);
     assert_string_equal(found.problems, "");
+    assert_string_equal(found.warnings, "");
     x->config.write_back = true;
     will_describe_all(x, &change);
     will_see_all(x);
     check(x, &found);
-    assert_contains(found.problems,
+    assert_string_equal(found.problems, "");
+    assert_contains(found.warnings,
                     "CampaignMember.Touchpoint_Status__c can't be written by this user");
+    static const struct change gone = {"CampaignMember.Touchpoint_Status__c", NULL, NULL};
+    will_describe_all(x, &gone);
+    will_see_all(x);
+    check(x, &found);
+    assert_contains(found.problems, "CampaignMember.Touchpoint_Status__c does not exist");
 }
 
 static void only_a_check_ends_the_stop_and_asks_what_was_wrong_first(void **state)
@@ -449,7 +457,7 @@ int main(void)
         T(an_org_that_has_all_is_left_at_work),
         T(each_need_that_is_not_met_is_a_sentence),
         T(what_is_optional_is_a_warning),
-        T(the_status_fields_are_needed_where_they_are_written_back),
+        T(the_status_fields_are_looked_at_where_they_are_written_back),
         T(only_a_check_ends_the_stop_and_asks_what_was_wrong_first),
         T(a_check_that_finds_nothing_ends_no_other_stop),
         T(a_failure_keeps_what_was_known),
