@@ -1,4 +1,5 @@
 """What the org lacks is named object by object and field by field, stops its work, and once it is repaired work goes on by itself."""
+import json
 import unittest
 
 import runner
@@ -6,6 +7,21 @@ from harness import World, wait_for
 from test_sync import ALL, SYNC, Case
 
 TOUCHPOINT = "Buyer_Touchpoint__c"
+
+
+class SchemaWorld(World):
+    """A world whose org is configured with a schema of its own."""
+
+    def __init__(self, schema):
+        super().__init__()
+        self.schema = schema
+
+    def write_config(self):
+        path = super().write_config()
+        config = json.loads(path.read_text())
+        config["orgs"][0]["schema"] = self.schema
+        path.write_text(json.dumps(config, indent=2))
+        return path
 
 
 class Schema(Case):
@@ -34,6 +50,23 @@ class Schema(Case):
             self.assertEqual(calls["describe"], 6)
             self.assertLessEqual(calls["query"], 3, "two about permissions, one for the time zone")
             self.assertEqual(world.ready()[1]["status"], "ok")
+
+    def test_the_other_preset_fits_the_fields_of_the_package(self):
+        with SchemaWorld("bizible2") as world:
+            org = world.start().org
+            self.assertEqual(world.checked()["problems"], [])
+            campaign, members, _, _ = self.campaign(world, None, bizible2__Bizible_Attribution_SyncType__c=ALL,
+                                                    bizible2__Touchpoint_Start_Date__c="2026-02-01")
+            org.update("CampaignMember", {"Id": members[0], "bizible2__Bizible_Touchpoint_Date__c": "2026-01-01T00:00:00Z"})
+            wait_for("all but the one before the start date", lambda: {t["Campaign_Member_Id__c"] for t in org.touchpoints(campaign)} == set(members[1:]))
+
+    def test_a_name_of_the_mapping_that_the_org_does_not_know_is_named_with_its_key(self):
+        with SchemaWorld({"base": "standard", "touchpoint.medium": "Way__c", "campaign.sync_type": "bizible2__Bizible_Attribution_SyncType__c"}) as world:
+            world.start()
+            wait_for("the problem", lambda: world.checked()["problems"])
+            self.assertEqual(world.checked()["problems"], [
+                f"{TOUCHPOINT}.Way__c does not exist, or this user can't see it: create it or grant Read on the field, "
+                "or correct its name (schema: touchpoint.medium)"])
 
     def test_all_that_is_missing_is_named_and_work_goes_on_once_it_is_repaired(self):
         permissions = {
