@@ -56,8 +56,8 @@ void janitor_set_gauges(void *daemon);
 MUST_USE enum err prober_start(struct prober **out, const struct daemon *d, struct error *e);
 void prober_stop(struct prober **p);
 
-/* schema_watch.c: checks the org's schema if that is due. Called now and then on the prober's thread
- * while the org answers. */
+/* schema_watch.c: checks the org's schema if that is due. Called now and then on the prober's
+ * thread while the org answers. */
 struct schema_watch { /* zero at first */
     int64_t next_boot_ms;
     bool was_stopped;

@@ -154,8 +154,8 @@ static enum err walk_one_by_one(const struct parts *p, query_page_fn *page, void
     return err;
 }
 
-/* The whole or its first part was refused, so nothing was handed on yet: its own request tells whether it is the
- * query, or only queries inside a Composite. */
+/* The whole or its first part was refused, so nothing was handed on yet: its own request tells
+ * whether it is the query, or only queries inside a Composite. */
 static bool may_be_the_way(enum err err)
 {
     return err == ERR_INVALID || err == ERR_NOT_FOUND || err == ERR_CONFIG ||

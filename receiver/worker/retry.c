@@ -1,8 +1,8 @@
 /*
  * Exponential back-off with full jitter (base 1 s, cap 2 h), so that many rows which failed
  * together do not come back together. The floor of a tenth keeps an unlucky draw from turning into
- * a busy loop. The default of 24 tries takes half a day as a rule, 22 hours at most; then the row is
- * FAILED.
+ * a busy loop. The default of 24 tries takes half a day as a rule and 22 hours at most; then
+ * the row is FAILED.
  */
 #include "worker_int.h"
 
