@@ -160,10 +160,18 @@ struct store_claim {
     struct store_hint *hints; /* ≤ STORE_SLICE_MAX, oldest first */
 };
 
+struct store_key {
+    char org[SFID_SIZE], key[SFID_SIZE];
+};
+
 struct store_claim_options {
     const char (*skip_orgs)[SFID_SIZE]; /* orgs that are paused, broken or at their limit (protocol
                                            rule 8) */
     size_t skip_count;
+    const char *only_org;              /* NULL: any */
+    const struct store_key *skip_keys; /* campaigns that rest */
+    size_t skip_key_count;
+    bool gathered; /* one of many claims at once: not counted among those that never settled */
     const char (*live_orgs)[SFID_SIZE]; /* orgs whose background work waits (their API budget) */
     size_t live_count;
 };

@@ -208,3 +208,15 @@ void decide(const struct campaign *c, const struct member *m, const struct polic
     for (size_t i = 0; i < sizeof STEPS / sizeof STEPS[0] && out->reason == REASON_NONE; i++)
         out->reason = STEPS[i](&f, out);
 }
+
+bool campaign_can_include(const struct campaign *c, const struct policy *p)
+{
+    enum sync_type type = sync_type_of(c->sync_type);
+    if (type == SYNC_ALL || type == SYNC_RESPONDED)
+        return true;
+    for (size_t i = 0; i < p->rule_count; i++) {
+        if (p->rules[i].include)
+            return true;
+    }
+    return false;
+}

@@ -37,19 +37,31 @@ static bool is_live_only(const struct store_claim_options *o, const char *org)
 
 static bool is_skipped(const struct store_claim_options *o, const char *org, int background)
 {
+    if (o->only_org != NULL && strcmp(o->only_org, org) != 0)
+        return true;
     return names(o->skip_orgs, o->skip_count, org) || (background && is_live_only(o, org));
 }
 
-/* The first lane of that org and class that is not leased. */
-static enum err look_at_front(struct sqlite_store *s, const char *org, int background,
-                              int64_t now_ms, struct search *found, struct error *e)
+static bool rests(const struct store_claim_options *o, const char *org, const char *key)
+{
+    for (size_t i = 0; i < o->skip_key_count; i++) {
+        if (strcmp(o->skip_keys[i].key, key) == 0 && strcmp(o->skip_keys[i].org, org) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The first lane of that org and class that is neither leased nor at rest. */
+static enum err look_at_front(struct sqlite_store *s, const struct store_claim_options *o,
+                              const char *org, int background, int64_t now_ms, struct search *found,
+                              struct error *e)
 {
     struct sql_query q = sql_query(&s->db, SQL_LANE_FRONT, "td", org, background);
     while (sql_next(&q)) {
         char key[SFID_SIZE];
         int64_t due = sqlite3_column_int64(q.st, 1);
         sql_text(&q, 0, key, sizeof key);
-        if (sqlite_lease_on(s, org, key) != NULL)
+        if (sqlite_lease_on(s, org, key) != NULL || rests(o, org, key))
             continue;
         int64_t rank = due + (background ? STORE_BACKGROUND_MS : 0);
         if (due > now_ms) {
@@ -88,7 +100,7 @@ static enum err search(struct sqlite_store *s, const struct store_claim_options 
             return err;
         for (int background = 0; background <= 1 && err == ERR_NONE; background++) {
             if (!is_skipped(o, org, background))
-                err = look_at_front(s, org, background, now_ms, found, e);
+                err = look_at_front(s, o, org, background, now_ms, found, e);
         }
         if (err != ERR_NONE)
             return err;
@@ -193,15 +205,17 @@ static enum err fail_poison(struct sqlite_store *s, const char *org, const char 
     return sqlite_row_end(s, org, key, row, STORE_READY, STORE_FAILED, "poison", why, e);
 }
 
-/* Moves what was picked and brings the campaign's lanes up to date. */
+/* Moves what was picked and brings the campaign's lanes up to date. If the process dies with many
+ * claims that it gathered, that is hardly the fault of any: each is counted when it stands alone. */
 static enum err move(struct sqlite_store *s, const char *org, const char *key, int64_t now_ms,
-                     struct picked *p, struct error *e)
+                     bool gathered, struct picked *p, struct error *e)
 {
+    enum sql take = gathered ? SQL_TAKE_GATHERED : SQL_TAKE;
     enum err err = ERR_NONE;
     for (size_t i = 0; i < p->poison_count && err == ERR_NONE; i++)
         err = fail_poison(s, org, key, &p->poison[i], e);
     for (size_t i = 0; i < p->count && err == ERR_NONE; i++) {
-        err = sql_run(&s->db, e, SQL_TAKE, "i", p->hints[i].row);
+        err = sql_run(&s->db, e, take, "i", p->hints[i].row);
         if (err == ERR_NONE)
             err = sqlite_count(s, org, STORE_READY, STORE_LEASED, e);
     }
@@ -232,7 +246,7 @@ static enum err lease(struct sqlite_store *s, const char *org, const char *key, 
                               .has_echo = p->has_echo,
                               .more = p->left_some,
                               .count = p->count,
-                              .hints = p->hints};
+                              .hints = mem_resize(p->hints, p->count, sizeof *p->hints)};
     memcpy(c->org, l.org, sizeof c->org);
     memcpy(c->key, l.key, sizeof c->key);
     p->hints = NULL; /* given */
@@ -250,7 +264,7 @@ static enum err try_lane(struct sqlite_store *s, const struct search *at, int64_
     bool live_only = is_live_only(r->u.claim.options, at->org);
     enum err err = pick(s, at->org, at->key, now_ms, live_only, &p, e);
     if (err == ERR_NONE)
-        err = move(s, at->org, at->key, now_ms, &p, e);
+        err = move(s, at->org, at->key, now_ms, r->u.claim.options->gathered, &p, e);
     if (err == ERR_NONE && p.count > 0)
         err = lease(s, at->org, at->key, now_ms, r, &p, e);
     free(p.hints);

@@ -68,6 +68,7 @@
       SQL_CLAIM " AND background = 1 AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4")               \
     X(SQL_TAKE, "UPDATE notification SET state = 1, tries = tries + 1, unsettled = unsettled + 1 " \
                 "WHERE id = ?1")                                                                   \
+    X(SQL_TAKE_GATHERED, "UPDATE notification SET state = 1, tries = tries + 1 WHERE id = ?1")     \
     /* leases */                                                                                   \
     X(SQL_LEASE_PUT, "INSERT INTO lease (org, key, fence, in_flight) VALUES (?1, ?2, ?3, 0)")      \
     X(SQL_LEASE_MARK, "UPDATE lease SET in_flight = ?3 WHERE org = ?1 AND key = ?2")               \

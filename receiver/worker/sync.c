@@ -70,8 +70,6 @@ static enum err apply_decision(struct pass *p, const struct member *m, const str
     if (reason == REASON_NONE && loses_to_duplicate(p, m->id))
         reason = REASON_DUPLICATE_EMAIL;
 
-    if (d->reason == REASON_UNKNOWN_SYNC_TYPE)
-        p->unknown_sync_type(p->ctx, p->campaign->campaign.sync_type);
     status_want(p, m, reason);
     if (reason != REASON_NONE) {
         if (old != NULL)
@@ -320,6 +318,13 @@ static enum err guard_deletes(struct pass *p, struct error *e)
 
 /* ------------------------------------------------------------------ the two kinds of pass */
 
+void sync_note_type(const struct pass *p)
+{
+    const struct campaign *c = &p->campaign->campaign;
+    if (c->exists && sync_type_of(c->sync_type) == SYNC_UNKNOWN)
+        p->unknown_sync_type(p->ctx, c->sync_type);
+}
+
 static enum err finish(struct pass *p, struct error *e)
 {
     enum err err = write_flush(p, e);
@@ -334,6 +339,31 @@ static enum err finish(struct pass *p, struct error *e)
     return err == ERR_NONE ? write_delete_helpers(p, e) : err;
 }
 
+bool sync_needs_members(const struct pass *p)
+{
+    return org_config(p->org)->write_back ||
+           campaign_can_include(&p->campaign->campaign, p->options->policy);
+}
+
+/* A campaign that is not enabled and has no touchpoints: whoever its members are, nothing is to be
+ * done. */
+static bool has_nothing_to_do(const struct pass *p)
+{
+    return p->campaign->campaign.exists && p->existing.count == 0 && !sync_needs_members(p);
+}
+
+static enum err read_whole(struct pass *p, struct error *e)
+{
+    enum err err = ERR_NONE;
+    if (!p->campaign->campaign.exists || has_nothing_to_do(p))
+        return ERR_NONE;
+    if (p->options->policy->dedupe_email)
+        err = compare_members(p, e);
+    if (err == ERR_NONE)
+        err = org_read_members(p->conn, p->claim->key, NULL, 0, on_members, p, e);
+    return err;
+}
+
 static enum err start_whole(struct pass *p, struct error *e)
 {
     p->whole = true;
@@ -343,10 +373,8 @@ static enum err start_whole(struct pass *p, struct error *e)
     status_clear(p);
     guard_fingerprint(&p->campaign->campaign, p->options->policy_fingerprint, p->fingerprint);
     enum err err = org_read_touchpoints(p->conn, p->claim->key, NULL, 0, on_touchpoints, p, e);
-    if (err == ERR_NONE && p->campaign->campaign.exists && p->options->policy->dedupe_email)
-        err = compare_members(p, e);
-    if (err == ERR_NONE && p->campaign->campaign.exists)
-        err = org_read_members(p->conn, p->claim->key, NULL, 0, on_members, p, e);
+    if (err == ERR_NONE)
+        err = read_whole(p, e);
     if (err == ERR_NONE)
         err = settle_absent(p, true, e);
     return err == ERR_NONE ? finish(p, e) : err;
@@ -385,7 +413,7 @@ static enum err start_members(struct pass *p, struct error *e)
     if (n > 0)
         err = org_read_touchpoints(p->conn, NULL, (const char(*)[SFID_SIZE])ids, n, on_touchpoints,
                                    p, e);
-    if (n > 0 && err == ERR_NONE)
+    if (n > 0 && err == ERR_NONE && !has_nothing_to_do(p))
         err = org_read_members(p->conn, NULL, (const char(*)[SFID_SIZE])ids, n, on_members, p, e);
     if (err == ERR_NONE)
         err = settle_absent(p, false, e);
@@ -403,10 +431,11 @@ static enum err start_members(struct pass *p, struct error *e)
 enum err sync_run(struct pass *p, struct error *e)
 {
     enum err err = bulk_resume(p, e);
-    if (err == ERR_NONE)
+    if (err == ERR_NONE && p->campaign == NULL)
         err = org_read_campaign(p->conn, p->claim->key, &p->campaign, e);
     if (err != ERR_NONE)
         return err;
+    sync_note_type(p);
     if (!p->campaign->campaign.exists || asks_for_whole(p))
         return start_whole(p, e);
     return start_members(p, e);

@@ -1,50 +1,20 @@
 /*
- * The threads. Each claims a campaign, runs one pass over it and settles it, then claims the next.
- * Orgs that are stopped, held back or at their limit are passed over at the claim (protocol rule
- * 8): with several orgs none holds all threads. A stop lets each thread finish its current call;
- * the pass ends at the next one and its hints go back uncounted.
+ * The threads. Each claims a campaign, runs one pass over it and settles it, then claims the next
+ * (claim.c says which). A stop lets each thread finish its current call; the pass ends at the next
+ * one and its hints go back uncounted, and so do claims that wait for a thread.
  */
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "log.h"
 #include "mem.h"
+#include "pool_int.h"
 #include "timeutil.h"
-#include "worker_int.h"
 
-enum { IDLE_WAIT_MS = 1000, STORE_PAUSE_MS = 500, SYNC_TYPES_MAX = 32, SYNC_TYPE_SIZE = 64 };
-static const int64_t NS_PER_MS = 1000000, NS_PER_S = 1000000000;
+enum { STORE_PAUSE_MS = 500 };
 
-struct worker_org { /* one org as one thread sees it */
-    struct org_conn *conn;
-    struct zone *zone; /* opened at the first pass */
-};
-
-struct worker {
-    struct worker_pool *pool;
-    pthread_t thread;
-    struct worker_org
-        *orgs; /* options.org_count; conn may be read by worker_stop under the pool's lock */
-    struct store_claim *claim;      /* the current one; this thread only */
-    _Atomic int64_t turned_boot_ms; /* when the thread last gave a sign of life */
-};
-
-struct worker_pool {
-    struct worker_options options; /* read-only */
-    atomic_bool stopping;
-    atomic_uint running;  /* threads that have not ended */
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t freed; /* a pass ended, or the pool stops */
-    unsigned *active;     /* passes under way, by org */
-    char seen_types[SYNC_TYPES_MAX][SYNC_TYPE_SIZE];
-    size_t seen_type_count;
-    struct worker *workers; /* options.threads */
-    unsigned started;       /* main's thread only */
-};
-
-static void sign_of_life(struct worker *w)
+void sign_of_life(struct worker *w)
 {
     atomic_store(&w->turned_boot_ms, time_boot_ms());
 }
@@ -59,6 +29,9 @@ static enum err before_request(void *ctx, struct error *e)
     if (atomic_load(&w->pool->stopping))
         return error_set(e, ERR_STOPPED,
                          "the daemon is stopping; the work goes on after the start");
+    pthread_mutex_lock(&w->pool->lock);
+    gather_renew(w->pool);
+    pthread_mutex_unlock(&w->pool->lock);
     return store_renew(w->pool->options.store, w->claim, e);
 }
 
@@ -94,15 +67,7 @@ static enum err open_zone(struct worker_org *wo, struct error *e)
     return zone_open(&wo->zone, name, e);
 }
 
-static size_t org_index(const struct worker_pool *pool, const char *id)
-{
-    size_t i = 0;
-    while (i < pool->options.org_count && strcmp(org_config(pool->options.orgs[i])->id, id) != 0)
-        i++;
-    return i;
-}
-
-static enum err connect_org(struct worker *w, size_t i, struct error *e)
+enum err connect_org(struct worker *w, size_t i, struct error *e)
 {
     struct org_conn *conn = NULL;
     if (w->orgs[i].conn != NULL)
@@ -160,7 +125,7 @@ static enum err run_unknown_org(struct error *e)
                      "the organisation is no longer configured; its work waits until it is");
 }
 
-static enum budget org_budget(const struct worker_pool *pool, size_t i)
+enum budget org_budget(const struct worker_pool *pool, size_t i)
 {
     struct org_state state;
     org_state_get(pool->options.orgs[i], &state);
@@ -168,134 +133,51 @@ static enum budget org_budget(const struct worker_pool *pool, size_t i)
                      org_config(pool->options.orgs[i])->api_reserve_percent);
 }
 
-static void run_pass(struct worker *w, size_t org)
+struct pass new_pass(struct worker_pool *pool, struct store_claim *claim, size_t org)
 {
-    struct worker_pool *pool = w->pool;
     bool known = org < pool->options.org_count;
-    struct pass p = {
+    return (struct pass){
         .options = &pool->options,
         .org = known ? pool->options.orgs[org] : NULL,
-        .claim = w->claim,
+        .claim = claim,
         .deletes_only = known && org_budget(pool, org) == BUDGET_DELETES_ONLY,
         .unknown_sync_type = log_unknown_type,
         .ctx = pool,
     };
-    struct error why = {0}, e = {0};
-    int64_t started = time_boot_ms();
-    enum err result = known ? run_claim(w, &p, org, &why) : run_unknown_org(&why);
+}
 
-    if (known && (result == ERR_NONE || is_org_failure(result)) && result != ERR_STOPPED)
-        org_report(p.org, result, &why);
-    log_pass(&p, result, &why, time_boot_ms() - started);
-    enum err settled = settle_pass(&p, result, &why, &e);
+void end_pass(struct pass *p, enum err result, const struct error *why)
+{
+    struct error e = {0};
+    enum err settled = settle_pass(p, result, why, &e);
     if (settled != ERR_NONE && settled != ERR_STALE)
         log_error("a pass could not be settled; its lease runs out and the work is taken up again",
-                  "org", w->claim->org, "campaign", w->claim->key, "error", e.text, NULL);
-    pass_release(&p);
+                  "org", p->claim->org, "campaign", p->claim->key, "error", e.text, NULL);
+    pass_release(p);
 }
 
-/* ------------------------------------------------------------------ the claim */
-
-static bool is_at_limit(const struct worker_pool *pool, size_t i)
+void report_pass(struct org *org, enum err result, const struct error *why)
 {
-    unsigned most = org_config(pool->options.orgs[i])->max_concurrent;
-    struct org_state state;
-    org_state_get(pool->options.orgs[i], &state);
-    if (state.breaker_open)
-        most = 1; /* one probe at a time */
-    else if (pool->options.org_count > 1 && most >= pool->options.threads &&
-             pool->options.threads > 1)
-        most = pool->options.threads - 1;
-    return pool->active[i] >= most;
+    if (org != NULL && (result == ERR_NONE || is_org_failure(result)) && result != ERR_STOPPED)
+        org_report(org, result, why);
 }
 
-/* Milliseconds until the org's hold ends; 0: it is not held. */
-static int64_t hold_left_ms(const struct worker_pool *pool, size_t i)
+static void run_pass(struct worker *w, size_t org)
 {
-    struct org_state state;
-    org_state_get(pool->options.orgs[i], &state);
-    int64_t left = state.held_until_boot_ms - time_boot_ms();
-    return left > 0 ? left : 0;
+    struct pass p = new_pass(w->pool, w->claim, org);
+    struct error why = {0};
+    int64_t started = time_boot_ms();
+    p.campaign = w->campaign;
+    w->campaign = NULL;
+    enum err result = p.org != NULL ? run_claim(w, &p, org, &why) : run_unknown_org(&why);
+
+    report_pass(p.org, result, &why);
+    log_pass(&p, result, &why, time_boot_ms() - started);
+    end_pass(&p, result, &why);
+    claim_rest(w->pool, w->claim);
 }
 
-/* Orgs whose background work waits. */
-static size_t live_orgs(const struct worker_pool *pool, char (*live)[SFID_SIZE])
-{
-    size_t n = 0;
-    for (size_t i = 0; i < pool->options.org_count; i++) {
-        if (org_budget(pool, i) != BUDGET_FREE)
-            memcpy(live[n++], org_config(pool->options.orgs[i])->id, SFID_SIZE);
-    }
-    return n;
-}
-
-/* Fills skip with the orgs that may not work now; returns when to look again at the latest. */
-static int64_t skip_orgs(const struct worker_pool *pool, char (*skip)[SFID_SIZE], size_t *count)
-{
-    int64_t wait_ms = IDLE_WAIT_MS;
-    for (size_t i = 0; i < pool->options.org_count; i++) {
-        int64_t held_ms = hold_left_ms(pool, i);
-        if (held_ms == 0 && !is_at_limit(pool, i))
-            continue;
-        memcpy(skip[(*count)++], org_config(pool->options.orgs[i])->id, SFID_SIZE);
-        if (held_ms > 0 && held_ms < wait_ms)
-            wait_ms = held_ms;
-    }
-    return wait_ms;
-}
-
-/* Until an org may work again. store_wait would not do: what waits in the queue for a held org
- * would end it at once, again and again. Under the pool's lock. */
-static void wait_for_org(struct worker_pool *pool, int64_t wait_ms)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + wait_ms * NS_PER_MS;
-    until.tv_sec += (time_t)(ns / NS_PER_S);
-    until.tv_nsec = (long)(ns % NS_PER_S);
-    if (!atomic_load(&pool->stopping))
-        (void)pthread_cond_timedwait(&pool->freed, &pool->lock, &until);
-}
-
-/* Claims under the pool's lock, so that two threads never pass an org's limit together. *asked is
- * false when no org may work: then it has waited for one. */
-static enum err claim_one(struct worker *w, size_t *org, bool *asked, struct error *e)
-{
-    struct worker_pool *pool = w->pool;
-    char(*skip)[SFID_SIZE] = mem_array(pool->options.org_count, sizeof *skip);
-    char(*live)[SFID_SIZE] = mem_array(pool->options.org_count, sizeof *live);
-    struct store_claim_options o = {.skip_orgs = (const char(*)[SFID_SIZE])skip,
-                                    .live_orgs = (const char(*)[SFID_SIZE])live};
-    enum err err = ERR_NONE;
-
-    pthread_mutex_lock(&pool->lock);
-    int64_t wait_ms = skip_orgs(pool, skip, &o.skip_count);
-    o.live_count = live_orgs(pool, live);
-    *asked = o.skip_count < pool->options.org_count;
-    if (*asked)
-        err = store_claim(pool->options.store, &o, &w->claim, e);
-    else
-        wait_for_org(pool, wait_ms);
-    if (err == ERR_NONE && w->claim != NULL) {
-        *org = org_index(pool, w->claim->org);
-        if (*org < pool->options.org_count)
-            pool->active[*org]++;
-    }
-    pthread_mutex_unlock(&pool->lock);
-    free(live);
-    free(skip);
-    return err;
-}
-
-static void claim_ended(struct worker *w, size_t org)
-{
-    pthread_mutex_lock(&w->pool->lock);
-    if (org < w->pool->options.org_count)
-        w->pool->active[org]--;
-    pthread_cond_broadcast(&w->pool->freed);
-    pthread_mutex_unlock(&w->pool->lock);
-    store_claim_free(&w->claim);
-}
+/* ------------------------------------------------------------------ the threads */
 
 static void *worker_main(void *arg)
 {
@@ -304,18 +186,23 @@ static void *worker_main(void *arg)
     while (!atomic_load(&w->pool->stopping)) {
         struct error e = {0};
         size_t org = 0;
-        bool asked;
+        int64_t wait_ms;
+        enum next next;
         sign_of_life(w);
-        enum err err = claim_one(w, &org, &asked, &e);
+        enum err err = claim_next(w, &next, &org, &wait_ms, &e);
         if (err != ERR_NONE) {
             log_error("the store gives no work; trying again", "error", e.text, NULL);
             store_wait(store, STORE_PAUSE_MS);
-        } else if (w->claim != NULL) {
-            run_pass(w, org);
-            claim_ended(w, org);
-        } else if (asked) {
-            store_wait(store, IDLE_WAIT_MS);
+            continue;
         }
+        if (next == NEXT_WAIT)
+            store_wait(store, wait_ms);
+        if (next == NEXT_GATHER)
+            gather_run(w, org);
+        if (w->claim != NULL)
+            run_pass(w, org);
+        if (next == NEXT_PASS || next == NEXT_GATHER)
+            claim_ended(w, org);
     }
     atomic_fetch_sub(&w->pool->running, 1);
     return NULL;
@@ -343,7 +230,8 @@ static void pool_free(struct worker_pool *pool)
     }
     pthread_cond_destroy(&pool->freed);
     pthread_mutex_destroy(&pool->lock);
-    free(pool->active);
+    gather_give_back(pool, pool->first, "the daemon is stopping; the work goes on after the start");
+    free(pool->orgs);
     free(pool->workers);
     free(pool);
 }
@@ -352,7 +240,8 @@ enum err worker_start(struct worker_pool **out, const struct worker_options *o, 
 {
     struct worker_pool *pool = mem_alloc(sizeof *pool);
     pool->options = *o;
-    pool->active = mem_array(o->org_count, sizeof *pool->active);
+    pool->orgs = mem_array(o->org_count, sizeof *pool->orgs);
+    pool->last = &pool->first;
     pool->workers = mem_array(o->threads, sizeof *pool->workers);
     pthread_mutex_init(&pool->lock, NULL);
     init_cond(&pool->freed);

@@ -1,7 +1,9 @@
 /*
  * worker_int - inside the worker: one pass over one claim, and the pieces it is made of
  *
- *   worker.c     threads: claim, run the pass, settle
+ *   worker.c     threads: claim, run the pass, settle (pool_int.h: what they share)
+ *   claim.c      what a thread does next
+ *   gather.c     many claims at once, most of which have nothing to do
  *   expand.c     hints without a campaign become member hints (protocol rule 7); writes nothing to
  *                the org
  *   reconcile.c  a background hint for every campaign that may or should have touchpoints
@@ -227,8 +229,12 @@ MUST_USE enum err bulk_deletes(struct pass *p, struct error *e);
 
 /* Claimed hints without a campaign. */
 MUST_USE enum err expand_run(struct pass *p, struct error *e);
-/* A claimed campaign. */
+/* A claimed campaign. Its row is read unless p->campaign is there (gather.c). */
 MUST_USE enum err sync_run(struct pass *p, struct error *e);
+/* Whether the campaign's members matter even if it has no touchpoints. */
+bool sync_needs_members(const struct pass *p);
+/* Tells of a setting that is not known. */
+void sync_note_type(const struct pass *p);
 
 /* reconcile.c: a claimed reconcile becomes background hints; what a reconcile's pass wrote. */
 MUST_USE enum err reconcile_expand(struct pass *p, struct error *e);
