@@ -163,6 +163,53 @@ static void orgs_to_skip_are_passed_over(void **state)
     settle_applied(f, &c);
 }
 
+static void campaigns_at_rest_and_other_orgs_are_passed_over(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    struct store_key rest = {0};
+    struct store_claim *c = NULL;
+    struct store_claim_options o = {.only_org = org_id(1), .skip_keys = &rest, .skip_key_count = 1};
+    memcpy(rest.org, org_id(1), SFID_SIZE);
+    memcpy(rest.key, campaign_id(1), SFID_SIZE);
+    for (unsigned org = 1; org <= 2; org++) {
+        const struct store_item item = member_item(org, 1);
+        assert_int_equal(put_items(f, org_id(org), &item, 1).stored, 1);
+    }
+    EXPECT_OK(store_claim(f->store, &o, &c, &e));
+    assert_null(c);
+    o.only_org = NULL; /* the other org's campaign of the same id does not rest */
+    EXPECT_OK(store_claim(f->store, &o, &c, &e));
+    assert_non_null(c);
+    assert_string_equal(c->org, org_id(2));
+    settle_applied(f, &c);
+    o = (struct store_claim_options){.only_org = org_id(1)};
+    EXPECT_OK(store_claim(f->store, &o, &c, &e));
+    assert_non_null(c);
+    settle_applied(f, &c);
+}
+
+/* A process that dies with many claims in hand must not turn them into poison. */
+static void gathered_claims_that_are_lost_do_not_count_against_their_hints(void **state)
+{
+    struct fixture *f = *state;
+    const struct store_claim_options o = {.gathered = true};
+    put_member(f, 1, 1);
+    put_member(f, 2, 1);
+    for (int i = 0; i < 2 * STORE_ALONE_AFTER + 1; i++) {
+        struct error e = {0};
+        struct store_claim *c = NULL;
+        EXPECT_OK(store_claim(f->store, &o, &c, &e));
+        assert_non_null(c);
+        assert_int_equal(c->count, 2);
+        assert_int_equal(c->hints[0].tries, i + 1);
+        lose(&c);
+        shift(f, LEASE_MS + SECOND_MS);
+    }
+    struct store_claim *c = claim_on(f, 1, 2);
+    settle_applied(f, &c);
+}
+
 static void hints_without_a_campaign_have_a_key_of_their_own(void **state)
 {
     struct fixture *f = *state;
@@ -246,6 +293,8 @@ int main(void)
         TEST(a_leased_campaign_is_nobody_elses),
         TEST(two_orgs_may_have_a_campaign_of_the_same_id),
         TEST(orgs_to_skip_are_passed_over),
+        TEST(campaigns_at_rest_and_other_orgs_are_passed_over),
+        TEST(gathered_claims_that_are_lost_do_not_count_against_their_hints),
         TEST(hints_without_a_campaign_have_a_key_of_their_own),
         TEST(a_claim_is_bounded_and_says_that_more_is_due),
         TEST(exactly_a_slice_leaves_nothing),
