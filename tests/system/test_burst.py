@@ -30,6 +30,8 @@ class Burst(unittest.TestCase):
     def setUp(self):
         self.world = World(org_options={"latency_ms": LATENCY_MS}).start()
         self.addCleanup(self.world.stop)
+        self.world.checked()
+        self.world.org.call("POST", "/sim/stats/reset")
 
     def drained(self):
         wait_for("the queue to be empty", lambda: not self.world.rows(
