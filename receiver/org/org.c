@@ -184,6 +184,10 @@ static void note_failure(struct org *o, enum err outcome, const struct error *e)
     bool stops = effect_of(outcome) == EFFECT_STOP;
     bool is_held = o->state.held_until_boot_ms > now;
 
+    if (outcome == ERR_CONFIG && o->schema.problems[0] != '\0') {
+        stop_for_schema(o); /* the check says it better, and all of it */
+        return;
+    }
     if (stops) {
         if (!is_held || !o->state.stopped)
             o->state.held_until_boot_ms = now + HOLD_MAX_MS;

@@ -325,6 +325,23 @@ static void only_a_check_ends_the_stop_and_asks_what_was_wrong_first(void **stat
     assert_string_equal(s.problem, "");
 }
 
+static void a_pass_that_met_the_same_says_nothing_over_it(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct change change = {.where = "Campaign.Touchpoint_Start_Date__c"};
+    struct org_schema found;
+    struct org_state s;
+    will_describe_all(x, &change);
+    will_see_all(x);
+    check(x, &found);
+    assert_contains(found.problems, "Campaign.Touchpoint_Start_Date__c does not exist");
+    (void)error_set(&x->e, ERR_CONFIG, "query: no such column");
+    org_report(x->org, ERR_CONFIG, &x->e);
+    org_state_get(x->org, &s);
+    assert_true(s.stopped);
+    assert_contains(s.problem, "Campaign.Touchpoint_Start_Date__c does not exist");
+}
+
 static void a_check_that_finds_nothing_ends_no_other_stop(void **state)
 {
     struct fixture *x = fixture_of(state);
@@ -459,6 +476,7 @@ int main(void)
         T(what_is_optional_is_a_warning),
         T(the_status_fields_are_looked_at_where_they_are_written_back),
         T(only_a_check_ends_the_stop_and_asks_what_was_wrong_first),
+        T(a_pass_that_met_the_same_says_nothing_over_it),
         T(a_check_that_finds_nothing_ends_no_other_stop),
         T(a_failure_keeps_what_was_known),
         T(seeing_all_takes_every_right),
