@@ -94,7 +94,7 @@ enum err spool_read(struct spool *s, const struct spool_entry *entry, struct spo
 {
     if (fseeko(s->file, entry->at, SEEK_SET) != 0)
         return failed(e);
-    size_t used = 0, start[TEXTS];
+    size_t used = 0, start[TEXTS] = {0};
     for (size_t i = 0; i < TEXTS; i++) {
         start[i] = used;
         int c;
