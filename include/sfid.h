@@ -23,4 +23,9 @@ bool sfid_normalise(const char *s, size_t n, char out[SFID_SIZE]);
 /* True if id (18, normalised) begins with the three-character key prefix, e.g. "701". */
 bool sfid_has_prefix(const char *id, const char *prefix);
 
+/* For qsort and bsearch over char [][SFID_SIZE]. */
+int sfid_compare(const void *a, const void *b);
+/* Sorts n ids (n may be 0) and drops those that come again; how many are left. */
+size_t sfid_sort_unique(char (*ids)[SFID_SIZE], size_t n);
+
 #endif

@@ -13,14 +13,21 @@
 #ifndef TP_TIMEUTIL_H
 #define TP_TIMEUTIL_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #define TIME_NONE INT64_MIN /* "no instant" and "no day" */
 
 int64_t time_wall_ms(void);
 int64_t time_boot_ms(void);
+
+/* A condition variable whose timed waits no set clock moves, and the moment in ms (>= 0) from now
+ * to wait until. */
+void time_cond_init(pthread_cond_t *c);
+struct timespec time_cond_after(int64_t ms);
 
 /* Exactly n bytes: 2026-01-15T09:30:00.000Z | …+0000 | …+01:00 | without fraction. False leaves
  * *at_ms alone. */

@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "log.h"
 #include "mem.h"
@@ -68,9 +67,7 @@ static void probe_one(struct prober *p, size_t i)
 /* Waits at most a second under the lock; false when stopping. */
 static bool wait_a_second(struct prober *p)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += 1;
+    struct timespec until = time_cond_after(1000);
     pthread_mutex_lock(&p->lock);
     if (!p->stopping)
         (void)pthread_cond_timedwait(&p->wake, &p->lock, &until);
@@ -109,16 +106,6 @@ static void *prober_main(void *arg)
     return NULL;
 }
 
-/* On a clock that nobody sets. */
-static void init_cond(pthread_cond_t *c)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(c, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
 enum err prober_start(struct prober **out, const struct daemon *d, struct error *e)
 {
     struct prober *p = mem_alloc(sizeof *p);
@@ -127,7 +114,7 @@ enum err prober_start(struct prober **out, const struct daemon *d, struct error 
     p->count = d->config->org_count;
     p->probed = mem_array(p->count, sizeof *p->probed);
     pthread_mutex_init(&p->lock, NULL);
-    init_cond(&p->wake);
+    time_cond_init(&p->wake);
     if (pthread_create(&p->thread, NULL, prober_main, p) != 0) {
         free(p->probed);
         free(p);

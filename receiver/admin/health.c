@@ -218,15 +218,18 @@ static enum level check_holds(const struct admin *a, json_t *checks)
     return level;
 }
 
-static void report_queue(const struct admin *a, json_t *checks)
+/* How much waits, and for how long, by org; where that can't be read, why. */
+static enum level check_queue(const struct admin *a, json_t *checks)
 {
     struct store_org_stats stats[ORGS_MAX];
     struct error e;
     size_t count = 0;
     int64_t now = time_wall_ms();
+    if (store_stats(a->options.store, stats, ORGS_MAX, &count, &e) != ERR_NONE) {
+        json_object_set_new(checks, "queue", check(LEVEL_DEGRADED, e.text));
+        return LEVEL_DEGRADED;
+    }
     json_t *list = json_array();
-    if (store_stats(a->options.store, stats, ORGS_MAX, &count, &e) != ERR_NONE)
-        count = 0;
     for (size_t i = 0; i < count; i++) {
         int64_t oldest = stats[i].oldest_due_received_at_ms;
         double age = oldest == TIME_NONE || oldest > now ? 0 : (double)(now - oldest) / 1000;
@@ -236,6 +239,7 @@ static void report_queue(const struct admin *a, json_t *checks)
                                               (json_int_t)stats[i].failed, "oldest_seconds", age));
     }
     json_object_set_new(checks, "queue", list);
+    return LEVEL_OK;
 }
 
 const char *health_status(const struct admin *a, json_t **details)
@@ -249,12 +253,11 @@ const char *health_status(const struct admin *a, json_t **details)
     level = worse(level, check_schemas(a, checks));
     level = worse(level, check_reconciles(a, checks));
     level = worse(level, check_holds(a, checks));
-    if (details != NULL) {
-        report_queue(a, checks);
+    level = worse(level, check_queue(a, checks));
+    if (details != NULL)
         *details = checks;
-    } else {
+    else
         json_decref(checks);
-    }
     return LEVELS[level];
 }
 

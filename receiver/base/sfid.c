@@ -4,6 +4,7 @@
  */
 #include "sfid.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static bool is_id_char(char c)
@@ -51,4 +52,20 @@ bool sfid_normalise(const char *s, size_t n, char out[SFID_SIZE])
 bool sfid_has_prefix(const char *id, const char *prefix)
 {
     return strncmp(id, prefix, 3) == 0;
+}
+
+int sfid_compare(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+size_t sfid_sort_unique(char (*ids)[SFID_SIZE], size_t n)
+{
+    size_t kept = 0;
+    qsort(ids, n, sizeof *ids, sfid_compare);
+    for (size_t i = 0; i < n; i++) {
+        if (kept == 0 || strcmp(ids[i], ids[kept - 1]) != 0)
+            memmove(ids[kept++], ids[i], SFID_SIZE);
+    }
+    return kept;
 }

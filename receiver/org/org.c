@@ -41,16 +41,6 @@ void org_global_init(void)
     pthread_once(&once, setup_once);
 }
 
-/* Waits are bounded by time that never steps. */
-static void init_changed(pthread_cond_t *changed)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 enum err org_new(struct org **out, const struct config_org *c, const struct policy *policy,
                  int64_t request_timeout_ms, struct error *e)
 {
@@ -62,7 +52,7 @@ enum err org_new(struct org **out, const struct config_org *c, const struct poli
     o->state.api_used = -1;
     o->state.api_limit = -1;
     pthread_mutex_init(&o->lock, NULL);
-    init_changed(&o->changed);
+    time_cond_init(&o->changed);
     enum err err = auth_init(o, e);
     if (err != ERR_NONE) {
         org_free(&o);

@@ -3,11 +3,9 @@
  */
 #include "org_int.h"
 
-#include <time.h>
-
 #include "timeutil.h"
 
-enum { POLL_GROWTH_MAX = 30, NS_PER_MS = 1000000, NS_PER_S = 1000000000 };
+enum { POLL_GROWTH_MAX = 30 };
 
 int64_t org_poll_delay_ms(const struct org *o, unsigned polls)
 {
@@ -25,23 +23,13 @@ static int64_t bounded_by_lease(const struct org_conn *c, int64_t ms)
     return half < ms ? half : ms;
 }
 
-static void add_ms(struct timespec *at, int64_t ms)
-{
-    int64_t ns = at->tv_nsec + ms % 1000 * NS_PER_MS;
-    at->tv_sec += (time_t)(ms / 1000 + ns / NS_PER_S);
-    at->tv_nsec = (long)(ns % NS_PER_S);
-}
-
 enum err org_wait(struct org_conn *c, int64_t ms, struct error *e)
 {
     struct org *o = c->org;
-    struct timespec until;
     int timed_out = 0;
 
     ms = bounded_by_lease(c, ms);
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    if (ms > 0)
-        add_ms(&until, ms);
+    struct timespec until = time_cond_after(ms > 0 ? ms : 0);
     pthread_mutex_lock(&o->lock);
     while (timed_out == 0 && !atomic_load(&c->aborted))
         timed_out = pthread_cond_timedwait(&o->changed, &o->lock, &until);

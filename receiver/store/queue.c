@@ -8,10 +8,12 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "timeutil.h"
+
 void store_queue_init(struct store_queue *q, size_t put_max)
 {
     pthread_mutex_init(&q->lock, NULL);
-    store_cond_init(&q->work);
+    time_cond_init(&q->work);
     pthread_cond_init(&q->answered, NULL);
     q->put_first = NULL;
     q->put_last = &q->put_first;
@@ -120,7 +122,7 @@ static void take_puts(struct store_queue *q, struct store_batch *out, size_t not
 bool store_queue_take(struct store_queue *q, struct store_batch *out, size_t notifications_max,
                       int64_t max_ms)
 {
-    struct timespec until = store_cond_time(max_ms);
+    struct timespec until = time_cond_after(max_ms);
     *out = (struct store_batch){0};
     pthread_mutex_lock(&q->lock);
     int rc = 0;

@@ -141,10 +141,6 @@ struct store_waiters {
     bool closed;
 };
 
-/* Condition variables on the monotonic clock, and the moment in ms from now. */
-void store_cond_init(pthread_cond_t *c);
-struct timespec store_cond_time(int64_t ms);
-
 void store_waiters_init(struct store_waiters *w);
 void store_waiters_release(struct store_waiters *w);
 void store_waiters_wake(struct store_waiters *w);

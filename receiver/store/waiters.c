@@ -7,29 +7,7 @@
  */
 #include "store_int.h"
 
-enum { MS_PER_S = 1000, NS_PER_MS = 1000000 };
-
-void store_cond_init(pthread_cond_t *c)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(c, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
-struct timespec store_cond_time(int64_t ms)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / MS_PER_S);
-    until.tv_nsec += (long)(ms % MS_PER_S) * NS_PER_MS;
-    if (until.tv_nsec >= MS_PER_S * NS_PER_MS) {
-        until.tv_sec++;
-        until.tv_nsec -= MS_PER_S * NS_PER_MS;
-    }
-    return until;
-}
+#include "timeutil.h"
 
 /* This thread's last wait and claim. */
 static _Thread_local struct {
@@ -43,13 +21,13 @@ static uint64_t first_generation(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * MS_PER_S * NS_PER_MS + (uint64_t)now.tv_nsec;
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 void store_waiters_init(struct store_waiters *w)
 {
     pthread_mutex_init(&w->lock, NULL);
-    store_cond_init(&w->moved);
+    time_cond_init(&w->moved);
     w->generation = first_generation();
     w->closed = false;
 }
@@ -113,7 +91,7 @@ void store_wait(struct store *s, int64_t max_ms)
             left = mine.next_boot_ms - now;
         if (w->closed || w->generation != mine.generation || left <= 0)
             break;
-        struct timespec until = store_cond_time(left);
+        struct timespec until = time_cond_after(left);
         (void)pthread_cond_timedwait(&w->moved, &w->lock, &until);
     }
     go_on_from_here(w);

@@ -10,14 +10,12 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "mem.h"
 #include "pool_int.h"
 #include "timeutil.h"
 
 enum { REST_FROM_HINTS = 20, REST_MS = 1000 };
-static const int64_t NS_PER_MS = 1000000, NS_PER_S = 1000000000;
 
 static size_t org_index(const struct worker_pool *pool, const char *id)
 {
@@ -135,11 +133,7 @@ static void sort_orgs(struct search *s, struct worker_pool *pool)
  * would end it at once, again and again. Under the pool's lock. */
 static void wait_for_org(struct worker_pool *pool, int64_t wait_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + wait_ms * NS_PER_MS;
-    until.tv_sec += (time_t)(ns / NS_PER_S);
-    until.tv_nsec = (long)(ns % NS_PER_S);
+    struct timespec until = time_cond_after(wait_ms);
     if (!atomic_load(&pool->stopping))
         (void)pthread_cond_timedwait(&pool->freed, &pool->lock, &until);
 }

@@ -54,12 +54,7 @@ static int64_t received_for(const struct pass *p, const char *record)
         if (strcmp(h->record_id, record) == 0 || strcmp(h->subject_id, record) == 0)
             return h->received_at_ms;
     }
-    return p->claim->count > 0 ? p->claim->hints[0].received_at_ms : 0;
-}
-
-static enum err flush_if_many(struct pass *p, struct error *e)
-{
-    return p->move_count >= MOVES_FLUSH ? settle_moves(p, e) : ERR_NONE;
+    return pass_received(p);
 }
 
 /* ------------------------------------------------------------------ people */
@@ -70,7 +65,7 @@ static enum err on_memberships(void *ctx, const struct org_membership *m, size_t
     for (size_t i = 0; i < n; i++)
         pass_move(p, STORE_MEMBER, m[i].campaign_id, m[i].member_id, "",
                   received_for(p, m[i].person_id));
-    return flush_if_many(p, e);
+    return settle_many_moves(p, e);
 }
 
 static enum err expand_people(struct pass *p, enum org_membership_by by, const struct ids *people,
@@ -110,7 +105,7 @@ static enum err on_own_memberships(void *ctx, const struct org_membership *m, si
     for (size_t i = 0; i < n; i++)
         pass_move(p, STORE_MEMBER, m[i].campaign_id, m[i].member_id, "",
                   received_for(p, m[i].member_id));
-    return flush_if_many(p, e);
+    return settle_many_moves(p, e);
 }
 
 /* The stored campaign, or where that was lost the lookup. */
@@ -131,7 +126,7 @@ static enum err on_their_touchpoints(void *ctx, const struct org_touchpoint *t, 
         if (sfid_normalise(t[i].key, strlen(t[i].key), member) && campaign_of(&t[i], campaign))
             pass_move(p, STORE_MEMBER, campaign, member, "", received_for(p, member));
     }
-    return flush_if_many(p, e);
+    return settle_many_moves(p, e);
 }
 
 static enum err expand_members(struct pass *p, const struct ids *members, struct error *e)
@@ -174,7 +169,7 @@ static enum err on_memberships_of_deleted(void *ctx, const struct org_membership
     struct deletions *d = ctx;
     for (size_t i = 0; i < n; i++)
         move_deletion(d, m[i].member_id, m[i].campaign_id);
-    return flush_if_many(d->pass, e);
+    return settle_many_moves(d->pass, e);
 }
 
 static enum err on_touchpoints_of_deleted(void *ctx, const struct org_touchpoint *t, size_t n,
@@ -186,7 +181,7 @@ static enum err on_touchpoints_of_deleted(void *ctx, const struct org_touchpoint
         if (campaign_of(&t[i], campaign))
             move_deletion(d, t[i].key, campaign);
     }
-    return flush_if_many(d->pass, e);
+    return settle_many_moves(d->pass, e);
 }
 
 /* Deletions whose messages named no campaign: the touchpoint does, if there is one, or the member

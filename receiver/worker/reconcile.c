@@ -16,24 +16,19 @@ struct survey {
     size_t campaigns; /* as they came: a campaign may come twice */
 };
 
-static enum err flush_if_many(struct pass *p, struct error *e)
-{
-    return p->move_count >= MOVES_FLUSH ? settle_moves(p, e) : ERR_NONE;
-}
-
 static enum err on_campaign(void *ctx, const char *id, struct error *e)
 {
     struct survey *s = ctx;
     s->campaigns++;
     pass_move(s->pass, STORE_CAMPAIGN, id, id, "", time_wall_ms());
-    return flush_if_many(s->pass, e);
+    return settle_many_moves(s->pass, e);
 }
 
 static enum err on_member(void *ctx, const char *id, struct error *e)
 {
     struct survey *s = ctx;
     pass_move(s->pass, STORE_MEMBER, "", id, "", time_wall_ms());
-    return flush_if_many(s->pass, e);
+    return settle_many_moves(s->pass, e);
 }
 
 enum err reconcile_expand(struct pass *p, struct error *e)

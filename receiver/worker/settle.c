@@ -225,6 +225,11 @@ enum err settle_moves(struct pass *p, struct error *e)
     return err;
 }
 
+enum err settle_many_moves(struct pass *p, struct error *e)
+{
+    return p->move_count >= MOVES_FLUSH ? settle_moves(p, e) : ERR_NONE;
+}
+
 /* ------------------------------------------------------------------ the settle */
 
 static enum err settle_last(struct pass *p, struct store_settle *x, struct error *e)

@@ -84,20 +84,15 @@ void status_release(struct statuses *s)
     *s = (struct statuses){0};
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
 static void drop_unsure(struct statuses *s)
 {
     size_t kept = 0;
     if (s->unsure_count == 0)
         return;
-    qsort(s->unsure, s->unsure_count, sizeof *s->unsure, compare_ids);
+    qsort(s->unsure, s->unsure_count, sizeof *s->unsure, sfid_compare);
     for (size_t i = 0; i < s->count; i++) {
         if (bsearch(s->rows[i].member_id, s->unsure, s->unsure_count, sizeof *s->unsure,
-                    compare_ids) == NULL)
+                    sfid_compare) == NULL)
             s->rows[kept++] = s->rows[i];
     }
     s->count = kept;

@@ -210,15 +210,6 @@ static void *worker_main(void *arg)
 
 /* ------------------------------------------------------------------ start and stop */
 
-static void init_cond(pthread_cond_t *c)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* a clock that is set does not matter */
-    pthread_cond_init(c, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
 static void pool_free(struct worker_pool *pool)
 {
     for (unsigned i = 0; i < pool->options.threads; i++) {
@@ -244,7 +235,7 @@ enum err worker_start(struct worker_pool **out, const struct worker_options *o, 
     pool->last = &pool->first;
     pool->workers = mem_array(o->threads, sizeof *pool->workers);
     pthread_mutex_init(&pool->lock, NULL);
-    init_cond(&pool->freed);
+    time_cond_init(&pool->freed);
     for (unsigned i = 0; i < o->threads; i++) {
         struct worker *w = &pool->workers[i];
         w->pool = pool;

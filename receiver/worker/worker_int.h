@@ -8,6 +8,7 @@
  *                the org
  *   reconcile.c  a background hint for every campaign that may or should have touchpoints
  *   sync.c       one campaign: read, decide, compare
+ *   absent.c     touchpoints whose member did not come
  *   existing.c   the campaign's touchpoints by key
  *   write.c      the differences, in calls of up to 1,000 rows, between write marks (rule 12)
  *   bulk.c       many differences, by bulk jobs; bulk_job.c: one such job, and those that a former
@@ -245,9 +246,15 @@ void reconcile_count_drift(const struct pass *p, const char *kind, size_t n);
 void pass_release(struct pass *p);
 void pass_move(struct pass *p, enum store_kind kind, const char *campaign, const char *record,
                const char *subject, int64_t received_at_ms);
+/* When the oldest claimed hint was received; 0: there is none. */
+int64_t pass_received(const struct pass *p);
 /* Notification id (or kind) of the claimed hint that stands for this member, else of the oldest
  * whole-campaign hint. */
 const char *pass_cause(const struct pass *p, const char *member_id);
+
+/* absent.c: dooms those of the existing touchpoints whose member was not seen and is known to be
+ * gone. look_elsewhere: the read was of one campaign, so members may be in another. */
+MUST_USE enum err absent_settle(struct pass *p, bool look_elsewhere, struct error *e);
 
 /* write.c */
 MUST_USE enum err write_want(struct pass *p, const struct touchpoint *t, const char *member_id,
@@ -288,6 +295,8 @@ MUST_USE enum err settle_pass(struct pass *p, enum err result, const struct erro
                               struct error *e);
 /* Stores the moves gathered so far as hints, without releasing the lease (expand.c). */
 MUST_USE enum err settle_moves(struct pass *p, struct error *e);
+/* The same once they are MOVES_FLUSH, so that memory is bounded. */
+MUST_USE enum err settle_many_moves(struct pass *p, struct error *e);
 
 /* A failure of the org as a whole: holds the work and consumes no try (protocol rule 17). */
 bool is_org_failure(enum err kind);

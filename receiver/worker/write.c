@@ -82,6 +82,11 @@ static const char *cause_name(const struct store_hint *h)
     return h->notification_id[0] != '\0' ? h->notification_id : store_kind_name(h->kind);
 }
 
+int64_t pass_received(const struct pass *p)
+{
+    return p->claim->count > 0 ? p->claim->hints[0].received_at_ms : 0;
+}
+
 const char *pass_cause(const struct pass *p, const char *member_id)
 {
     const char *cause = p->claim->count > 0 ? cause_name(&p->claim->hints[0]) : "hint";
@@ -336,26 +341,16 @@ static bool has_failed(const struct pass *p, const char *member_id)
     return false;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
 /* Helper records of the claimed hints that were applied, each once. */
 static size_t applied_helpers(const struct pass *p, char (*ids)[SFID_SIZE])
 {
-    size_t n = 0, kept = 0;
+    size_t n = 0;
     for (size_t i = 0; i < p->claim->count; i++) {
         const struct store_hint *h = &p->claim->hints[i];
         if (hint_has_helper(h) && !has_failed(p, h->subject_id))
             memcpy(ids[n++], h->record_id, SFID_SIZE);
     }
-    qsort(ids, n, sizeof *ids, compare_ids);
-    for (size_t i = 0; i < n; i++) {
-        if (i == 0 || strcmp(ids[i], ids[kept - 1]) != 0)
-            memmove(ids[kept++], ids[i], SFID_SIZE);
-    }
-    return kept;
+    return sfid_sort_unique(ids, n);
 }
 
 bool hint_has_helper(const struct store_hint *h)

@@ -12,28 +12,8 @@
 #include <string.h>
 
 #include "bulk.h"
+#include "campaign_fixture.h"
 #include "mem.h"
-#include "test_org.h"
-
-#define V "/services/data/v64.0"
-
-static struct test_org *org;
-static char campaign[SFID_SIZE];
-
-static int setup(void **state)
-{
-    (void)state;
-    org = test_org_new();
-    test_record(org, "Campaign", campaign, "{\"Name\":\"Expo\"}");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    test_org_free(&org);
-    return 0;
-}
 
 /* Works off all slices of all jobs. */
 static void drain(void)

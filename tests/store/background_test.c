@@ -74,21 +74,27 @@ static void a_hint_of_nobodys_claim_is_claimed_under_its_key(void **state)
     settle_applied(f, &c);
 }
 
-static void background_work_of_an_org_may_wait(void **state)
+/* NULL: no live work of the org is to be had. */
+static struct store_claim *claim_live(struct fixture *f)
 {
-    struct fixture *f = *state;
     struct error e = {0};
     struct store_claim *c = NULL;
     char orgs[1][SFID_SIZE];
     memcpy(orgs[0], f->org, SFID_SIZE);
     const struct store_claim_options live = {.live_orgs = (const char(*)[SFID_SIZE])orgs,
                                              .live_count = 1};
+    EXPECT_OK(store_claim(f->store, &live, &c, &e));
+    return c;
+}
+
+static void background_work_of_an_org_may_wait(void **state)
+{
+    struct fixture *f = *state;
     put_member(f, 90, 9);
     put_background(f, 1, 1);
-    EXPECT_OK(store_claim(f->store, &live, &c, &e));
-    assert_null(c);
+    assert_null(claim_live(f));
     put_member(f, 2, 2);
-    EXPECT_OK(store_claim(f->store, &live, &c, &e));
+    struct store_claim *c = claim_live(f);
     assert_non_null(c);
     assert_string_equal(c->key, campaign_id(2));
     settle_applied(f, &c);
@@ -101,16 +107,12 @@ static void background_work_of_an_org_that_may_wait_does_not_slip_in(void **stat
 {
     struct fixture *f = *state;
     struct error e = {0};
-    struct store_claim *c = NULL;
-    char orgs[1][SFID_SIZE];
-    memcpy(orgs[0], f->org, SFID_SIZE);
-    const struct store_claim_options live = {.live_orgs = (const char(*)[SFID_SIZE])orgs,
-                                             .live_count = 1};
+    struct store_claim *c;
     put_member(f, 90, 9);
     put_background(f, 1, 1);
     for (int i = 0; i < 2; i++) {
         put_member(f, 2 + (unsigned)i, 1);
-        EXPECT_OK(store_claim(f->store, &live, &c, &e));
+        c = claim_live(f);
         assert_non_null(c);
         assert_int_equal(c->count, 1);
         EXPECT_OK(store_write_begin(f->store, c, &e));
@@ -118,8 +120,7 @@ static void background_work_of_an_org_that_may_wait_does_not_slip_in(void **stat
         shift(f, ECHO_MS - MINUTE_MS);
     }
     shift(f, 2 * MINUTE_MS - ECHO_MS); /* past the time of the first echo alone */
-    EXPECT_OK(store_claim(f->store, &live, &c, &e));
-    assert_null(c);
+    assert_null(claim_live(f));
     c = claim_on(f, 1, 1);
     assert_true(c->hints[0].background);
     settle_applied(f, &c);

@@ -1,6 +1,7 @@
 /*
  * base: errors, buffers, ids, dates, metrics. Hermetic; no clock but where a clock is the subject.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -166,10 +167,57 @@ static void label_values_without_end_are_folded_into_one_series(void **state)
     assert_int_equal(metric_value(metric_series(METRIC_NOTIFICATIONS_DUPLICATE, "org1")), 1);
 }
 
+static void ids_are_sorted_and_kept_once(void **state)
+{
+    static const struct {
+        const char *in[4];
+        size_t n;
+        const char *want;
+    } rows[] = {
+        {{NULL}, 0, ""},           {{"b"}, 1, "b"},
+        {{"b", "a"}, 2, "ab"},     {{"b", "a", "b", "a"}, 4, "ab"},
+        {{"a", "a", "a"}, 3, "a"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char ids[4][SFID_SIZE] = {{0}}, got[5] = "";
+        for (size_t k = 0; k < rows[i].n; k++)
+            memcpy(ids[k], rows[i].in[k], 2);
+        size_t kept = sfid_sort_unique(ids, rows[i].n);
+        for (size_t k = 0; k < kept; k++)
+            memcpy(got + k, ids[k], 2);
+        assert_string_equal(got, rows[i].want);
+    }
+}
+
+static void a_timed_wait_ends_by_the_clock_that_nobody_sets(void **state)
+{
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t cond;
+    struct timespec now, until = time_cond_after(1999);
+    (void)state;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t left_ms = (until.tv_sec - now.tv_sec) * 1000 + (until.tv_nsec - now.tv_nsec) / 1000000;
+    assert_in_range(left_ms, 0, 1999);
+    assert_in_range(until.tv_nsec, 0, 999999999);
+    time_cond_init(&cond);
+    until = time_cond_after(1);
+    pthread_mutex_lock(&lock);
+    /* by the wall clock that moment would be decades ago */
+    assert_int_equal(pthread_cond_timedwait(&cond, &lock, &until), ETIMEDOUT);
+    pthread_mutex_unlock(&lock);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    assert_true(now.tv_sec > until.tv_sec ||
+                (now.tv_sec == until.tv_sec && now.tv_nsec >= until.tv_nsec));
+    pthread_cond_destroy(&cond);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_id_of_15_gets_its_checksum),
+        cmocka_unit_test(ids_are_sorted_and_kept_once),
+        cmocka_unit_test(a_timed_wait_ends_by_the_clock_that_nobody_sets),
         cmocka_unit_test(date_times_of_every_form_are_read),
         cmocka_unit_test(days_and_dates_go_back_and_forth),
         cmocka_unit_test(a_buffer_never_grows_past_its_maximum),

@@ -1,58 +1,8 @@
 /*
  * Many campaigns looked at together: one thread, a real store, an org that plays canned answers.
  */
-#include <stdatomic.h>
-#include <stdio.h>
-#include <time.h>
-
 #include "org_records.h"
-#include "timeutil.h"
-#include "worker.h"
-
-enum { WAIT_MAX_MS = 30000, LEASE_MS = 120000 };
-
-static struct store *store;
-static struct worker_pool *pool;
-static atomic_uint stored; /* puts that were committed */
-
-static void put_done(struct store_put *p)
-{
-    if (p->result == ERR_NONE)
-        atomic_fetch_add(&stored, 1);
-}
-
-static void pause_ms(long ms)
-{
-    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
-}
-
-static void make_id(const char *prefix, unsigned n, char out[SFID_SIZE])
-{
-    char text[16];
-    (void)snprintf(text, sizeof text, "%s%012u", prefix, n);
-    assert_true(sfid_normalise(text, 15, out));
-}
-
-/* A message about a member of each campaign 1 … n; durable when it returns. */
-static void put_members(struct fixture *x, unsigned n)
-{
-    struct store_item *items = mem_array(n, sizeof *items);
-    for (unsigned i = 0; i < n; i++) {
-        items[i] = (struct store_item){.kind = STORE_MEMBER, .object = "CampaignMember"};
-        make_id("04l", i + 1, items[i].notification_id);
-        make_id("00v", i + 1, items[i].record_id);
-        make_id("701", i + 1, items[i].campaign_id);
-    }
-    struct store_put p = {.items = items, .count = n, .done = put_done};
-    memcpy(p.org, x->config.id, sizeof p.org);
-    unsigned before = atomic_load(&stored);
-    assert_int_equal(store_put(store, &p, &x->e), ERR_NONE);
-    for (int waited = 0; atomic_load(&stored) == before; waited++) {
-        assert_in_range(waited, 0, WAIT_MAX_MS);
-        pause_ms(1);
-    }
-    free(items);
-}
+#include "worker_fixture.h"
 
 static void will_tell_campaigns(struct fixture *x, unsigned n, const char *sync_type)
 {
@@ -73,16 +23,7 @@ static void will_tell_campaigns(struct fixture *x, unsigned n, const char *sync_
 
 static void start(struct fixture *x)
 {
-    const struct worker_options wo = {.store = store,
-                                      .orgs = &x->org,
-                                      .org_count = 1,
-                                      .policy = &x->policy,
-                                      .policy_fingerprint = "0",
-                                      .threads = 1,
-                                      .max_tries = 24,
-                                      .max_delete_percent = 20,
-                                      .lease_ms = LEASE_MS};
-    assert_int_equal(worker_start(&pool, &wo, &x->e), ERR_NONE);
+    start_workers(x, 1);
 }
 
 static struct store_org_stats stats(struct fixture *x)
@@ -125,33 +66,7 @@ static int open_all(void **state)
     fixture_prepare(x);
     x->config.time_zone = "UTC";
     fixture_start(x, 30000);
-    char url[64];
-    (void)snprintf(url, sizeof url, "sqlite:%s/queue.db", x->dir);
-    const struct store_options so = {.url = url,
-                                     .lease_ms = LEASE_MS,
-                                     .echo_ms = 900000,
-                                     .keep_done_ms = INT64_C(14) * 86400000,
-                                     .keep_failed_ms = INT64_C(90) * 86400000,
-                                     .keep_ledger_ms = INT64_C(400) * 86400000,
-                                     .put_queue_max = 100};
-    assert_int_equal(store_open(&store, &so, &x->e), ERR_NONE);
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    struct fixture *x = *state;
-    static const char *const files[] = {"queue.db", "queue.db-wal", "queue.db-shm", "queue.db.lock",
-                                        "queue.db-lock"};
-    worker_stop(&pool, WAIT_MAX_MS);
-    store_close(&store);
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        char path[96];
-        (void)snprintf(path, sizeof path, "%s/%s", x->dir, files[i]);
-        (void)unlink(path); /* which of them are left is the store's business */
-    }
-    fixture_close(x);
-    free(x);
+    open_store(x);
     return 0;
 }
 
@@ -163,7 +78,7 @@ static void campaigns_that_are_not_enabled_cost_two_calls_together(void **state)
     struct fixture *x = fixture_of(state);
     size_t calls = 0;
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-        put_members(x, 100);
+        put_members(x, 1, 100);
         will_tell_campaigns(x, 100, settings[i]);
         will_page(x, 0, NULL, "");
         start(x);
@@ -184,7 +99,7 @@ static void campaigns_that_are_not_enabled_cost_two_calls_together(void **state)
 static void others_get_a_pass_of_their_own_with_the_row_that_was_read(void **state)
 {
     struct fixture *x = fixture_of(state);
-    put_members(x, 3);
+    put_members(x, 1, 3);
     /* together: 1 is enabled, 2 is not, 3 is not seen */
     will_page(x, 2, NULL,
               "{\"Id\":\"701000000000001AAA\",\"Name\":\"a\",\"Type\":null,"
@@ -227,7 +142,7 @@ static void a_stop_gives_back_what_was_gathered(void **state)
 {
     struct fixture *x = fixture_of(state);
     const struct fake_answer silent = {.kind = FAKE_SILENT};
-    put_members(x, 20);
+    put_members(x, 1, 20);
     will_tell_campaigns(x, 20, "null");
     fake_will_do(x->fake, &silent);
     start(x);
@@ -240,7 +155,7 @@ static void a_stop_gives_back_what_waits_for_a_thread(void **state)
 {
     struct fixture *x = fixture_of(state);
     const struct fake_answer silent = {.kind = FAKE_SILENT};
-    put_members(x, 20);
+    put_members(x, 1, 20);
     will_tell_campaigns(x, 20, "\"Include all Campaign Members\"");
     fake_will_do(x->fake, &silent); /* the first campaign's touchpoints */
     start(x);
@@ -253,7 +168,7 @@ static void a_failure_of_the_org_gives_all_back_and_holds_the_org_once(void **st
 {
     struct fixture *x = fixture_of(state);
     struct org_state org;
-    put_members(x, 20);
+    put_members(x, 1, 20);
     will_refuse(x, 503, "SERVER_UNAVAILABLE");
     start(x);
     fake_wait(x->fake, 1);
