@@ -173,3 +173,18 @@ enum err org_call(struct org_conn *c, const struct call *call, struct answer *a,
         auth_forget(c->org, second);
     return err;
 }
+
+/* ------------------------------------------------------------------ several in one */
+
+char *call_composite(json_t *subrequests)
+{
+    json_t *root = json_pack("{s:b,s:o}", "allOrNone", 0, "compositeRequest", subrequests);
+    char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    return text;
+}
+
+void call_reference(char out[CALL_REFERENCE_SIZE], size_t i)
+{
+    (void)snprintf(out, CALL_REFERENCE_SIZE, "part%zu", i);
+}

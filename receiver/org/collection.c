@@ -9,7 +9,6 @@
 #include "org_int.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +18,7 @@
 #include "timeutil.h"
 #include "touchpoints_int.h"
 
-enum { SUBREQUEST_URL_MAX = 8192, REFERENCE_MAX = 32 };
+enum { SUBREQUEST_URL_MAX = 8192 };
 
 struct write {
     struct org_conn *conn;
@@ -100,10 +99,10 @@ static void put_url(struct buf *url, const struct write *w, size_t from, size_t 
 static bool add_subrequest(json_t *list, const struct write *w, size_t from, size_t n)
 {
     struct buf url;
-    char reference[REFERENCE_MAX];
+    char reference[CALL_REFERENCE_SIZE];
     buf_init(&url, SUBREQUEST_URL_MAX);
     put_url(&url, w, from, n);
-    (void)snprintf(reference, sizeof reference, "part%zu", from / ORG_COLLECTION_MAX);
+    call_reference(reference, from / ORG_COLLECTION_MAX);
     bool has_body = w->kind != WRITE_DELETE;
     json_t *sub = json_pack("{s:s,s:s,s:s}", "method", has_body ? "PATCH" : "DELETE", "url",
                             url.data, "referenceId", reference);
@@ -131,10 +130,7 @@ static char *composite_body(const struct write *w)
         json_decref(list);
         return NULL;
     }
-    json_t *root = json_pack("{s:b,s:o}", "allOrNone", 0, "compositeRequest", list);
-    char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
-    json_decref(root);
-    return text;
+    return call_composite(list);
 }
 
 /* ------------------------------------------------------------------ the answer */
@@ -192,8 +188,8 @@ static bool read_parts(const struct write *w, json_t *root)
         size_t n = w->n - at < ORG_COLLECTION_MAX ? w->n - at : ORG_COLLECTION_MAX;
         json_t *part = json_array_get(parts, k);
         const char *reference = json_text(part, "referenceId");
-        char wanted[REFERENCE_MAX];
-        (void)snprintf(wanted, sizeof wanted, "part%zu", k);
+        char wanted[CALL_REFERENCE_SIZE];
+        call_reference(wanted, k);
         if ((reference != NULL && strcmp(reference, wanted) != 0) || !read_part(w, part, at, n))
             return false;
     }

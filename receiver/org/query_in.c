@@ -4,7 +4,6 @@
  * page of a walk like any other: its next pages are asked for one by one. A part that was refused
  * ends the walk with the error that it would have been as a request.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +11,7 @@
 #include "json_int.h"
 #include "query_int.h"
 
-enum { PARTS_MAX = 5, REFERENCE_SIZE = 32 }; /* queries and collections in one Composite */
+enum { PARTS_MAX = 5 }; /* queries and collections in one Composite */
 
 /* ------------------------------------------------------------------ cutting the list */
 
@@ -84,20 +83,15 @@ static void cut(struct parts *p)
 
 /* ------------------------------------------------------------------ several in one call */
 
-static void put_reference(char out[REFERENCE_SIZE], size_t i)
-{
-    (void)snprintf(out, REFERENCE_SIZE, "part%zu", i);
-}
-
 /* NULL when it can't be written as JSON. Caller: free. */
 static char *composite_body(const struct parts *p)
 {
     json_t *list = json_array();
     bool ok = true;
     for (size_t i = 0; ok && i < p->count; i++) {
-        char reference[REFERENCE_SIZE];
+        char reference[CALL_REFERENCE_SIZE];
         struct buf path;
-        put_reference(reference, i);
+        call_reference(reference, i);
         query_path(&path, p->conn->org, &p->part[i].query, "");
         ok = !path.overflow &&
              json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "method", "GET", "url",
@@ -108,10 +102,7 @@ static char *composite_body(const struct parts *p)
         json_decref(list);
         return NULL;
     }
-    json_t *root = json_pack("{s:b,s:o}", "allOrNone", 0, "compositeRequest", list);
-    char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
-    json_decref(root);
-    return text;
+    return call_composite(list);
 }
 
 static enum err bad_answer(const struct call *call, struct error *e)
@@ -128,8 +119,8 @@ static enum err part_of(const struct parts *p, const struct call *call, json_t *
     json_t *list = json_object_get(root, "compositeResponse"), *one = json_array_get(list, i);
     json_t *status = json_object_get(one, "httpStatusCode");
     const char *reference = json_text(one, "referenceId");
-    char wanted[REFERENCE_SIZE];
-    put_reference(wanted, i);
+    char wanted[CALL_REFERENCE_SIZE];
+    call_reference(wanted, i);
     if (json_array_size(list) != p->count || !json_is_integer(status) || reference == NULL ||
         strcmp(reference, wanted) != 0)
         return bad_answer(call, e);
