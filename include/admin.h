@@ -3,7 +3,9 @@
  * exist so far
  *
  * GET /healthz, /readyz, /metrics; with the bearer token GET /api/v1/jobs and POST
- * /api/v1/jobs/ID/approve (delete guard). Reads cached state only, never the org.
+ * /api/v1/jobs/ID/approve (delete guard): these read cached state only, never the org. POST
+ * /api/v1/doctor has each org asked and its schema checked now, and answers what readiness then
+ * says.
  *
  * Ownership: borrows its options until the listener that uses its handler has stopped.
  * Threads:   handler calls run on the admin loop.
@@ -30,11 +32,16 @@ struct admin_options {
     const struct worker_pool *workers;
     struct org **orgs;
     size_t org_count;
+    /* Looks at each org now, then calls admin_answer_looked with that token; false: not now. */
+    bool (*look_again)(void *ctx, struct listener_token token);
+    void *look_ctx;
 };
 
 MUST_USE enum err admin_new(struct admin **out, const struct admin_options *o, struct error *e);
 void admin_free(struct admin **a);
 const struct listener_handler *admin_handler(void);
+/* The answer to /api/v1/doctor. Any thread, until the listener is gone. */
+void admin_answer_looked(struct admin *a, struct listener_token token);
 /* "ok", "degraded" or "unavailable"; ctx is the struct admin. For public_health. */
 const char *admin_status(void *ctx);
 

@@ -23,6 +23,7 @@ enum {
     IDLE_TIMEOUT_MS = 120000,
     ADMIN_BODY_MAX = 1 << 20,
     ADMIN_CONNECTIONS_MAX = 64,
+    ADMIN_ANSWER_MS = 180000, /* some answers wait for the org */
     WAIT_STEP_NS = 10000000,
 };
 
@@ -159,6 +160,12 @@ static enum err start_intake(struct daemon *d, struct error *e)
     return err;
 }
 
+static bool look_again(void *ctx, struct listener_token token)
+{
+    struct daemon *d = ctx;
+    return prober_look_again(d->prober, token);
+}
+
 static enum err start_admin(struct daemon *d, struct error *e)
 {
     const struct config *c = d->config;
@@ -172,6 +179,8 @@ static enum err start_admin(struct daemon *d, struct error *e)
         .workers = d->workers,
         .orgs = d->orgs,
         .org_count = c->org_count,
+        .look_again = look_again,
+        .look_ctx = d,
     };
     struct listener_options lo = {
         .address = c->admin.address,
@@ -182,6 +191,7 @@ static enum err start_admin(struct daemon *d, struct error *e)
         .request_timeout_ms = c->listen.request_timeout_ms,
         .handshake_timeout_ms = HANDSHAKE_TIMEOUT_MS,
         .idle_timeout_ms = IDLE_TIMEOUT_MS,
+        .answer_timeout_ms = ADMIN_ANSWER_MS,
         .max_connections = ADMIN_CONNECTIONS_MAX,
         .max_connections_per_address = ADMIN_CONNECTIONS_MAX,
         .name = "admin",
@@ -201,9 +211,9 @@ enum err daemon_start(struct daemon *d, struct error *e)
     if (err == ERR_NONE)
         err = start_intake(d, e);
     if (err == ERR_NONE)
-        err = start_admin(d, e);
-    if (err == ERR_NONE)
         err = prober_start(&d->prober, d, e);
+    if (err == ERR_NONE) /* which asks the prober */
+        err = start_admin(d, e);
     if (err == ERR_NONE)
         /* not the path, which may hold a secret part */
         log_info("receiving", "version", TP_VERSION, "address",
@@ -232,7 +242,7 @@ void daemon_stop(struct daemon *d, bool (*hurry)(void))
     while (!replies_are_out(d) && time_boot_ms() < replies_until && !hurry())
         nanosleep(&(struct timespec){.tv_nsec = WAIT_STEP_NS}, NULL);
     /* who looks at the workers goes before them */
-    prober_stop(&d->prober);
+    prober_stop(d->prober);
     listener_stop(&d->admin_listener);
     listener_stop(&d->intake_listener);
     int64_t left = until - time_boot_ms();
@@ -243,6 +253,7 @@ void daemon_release(struct daemon *d)
 {
     store_close(&d->store); /* answers what waits; the intake must still be there */
     intake_free(&d->intake);
+    prober_free(&d->prober);
     admin_free(&d->admin);
     for (size_t i = 0; d->orgs != NULL && i < d->config->org_count; i++)
         org_free(&d->orgs[i]);

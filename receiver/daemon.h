@@ -54,7 +54,12 @@ void janitor_set_gauges(void *daemon);
  * readiness does not wait for the first message; and starts each org's check of the schema and its
  * reconcile at their times. */
 MUST_USE enum err prober_start(struct prober **out, const struct daemon *d, struct error *e);
-void prober_stop(struct prober **p);
+/* Ends its thread; prober_look_again goes on to say no. */
+void prober_stop(struct prober *p);
+void prober_free(struct prober **p);
+/* Asks each org and checks its schema now, then admin_answer_looked(token). Any thread. False: too
+ * many wait for that. */
+bool prober_look_again(struct prober *p, struct listener_token token);
 
 /* schema_watch.c: checks the org's schema if that is due. Called now and then on the prober's
  * thread while the org answers. */

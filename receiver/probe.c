@@ -2,18 +2,19 @@
  * Readiness tells whether each org can be reached and signs us in, from cached state. This thread
  * keeps that state true when no message comes: it asks each org at the start, every 30 seconds
  * while one is unwell, and every 15 minutes otherwise (one API call each). It also keeps the times
- * of the schema's check and of the reconcile.
+ * of the schema's check and of the reconcile. An admin can have both looks at once (doctor).
  */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "log.h"
 #include "mem.h"
 #include "daemon.h"
 #include "timeutil.h"
 
-enum { UNWELL_MS = 30000, WELL_MS = 15 * 60000 };
+enum { UNWELL_MS = 30000, WELL_MS = 15 * 60000, ASKED_MAX = 8 };
 
 struct probed {
     struct org_conn *conn; /* made by the thread, aborted by prober_stop */
@@ -24,9 +25,11 @@ struct probed {
 
 struct prober {
     pthread_t thread;
-    pthread_mutex_t lock; /* guards stopping, and conn while it is made */
+    pthread_mutex_t lock; /* guards stopping, asked, and conn while it is made */
     pthread_cond_t wake;
     bool stopping;
+    struct listener_token asked[ASKED_MAX]; /* who waits for a look at all orgs */
+    size_t asked_count;
     const struct daemon *daemon;
     struct org **orgs; /* the daemon's */
     size_t count;
@@ -69,7 +72,7 @@ static bool wait_a_second(struct prober *p)
 {
     struct timespec until = time_cond_after(1000);
     pthread_mutex_lock(&p->lock);
-    if (!p->stopping)
+    if (!p->stopping && p->asked_count == 0)
         (void)pthread_cond_timedwait(&p->wake, &p->lock, &until);
     bool go_on = !p->stopping;
     pthread_mutex_unlock(&p->lock);
@@ -96,14 +99,42 @@ static void turn(struct prober *p, size_t i)
     reconcile_turn(p->daemon, i, x->conn, &x->reconcile_boot_ms);
 }
 
+/* Takes those who wait; with any, everything is due. */
+static size_t take_asked(struct prober *p, struct listener_token out[ASKED_MAX])
+{
+    pthread_mutex_lock(&p->lock);
+    size_t count = p->asked_count;
+    memcpy(out, p->asked, count * sizeof *out);
+    p->asked_count = 0;
+    pthread_mutex_unlock(&p->lock);
+    for (size_t i = 0; count > 0 && i < p->count; i++)
+        p->probed[i].next_boot_ms = p->probed[i].schema.next_boot_ms = 0;
+    return count;
+}
+
 static void *prober_main(void *arg)
 {
     struct prober *p = arg;
+    struct listener_token asked[ASKED_MAX];
     do {
+        size_t count = take_asked(p, asked);
         for (size_t i = 0; i < p->count; i++)
             turn(p, i);
+        for (size_t i = 0; i < count; i++)
+            admin_answer_looked(p->daemon->admin, asked[i]);
     } while (wait_a_second(p));
     return NULL;
+}
+
+bool prober_look_again(struct prober *p, struct listener_token token)
+{
+    pthread_mutex_lock(&p->lock);
+    bool ok = !p->stopping && p->asked_count < ASKED_MAX;
+    if (ok)
+        p->asked[p->asked_count++] = token;
+    pthread_cond_signal(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+    return ok;
 }
 
 enum err prober_start(struct prober **out, const struct daemon *d, struct error *e)
@@ -125,12 +156,10 @@ enum err prober_start(struct prober **out, const struct daemon *d, struct error 
     return ERR_NONE;
 }
 
-void prober_stop(struct prober **out)
+void prober_stop(struct prober *p)
 {
-    struct prober *p = *out;
-    if (p == NULL)
+    if (p == NULL || p->stopping)
         return;
-    *out = NULL;
     pthread_mutex_lock(&p->lock);
     p->stopping = true;
     pthread_cond_signal(&p->wake);
@@ -140,6 +169,14 @@ void prober_stop(struct prober **out)
     }
     pthread_mutex_unlock(&p->lock);
     pthread_join(p->thread, NULL);
+}
+
+void prober_free(struct prober **out)
+{
+    struct prober *p = *out;
+    if (p == NULL)
+        return;
+    *out = NULL;
     for (size_t i = 0; i < p->count; i++)
         org_conn_free(&p->probed[i].conn);
     pthread_cond_destroy(&p->wake);

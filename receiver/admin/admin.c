@@ -19,13 +19,14 @@ struct route {
     const char *method;
     const char *path; /* "*" stands for one path segment, handed over as id */
     bool open;        /* without the token */
-    void (*run)(struct admin *a, const char *id, struct answer *out);
+    void (*run)(struct admin *a, const struct request *q, struct answer *out);
 };
 
 static const struct route ROUTES[] = {
     {"GET", "/healthz", true, route_healthz},
     {"GET", "/readyz", true, route_readyz},
     {"GET", "/metrics", true, route_metrics},
+    {"POST", "/api/v1/doctor", false, route_doctor},
     {"GET", "/api/v1/jobs", false, route_jobs},
     {"POST", "/api/v1/jobs/*/approve", false, route_approve},
 };
@@ -46,6 +47,20 @@ void answer_problem(struct answer *a, int status, const char *title, const char 
                 json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank", "title", title, "status",
                           status, "detail", detail));
     a->content_type = "application/problem+json";
+}
+
+void answer_send(struct answer *a, struct listener_token token)
+{
+    struct listener_answer reply = {
+        .status = a->status,
+        .content_type = a->content_type,
+        .extra = a->extra == NULL ? COMMON : a->extra,
+        .body = a->text,
+        .body_len = strlen(a->text),
+    };
+    listener_reply(token, &reply);
+    free(a->text);
+    a->text = NULL;
 }
 
 /* Matches path against a route's path; the segment that "*" stands for goes to id. */
@@ -82,7 +97,8 @@ static bool method_matches(const char *method, struct http_span got)
     return http_span_is(got, method) || (strcmp(method, "GET") == 0 && http_span_is(got, "HEAD"));
 }
 
-static void dispatch(struct admin *a, const struct http_head *h, struct answer *out)
+static void dispatch(struct admin *a, const struct http_head *h, struct listener_token token,
+                     struct answer *out)
 {
     char id[ID_MAX];
     const char *known = NULL; /* the method of a route with this path */
@@ -93,7 +109,7 @@ static void dispatch(struct admin *a, const struct http_head *h, struct answer *
         if (!method_matches(known, h->method))
             continue;
         if (ROUTES[i].open || has_token(a, h)) {
-            ROUTES[i].run(a, id, out);
+            ROUTES[i].run(a, &(struct request){.id = id, .token = token}, out);
             return;
         }
         answer_problem(out, 401, "Not signed in",
@@ -143,16 +159,9 @@ static void admin_request(void *ctx, void *loop, const struct http_head *h,
     (void)peer;
     (void)body;
     (void)n;
-    dispatch(a, h, &out);
-    struct listener_answer reply = {
-        .status = out.status,
-        .content_type = out.content_type,
-        .extra = out.extra == NULL ? COMMON : out.extra,
-        .body = out.text,
-        .body_len = strlen(out.text),
-    };
-    listener_reply(token, &reply);
-    free(out.text);
+    dispatch(a, h, token, &out);
+    if (out.status != ANSWER_LATER)
+        answer_send(&out, token);
 }
 
 static void admin_refused(void *ctx, void *loop, const struct listener_peer *peer, int status,

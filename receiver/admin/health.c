@@ -261,27 +261,27 @@ const char *health_status(const struct admin *a, json_t **details)
     return LEVELS[level];
 }
 
-void route_healthz(struct admin *a, const char *id, struct answer *out)
+void route_healthz(struct admin *a, const struct request *q, struct answer *out)
 {
     (void)a;
-    (void)id;
+    (void)q;
     answer_json(out, 200, json_pack("{s:s}", "status", "ok"));
 }
 
-void route_readyz(struct admin *a, const char *id, struct answer *out)
+void route_readyz(struct admin *a, const struct request *q, struct answer *out)
 {
     json_t *checks;
-    (void)id;
+    (void)q;
     const char *status = health_status(a, &checks);
     bool can_serve = strcmp(status, LEVELS[LEVEL_UNAVAILABLE]) != 0;
     answer_json(out, can_serve ? 200 : 503,
                 json_pack("{s:s, s:o}", "status", status, "checks", checks));
 }
 
-void route_metrics(struct admin *a, const char *id, struct answer *out)
+void route_metrics(struct admin *a, const struct request *q, struct answer *out)
 {
     struct buf b;
-    (void)id;
+    (void)q;
     if (a->options.set_gauges != NULL)
         a->options.set_gauges(a->options.gauges_ctx);
     buf_init(&b, METRICS_MAX_BYTES);
@@ -290,4 +290,25 @@ void route_metrics(struct admin *a, const char *id, struct answer *out)
                            .content_type = "text/plain; version=0.0.4; charset=utf-8",
                            .text = buf_take(&b)};
     buf_release(&b);
+}
+
+/* A look at the orgs now, by the thread that looks at them anyway: its answer comes when that is
+ * done. */
+void route_doctor(struct admin *a, const struct request *q, struct answer *out)
+{
+    if (a->options.look_again(a->options.look_ctx, q->token))
+        out->status = ANSWER_LATER;
+    else
+        answer_problem(out, 503, "Too many at once",
+                       "several such checks are under way: wait for "
+                       "their answers");
+}
+
+void admin_answer_looked(struct admin *a, struct listener_token token)
+{
+    json_t *checks;
+    struct answer out = {0};
+    const char *status = health_status(a, &checks);
+    answer_json(&out, 200, json_pack("{s:s, s:o}", "status", status, "checks", checks));
+    answer_send(&out, token);
 }

@@ -21,12 +21,12 @@ static json_t *job_json(const struct store_hold *h)
                      time_format_datetime(h->at_ms, at));
 }
 
-void route_jobs(struct admin *a, const char *id, struct answer *out)
+void route_jobs(struct admin *a, const struct request *q, struct answer *out)
 {
     struct error e;
     struct store_hold *holds = mem_array(JOBS_MAX, sizeof *holds);
     size_t count = 0;
-    (void)id;
+    (void)q;
     if (store_hold_list(a->options.store, holds, JOBS_MAX, &count, &e) != ERR_NONE) {
         answer_problem(out, 503, "The store does not answer", e.text);
     } else {
@@ -38,13 +38,13 @@ void route_jobs(struct admin *a, const char *id, struct answer *out)
     free(holds);
 }
 
-void route_approve(struct admin *a, const char *id, struct answer *out)
+void route_approve(struct admin *a, const struct request *q, struct answer *out)
 {
     struct error e;
     char *end;
     errno = 0;
-    long long number = strtoll(id, &end, 10);
-    if (errno != 0 || end == id || *end != '\0') {
+    long long number = strtoll(q->id, &end, 10);
+    if (errno != 0 || end == q->id || *end != '\0') {
         answer_problem(out, 404, "No such job",
                        "a job's id is a number, as GET /api/v1/jobs shows it");
         return;

@@ -171,6 +171,7 @@ def free_port():
         return s.getsockname()[1]
 
 
+ADMIN_TOKEN = "t0ken-of-the-admin"
 DEFAULTS = {
     "worker": {"threads": 4, "lease": "20s", "request_timeout": "10s", "echo": "2s", "reconcile": "off"},
     "channels": [
@@ -205,7 +206,7 @@ class World:
              "-keyout", self.folder / "jwt.key", "-out", self.folder / "jwt.pem"],
             check=True, stderr=subprocess.DEVNULL,
         )
-        for name, text in (("client.secret", "s3cret-of-the-app"), ("admin.token", "t0ken-of-the-admin")):
+        for name, text in (("client.secret", "s3cret-of-the-app"), ("admin.token", ADMIN_TOKEN)):
             (self.folder / name).write_text(text + "\n")
         for path in self.folder.glob("*.*"):
             path.chmod(0o600)

@@ -8,7 +8,7 @@ import time
 import unittest
 
 import runner
-from harness import DEFAULTS, PATH, World, message, notification, sfid, wait_for
+from harness import ADMIN_TOKEN, DEFAULTS, PATH, World, message, notification, sfid, wait_for
 from oracle import Oracle
 from test_sync import ALL, EXCLUDE, RESPONDED, SYNC, Case
 
@@ -121,7 +121,7 @@ class WholeOrg(Case):
             leads = org.records("Lead")
             org.update("Lead", *({"Id": x["Id"], "Email": None} for x in leads[:200]))
             org.update("Campaign", {"Id": campaign, "Name": "nobody changed a setting"})
-            token = "t0ken-of-the-admin"
+            token = ADMIN_TOKEN
             jobs = wait_for("the pass to be held", lambda: json.loads(world.admin("/api/v1/jobs", token=token)[1])["jobs"])
             self.assertEqual((jobs[0]["would_delete"], jobs[0]["existing"], jobs[0]["campaign"]), (200, 300, campaign))
             self.assertEqual(len(org.touchpoints(campaign)), 300)

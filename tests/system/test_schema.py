@@ -3,7 +3,7 @@ import json
 import unittest
 
 import runner
-from harness import World, wait_for
+from harness import ADMIN_TOKEN, World, wait_for
 from test_sync import ALL, SYNC, Case
 
 TOUCHPOINT = "Buyer_Touchpoint__c"
@@ -27,6 +27,11 @@ class SchemaWorld(World):
 class Schema(Case):
     def schema(self, world):
         return world.ready()[1]["checks"]["schema"][0]
+
+    def doctor(self, world):
+        status, text = world.admin("/api/v1/doctor", "POST", ADMIN_TOKEN)
+        self.assertEqual(status, 200, text)
+        return json.loads(text)
 
     def start(self, world, permissions=None, schema=None):
         """The daemon meets an org that is wrong from the beginning."""
@@ -124,6 +129,23 @@ class Schema(Case):
             self.assertEqual(len(org.touchpoints(campaign)), 5)
             self.repair(world)
             self.settled(world, campaign=campaign)
+
+    def test_an_admin_can_have_the_orgs_checked_at_once(self):
+        with World() as world:
+            world.start()
+            world.checked()
+            world.org.call("POST", "/sim/permissions", {"no_delete": [TOUCHPOINT]})
+            self.assertEqual(world.ready()[1]["status"], "ok", "nothing has met it yet")
+            found = self.doctor(world)
+            self.assertEqual((found["status"], found["checks"]["schema"][0]["problems"]),
+                             ("degraded", [f"{TOUCHPOINT}: its records can't be deleted by this user: grant Delete on the object"]))
+            self.repair(world)
+            found = self.doctor(world)
+            self.assertEqual((found["status"], found["checks"]["schema"][0]["problems"]), ("ok", []))
+            self.assertEqual(world.admin("/api/v1/doctor", "POST")[0], 401)
+            world.org.process.kill()
+            found = self.doctor(world)["checks"]["orgs"][0]
+            self.assertEqual((found["status"], found["reachable"]), ("degraded", False))
 
     def test_absence_is_deletion_only_for_who_sees_everything(self):
         with World() as world:
