@@ -247,13 +247,21 @@ MUST_USE enum err org_read_converted_contacts(struct org_conn *c, const char (*l
                                               size_t n, char (*contact)[SFID_SIZE],
                                               struct error *e);
 
-/* Deletion helper records by their ids; found[i] false where gone. */
+/* Deletion helper records by their ids; found[i] false where gone. A field that holds no id (someone
+ * typed it) is "". */
 struct org_helper {
     bool found;
-    char member_id[SFID_SIZE], campaign_id[SFID_SIZE];
+    char id[SFID_SIZE];
+    char member_id[SFID_SIZE]; /* "": the whole campaign */
+    char campaign_id[SFID_SIZE];
 };
 MUST_USE enum err org_read_helpers(struct org_conn *c, const char (*ids)[SFID_SIZE], size_t n,
                                    struct org_helper *out, struct error *e);
+/* All that were created before then, in batches of at most 2,000, a call each; one call where there
+ * are none. ERR_CONFIG or ERR_DENIED: this org does not show the object. */
+typedef enum err org_helper_fn(void *ctx, const struct org_helper *h, size_t n, struct error *e);
+MUST_USE enum err org_survey_helpers(struct org_conn *c, int64_t created_before_ms,
+                                     org_helper_fn *each, void *ctx, struct error *e);
 
 /* Ids deleted between the two instants (getDeleted; what is older than 15 days is out of its reach
  * and left out). *covered_at_ms: start of the next window, never before this one's. An id may come

@@ -1,7 +1,6 @@
 /*
  * What is gone, and who says so. A record that can't be seen may be hidden rather than deleted, so
- * the org is asked: IsDeleted through queryAll, else getDeleted, which knows the last 15 days. Also
- * the helper records that triggers in the org leave for deleted members.
+ * the org is asked: IsDeleted through queryAll, else getDeleted, which knows the last 15 days.
  */
 #include "org_int.h"
 
@@ -221,67 +220,5 @@ enum err org_confirm_deleted(struct org_conn *c, const char *object, const char 
     select_release(&select);
     id_index_release(&x.asked);
     free(x.shown);
-    return err;
-}
-
-/* ------------------------------------------------------------------ helper records */
-
-struct helper_walk {
-    const struct org *org;
-    struct id_index asked;
-    struct org_helper *out;
-};
-
-/* Text that is no id (an admin's hand) counts as none. */
-static void read_id_text(struct record *r, const char *field, char out[SFID_SIZE])
-{
-    const char *text = record_text(r, field);
-    memset(out, 0, SFID_SIZE);
-    if (text != NULL)
-        (void)sfid_normalise(text, strlen(text), out);
-}
-
-static enum err on_helpers(void *ctx, json_t *records, struct error *e)
-{
-    struct helper_walk *w = ctx;
-    const char *const *names = w->org->config->schema.name;
-    for (size_t k = 0; k < json_array_size(records); k++) {
-        struct record r = {
-            .object = json_array_get(records, k), .name = names[SCHEMA_DELETION], .e = e};
-        struct org_helper helper = {.found = true};
-        char id[SFID_SIZE];
-        record_id(&r, "Id", id);
-        read_id_text(&r, names[SCHEMA_DEL_MEMBER], helper.member_id);
-        read_id_text(&r, names[SCHEMA_DEL_CAMPAIGN], helper.campaign_id);
-        if (r.err != ERR_NONE)
-            return r.err;
-        const struct id_place *p = NULL;
-        while ((p = id_index_find(&w->asked, id, p)) != NULL)
-            w->out[p->at] = helper;
-    }
-    return ERR_NONE;
-}
-
-enum err org_read_helpers(struct org_conn *c, const char (*ids)[SFID_SIZE], size_t n,
-                          struct org_helper *out, struct error *e)
-{
-    const char *const *names = c->org->config->schema.name;
-    struct helper_walk w = {.org = c->org, .out = out};
-    struct select select;
-    id_index_init(&w.asked, ids, n);
-    for (size_t i = 0; i < n; i++)
-        out[i] = (struct org_helper){0};
-    select_init(&select);
-    select_add(&select, names[SCHEMA_DEL_MEMBER]);
-    select_add(&select, names[SCHEMA_DEL_CAMPAIGN]);
-    struct query_in in = {
-        .query = {.select = &select, .from = names[SCHEMA_DELETION]},
-        .by = {"Id"},
-        .ids = ids,
-        .n = n,
-    };
-    enum err err = query_walk_in(c, &in, on_helpers, &w, e);
-    select_release(&select);
-    id_index_release(&w.asked);
     return err;
 }

@@ -42,11 +42,13 @@ static enum err on_member_elsewhere(void *ctx, const struct member *m, size_t n,
     return ERR_NONE;
 }
 
+/* A campaign that is there again vouches for nothing: its helper record is of a deletion that was
+ * undone. */
 static bool hint_confirms(const struct pass *p, const char *member_id)
 {
     for (size_t i = 0; i < p->claim->count; i++) {
         const struct store_hint *h = &p->claim->hints[i];
-        if (h->kind == STORE_CAMPAIGN_GONE)
+        if (h->kind == STORE_CAMPAIGN_GONE && !p->campaign->campaign.exists)
             return true;
         if (h->kind == STORE_DELETION && strcmp(h->subject_id, member_id) == 0)
             return true;

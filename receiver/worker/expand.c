@@ -4,7 +4,7 @@
  * campaigns concerned, in the transaction that settles them (protocol rule 7). All kinds of one org
  * are claimed together, so that ten thousand changed people cost a few calls.
  */
-#include "worker_int.h"
+#include "expand_int.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,12 +19,7 @@ enum {
     CURSOR_SIZE = TIME_TEXT_MAX,
 };
 
-struct ids {
-    char (*id)[SFID_SIZE];
-    size_t count, room;
-};
-
-static void ids_add(struct ids *x, const char *id)
+void expand_ids_add(struct expand_ids *x, const char *id)
 {
     if (x->count == x->room) {
         x->room = x->room == 0 ? 64 : x->room * 2;
@@ -34,20 +29,20 @@ static void ids_add(struct ids *x, const char *id)
     memcpy(x->id[x->count++], id, strnlen(id, SFID_LEN));
 }
 
-static void ids_release(struct ids *x)
+void expand_ids_release(struct expand_ids *x)
 {
     free(x->id);
-    *x = (struct ids){0};
+    *x = (struct expand_ids){0};
 }
 
-static const char (*ids_of(const struct ids *x))[SFID_SIZE]
+const char (*expand_ids(const struct expand_ids *x))[SFID_SIZE]
 {
     return (const char(*)[SFID_SIZE])x->id;
 }
 
 /* Received time of the hint that asked for this record; the oldest of the
  * claim when none matches. */
-static int64_t received_for(const struct pass *p, const char *record)
+int64_t expand_received(const struct pass *p, const char *record)
 {
     for (size_t i = 0; i < p->claim->count; i++) {
         const struct store_hint *h = &p->claim->hints[i];
@@ -64,16 +59,17 @@ static enum err on_memberships(void *ctx, const struct org_membership *m, size_t
     struct pass *p = ctx;
     for (size_t i = 0; i < n; i++)
         pass_move(p, STORE_MEMBER, m[i].campaign_id, m[i].member_id, "",
-                  received_for(p, m[i].person_id));
+                  expand_received(p, m[i].person_id));
     return settle_many_moves(p, e);
 }
 
-static enum err expand_people(struct pass *p, enum org_membership_by by, const struct ids *people,
-                              struct error *e)
+static enum err expand_people(struct pass *p, enum org_membership_by by,
+                              const struct expand_ids *people, struct error *e)
 {
     if (people->count == 0)
         return ERR_NONE;
-    return org_read_memberships(p->conn, by, ids_of(people), people->count, on_memberships, p, e);
+    return org_read_memberships(p->conn, by, expand_ids(people), people->count, on_memberships, p,
+                                e);
 }
 
 typedef enum err read_contacts_fn(struct org_conn *c, const char (*ids)[SFID_SIZE], size_t n,
@@ -81,16 +77,16 @@ typedef enum err read_contacts_fn(struct org_conn *c, const char (*ids)[SFID_SIZ
 
 /* Person accounts: their edits fire Account, and the member hangs on the account's contact.
  * Converted leads: the member may hang on the contact alone. */
-static enum err add_contacts(struct pass *p, read_contacts_fn *read, const struct ids *of,
-                             struct ids *contacts, struct error *e)
+static enum err add_contacts(struct pass *p, read_contacts_fn *read, const struct expand_ids *of,
+                             struct expand_ids *contacts, struct error *e)
 {
     if (of->count == 0)
         return ERR_NONE;
     char(*contact)[SFID_SIZE] = mem_array(of->count, sizeof *contact);
-    enum err err = read(p->conn, ids_of(of), of->count, contact, e);
+    enum err err = read(p->conn, expand_ids(of), of->count, contact, e);
     for (size_t i = 0; err == ERR_NONE && i < of->count; i++) {
         if (contact[i][0] != '\0')
-            ids_add(contacts, contact[i]);
+            expand_ids_add(contacts, contact[i]);
     }
     free(contact);
     return err;
@@ -104,12 +100,12 @@ static enum err on_own_memberships(void *ctx, const struct org_membership *m, si
     struct pass *p = ctx;
     for (size_t i = 0; i < n; i++)
         pass_move(p, STORE_MEMBER, m[i].campaign_id, m[i].member_id, "",
-                  received_for(p, m[i].member_id));
+                  expand_received(p, m[i].member_id));
     return settle_many_moves(p, e);
 }
 
 /* The stored campaign, or where that was lost the lookup. */
-static bool campaign_of(const struct org_touchpoint *t, char out[SFID_SIZE])
+bool expand_campaign_of(const struct org_touchpoint *t, char out[SFID_SIZE])
 {
     const char *stored = t->value[TV_AD_CAMPAIGN_ID], *lookup = t->value[TV_CAMPAIGN];
     return sfid_normalise(stored, strlen(stored), out) ||
@@ -123,100 +119,22 @@ static enum err on_their_touchpoints(void *ctx, const struct org_touchpoint *t, 
     struct pass *p = ctx;
     for (size_t i = 0; i < n; i++) {
         char campaign[SFID_SIZE], member[SFID_SIZE];
-        if (sfid_normalise(t[i].key, strlen(t[i].key), member) && campaign_of(&t[i], campaign))
-            pass_move(p, STORE_MEMBER, campaign, member, "", received_for(p, member));
+        if (sfid_normalise(t[i].key, strlen(t[i].key), member) &&
+            expand_campaign_of(&t[i], campaign))
+            pass_move(p, STORE_MEMBER, campaign, member, "", expand_received(p, member));
     }
     return settle_many_moves(p, e);
 }
 
-static enum err expand_members(struct pass *p, const struct ids *members, struct error *e)
+static enum err expand_members(struct pass *p, const struct expand_ids *members, struct error *e)
 {
     if (members->count == 0)
         return ERR_NONE;
-    enum err err = org_read_memberships(p->conn, ORG_BY_MEMBER, ids_of(members), members->count,
+    enum err err = org_read_memberships(p->conn, ORG_BY_MEMBER, expand_ids(members), members->count,
                                         on_own_memberships, p, e);
     if (err == ERR_NONE)
-        err = org_read_touchpoints(p->conn, NULL, ids_of(members), members->count,
+        err = org_read_touchpoints(p->conn, NULL, expand_ids(members), members->count,
                                    on_their_touchpoints, p, e);
-    return err;
-}
-
-/* ------------------------------------------------------------------ helper records */
-
-struct deletions { /* member and helper record, side by side */
-    struct pass *pass;
-    struct ids members, helpers;
-};
-
-static void add_deletion(struct deletions *d, const char *member, const char *helper)
-{
-    ids_add(&d->members, member);
-    ids_add(&d->helpers, helper);
-}
-
-static void move_deletion(struct deletions *d, const char *member, const char *campaign)
-{
-    for (size_t k = 0; k < d->members.count; k++) {
-        if (strcmp(member, d->members.id[k]) == 0)
-            pass_move(d->pass, STORE_DELETION, campaign, d->helpers.id[k], member,
-                      received_for(d->pass, d->helpers.id[k]));
-    }
-}
-
-static enum err on_memberships_of_deleted(void *ctx, const struct org_membership *m, size_t n,
-                                          struct error *e)
-{
-    struct deletions *d = ctx;
-    for (size_t i = 0; i < n; i++)
-        move_deletion(d, m[i].member_id, m[i].campaign_id);
-    return settle_many_moves(d->pass, e);
-}
-
-static enum err on_touchpoints_of_deleted(void *ctx, const struct org_touchpoint *t, size_t n,
-                                          struct error *e)
-{
-    struct deletions *d = ctx;
-    for (size_t i = 0; i < n; i++) {
-        char campaign[SFID_SIZE];
-        if (campaign_of(&t[i], campaign))
-            move_deletion(d, t[i].key, campaign);
-    }
-    return settle_many_moves(d->pass, e);
-}
-
-/* Deletions whose messages named no campaign: the touchpoint does, if there is one, or the member
- * that lies in the bin. A helper record of a member of which nothing is left stays. */
-static enum err expand_deletions(struct deletions *d, struct error *e)
-{
-    if (d->members.count == 0)
-        return ERR_NONE;
-    enum err err = org_read_memberships(d->pass->conn, ORG_BY_MEMBER, ids_of(&d->members),
-                                        d->members.count, on_memberships_of_deleted, d, e);
-    if (err != ERR_NONE)
-        return err;
-    return org_read_touchpoints(d->pass->conn, NULL, ids_of(&d->members), d->members.count,
-                                on_touchpoints_of_deleted, d, e);
-}
-
-static enum err expand_helpers(struct pass *p, const struct ids *helpers, struct deletions *d,
-                               struct error *e)
-{
-    if (helpers->count == 0)
-        return ERR_NONE;
-    struct org_helper *found = mem_array(helpers->count, sizeof *found);
-    enum err err = org_read_helpers(p->conn, ids_of(helpers), helpers->count, found, e);
-    for (size_t i = 0; err == ERR_NONE && i < helpers->count; i++) {
-        const struct org_helper *h = &found[i];
-        if (!h->found)
-            continue; /* applied before: whoever applied it deleted it */
-        if (h->campaign_id[0] != '\0')
-            pass_move(p, h->member_id[0] != '\0' ? STORE_DELETION : STORE_CAMPAIGN_GONE,
-                      h->campaign_id, helpers->id[i], h->member_id,
-                      received_for(p, helpers->id[i]));
-        else if (h->member_id[0] != '\0')
-            add_deletion(d, h->member_id, helpers->id[i]);
-    }
-    free(found);
     return err;
 }
 
@@ -225,7 +143,7 @@ static enum err expand_helpers(struct pass *p, const struct ids *helpers, struct
 static enum err on_deleted(void *ctx, const char *id, struct error *e)
 {
     (void)e;
-    ids_add(ctx, id);
+    expand_ids_add(ctx, id);
     return ERR_NONE;
 }
 
@@ -240,7 +158,7 @@ static int64_t window_start(const char *cursor, int64_t now)
 
 /* One object's window; *next is the cursor to store once the hints are. */
 static enum err read_window(struct pass *p, const char *object, const char *cursor_name,
-                            struct ids *deleted, char next[CURSOR_SIZE], struct error *e)
+                            struct expand_ids *deleted, char next[CURSOR_SIZE], struct error *e)
 {
     char cursor[CURSOR_SIZE];
     enum err err =
@@ -265,7 +183,7 @@ static enum err read_window(struct pass *p, const char *object, const char *curs
 static enum err expand_gap(struct pass *p, struct error *e)
 {
     struct store *store = p->options->store;
-    struct ids members = {0}, campaigns = {0};
+    struct expand_ids members = {0}, campaigns = {0};
     char next_members[CURSOR_SIZE], next_campaigns[CURSOR_SIZE];
     p->gap_covered_ms = INT64_MAX;
     enum err err =
@@ -273,7 +191,7 @@ static enum err expand_gap(struct pass *p, struct error *e)
     if (err == ERR_NONE)
         err = read_window(p, "Campaign", "deleted.Campaign", &campaigns, next_campaigns, e);
     if (err == ERR_NONE && members.count > 0)
-        err = org_read_touchpoints(p->conn, NULL, ids_of(&members), members.count,
+        err = org_read_touchpoints(p->conn, NULL, expand_ids(&members), members.count,
                                    on_their_touchpoints, p, e);
     for (size_t i = 0; err == ERR_NONE && i < campaigns.count; i++)
         pass_move(p, STORE_CAMPAIGN, campaigns.id[i], campaigns.id[i], "", 0);
@@ -283,15 +201,15 @@ static enum err expand_gap(struct pass *p, struct error *e)
         err = store_cursor_set(store, p->claim->org, "deleted.CampaignMember", next_members, e);
     if (err == ERR_NONE)
         err = store_cursor_set(store, p->claim->org, "deleted.Campaign", next_campaigns, e);
-    ids_release(&members);
-    ids_release(&campaigns);
+    expand_ids_release(&members);
+    expand_ids_release(&campaigns);
     return err;
 }
 
 /* ------------------------------------------------------------------ all kinds together */
 
 struct groups {
-    struct ids leads, contacts, accounts, members, helpers;
+    struct expand_ids leads, contacts, accounts, members, helpers;
     struct deletions deletions;
     bool gap, reconcile;
 };
@@ -300,25 +218,25 @@ static void sort_hint(struct groups *g, const struct store_hint *h)
 {
     switch (h->kind) {
     case STORE_LEAD:
-        ids_add(&g->leads, h->record_id);
+        expand_ids_add(&g->leads, h->record_id);
         break;
     case STORE_CONTACT:
-        ids_add(&g->contacts, h->record_id);
+        expand_ids_add(&g->contacts, h->record_id);
         break;
     case STORE_ACCOUNT:
         if (h->subject_id[0] != '\0')
-            ids_add(&g->contacts, h->subject_id);
+            expand_ids_add(&g->contacts, h->subject_id);
         else
-            ids_add(&g->accounts, h->record_id);
+            expand_ids_add(&g->accounts, h->record_id);
         break;
     case STORE_MEMBER:
-        ids_add(&g->members, h->record_id);
+        expand_ids_add(&g->members, h->record_id);
         break;
     case STORE_DELETION:
-        add_deletion(&g->deletions, h->subject_id, h->record_id);
+        deletions_add(&g->deletions, h->subject_id, h->record_id);
         break;
     case STORE_HELPER:
-        ids_add(&g->helpers, h->record_id);
+        expand_ids_add(&g->helpers, h->record_id);
         break;
     case STORE_GAP:
         g->gap = true;
@@ -336,13 +254,12 @@ static void sort_hint(struct groups *g, const struct store_hint *h)
 
 static void release_groups(struct groups *g)
 {
-    ids_release(&g->leads);
-    ids_release(&g->contacts);
-    ids_release(&g->accounts);
-    ids_release(&g->members);
-    ids_release(&g->helpers);
-    ids_release(&g->deletions.members);
-    ids_release(&g->deletions.helpers);
+    expand_ids_release(&g->leads);
+    expand_ids_release(&g->contacts);
+    expand_ids_release(&g->accounts);
+    expand_ids_release(&g->members);
+    expand_ids_release(&g->helpers);
+    deletions_release(&g->deletions);
 }
 
 static bool asks_for_deletions(const struct pass *p)
@@ -365,9 +282,9 @@ enum err expand_run(struct pass *p, struct error *e)
     p->moves_in_background = reconcile_is_cause(p);
     for (size_t i = 0; i < p->claim->count; i++)
         sort_hint(&g, &p->claim->hints[i]);
-    enum err err = expand_helpers(p, &g.helpers, &g.deletions, e);
+    enum err err = helpers_expand(p, &g.helpers, &g.deletions, e);
     if (err == ERR_NONE)
-        err = expand_deletions(&g.deletions, e);
+        err = deletions_expand(&g.deletions, e);
     if (err == ERR_NONE)
         err = add_contacts(p, org_read_person_contacts, &g.accounts, &g.contacts, e);
     if (err == ERR_NONE)

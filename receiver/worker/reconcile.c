@@ -1,9 +1,9 @@
 /*
- * The reconcile: every campaign that may or should have touchpoints gets a background hint, and
- * what was deleted since the last time is asked for. The passes themselves are those of every
- * day; what they find to write is drift, and counted.
+ * The reconcile: every campaign that may or should have touchpoints gets a background hint; what was
+ * deleted since the last time is asked for, and the helper records whose message was lost are swept
+ * up. The passes themselves are those of every day; what they find to write is drift, and counted.
  */
-#include "worker_int.h"
+#include "expand_int.h"
 
 #include <string.h>
 
@@ -37,7 +37,9 @@ enum err reconcile_expand(struct pass *p, struct error *e)
     struct org_survey out = {.campaign = on_campaign, .member = on_member, .ctx = &s};
     char now[TIME_TEXT_MAX];
 
-    enum err err = org_survey_campaigns(p->conn, &out, e);
+    enum err err = helpers_sweep(p, e);
+    if (err == ERR_NONE)
+        err = org_survey_campaigns(p->conn, &out, e);
     if (err == ERR_NONE)
         err = settle_moves(p, e);
     if (err == ERR_NONE)

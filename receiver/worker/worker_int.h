@@ -6,6 +6,7 @@
  *   gather.c     many claims at once, most of which have nothing to do
  *   expand.c     hints without a campaign become member hints (protocol rule 7); writes nothing to
  *                the org
+ *   helpers.c    records that tell of deletions (expand_int.h: what expand.c shares)
  *   reconcile.c  a background hint for every campaign that may or should have touchpoints
  *   sync.c       one campaign: read, decide, compare
  *   absent.c     touchpoints whose member did not come

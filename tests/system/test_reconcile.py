@@ -8,6 +8,7 @@ from harness import DEFAULTS, World, wait_for
 from oracle import Oracle
 from test_sync import ALL, SYNC, Case
 
+HELPER = "Campaign_Member_Deletion__c"
 WORKER = {**DEFAULTS["worker"], "reconcile": "1s"}
 
 
@@ -42,6 +43,75 @@ class Reconcile(Case):
             self.assertGreaterEqual(world.metric("touchpoint_reconcile_drift_total", kind="created"), 6)
             self.assertGreaterEqual(world.metric("touchpoint_reconcile_drift_total", kind="updated"), 1)
             self.assertLess(world.metric("touchpoint_reconcile_age_seconds"), 60)
+
+    def lost_helper(self, world, helper, delete):
+        """A deletion without a trace that only a helper record tells of, whose message was dropped an hour ago; the user may not see all,
+        so that the daemon must not conclude anything from what it does not see."""
+        org = world.org
+        org.call("POST", "/sim/behaviour", {"cascade_leaves_trace": False})
+        org.call("POST", "/sim/permissions", {"no_view_all": ["Lead", "Campaign"]})
+        org.outbound(objects={k: None for k in ("Campaign", "CampaignMember", "Lead", "Contact", HELPER)}, helper_trigger=False)
+        delete()
+        hour_ago = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
+        return org.create(HELPER, {**helper, "CreatedDate": hour_ago})[0]
+
+    def reconciled_again(self, world):
+        """Waits until a reconcile that began after now has been carried through."""
+        began = world.daemon.text().count("a reconcile begins")
+        wait_for("two more reconciles", lambda: world.daemon.text().count("campaigns are queued to be looked at again") > began + 1)
+
+    def test_a_helper_record_whose_message_was_lost_is_applied_and_deleted(self):
+        for named in (True, False):
+            with self.subTest(campaign_named=named), World(worker=WORKER) as world:
+                org = world.start().org
+                campaign, members, leads, _ = self.campaign(world)
+                self.settled(world, campaign=campaign)
+                helper = {"Campaign_Member_Id__c": members[0], **({"Campaign_Id__c": campaign} if named else {})}
+                self.lost_helper(world, helper, lambda: org.delete("Lead", leads[0]))
+                self.settled(world, campaign=campaign)
+                self.assertEqual(len(org.touchpoints(campaign)), 4)
+                wait_for("the helper record to go", lambda: not org.records(HELPER))
+
+    def test_a_whole_campaigns_helper_record_whose_message_was_lost_is_applied_and_deleted(self):
+        with World(worker=WORKER) as world:
+            org = world.start().org
+            campaign, _, _, _ = self.campaign(world)
+            self.settled(world, campaign=campaign)
+            self.lost_helper(world, {"Campaign_Id__c": campaign}, lambda: org.delete("Campaign", campaign))
+            wait_for("the orphans to go", lambda: not org.records("Buyer_Touchpoint__c", f"Ad_Campaign_Id__c = '{campaign}'"))
+            wait_for("the helper record to go", lambda: not org.records(HELPER))
+
+    def test_a_helper_record_of_a_campaign_that_is_there_vouches_for_no_member(self):
+        """Deleted and restored: what is unseen since may as well be hidden."""
+        with World(worker=WORKER) as world:
+            org = world.start().org
+            campaign, _, leads, _ = self.campaign(world)
+            self.settled(world, campaign=campaign)
+            self.lost_helper(world, {"Campaign_Id__c": campaign}, lambda: org.delete("Lead", leads[0]))
+            wait_for("the helper record to go", lambda: not org.records(HELPER))
+            self.assertEqual(len(org.touchpoints(campaign)), 5)
+
+    def test_a_young_helper_record_is_left_to_its_message(self):
+        with World(worker=WORKER) as world:
+            org = world.start().org
+            campaign, members, _, _ = self.campaign(world)
+            self.settled(world, campaign=campaign)
+            org.outbound(objects={HELPER: None})
+            org.delete("CampaignMember", members[0])
+            self.reconciled_again(world)
+            self.assertEqual(len(org.records(HELPER)), 1)
+
+    def test_an_org_that_does_not_show_the_helper_object_is_reconciled_all_the_same(self):
+        with World(worker=WORKER) as world:
+            org = world.start_org()
+            org.call("POST", "/sim/permissions", {"no_access": [HELPER]})
+            world.start_daemon()
+            campaign, _, _, _ = self.campaign(world)
+            self.settled(world, campaign=campaign)
+            self.silent(world, lambda: org.delete("Buyer_Touchpoint__c", org.touchpoints(campaign)[0]["Id"]))
+            self.settled(world, campaign=campaign)
+            self.reconciled_again(world)
+            self.assertEqual(world.ready()[1]["status"], "ok")
 
     def test_a_changed_policy_decides_anew_after_the_restart(self):
         channels = [{"type": "Trade Show", "channel": "Fairs"}]

@@ -244,6 +244,35 @@ static void helper_records_tell_member_and_campaign(void **state)
                                   "Campaign_Member_Deletion__c WHERE Id IN (");
 }
 
+static enum err on_survey(void *ctx, const struct org_helper *h, size_t n, struct error *e)
+{
+    struct org_helper *out = ctx;
+    (void)e;
+    assert_int_equal(n, 2);
+    memcpy(out, h, n * sizeof *h);
+    return ERR_NONE;
+}
+
+static void helper_records_that_were_left_are_found_by_their_age(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct org_helper h[2];
+    int64_t before;
+    assert_true(time_parse_datetime("2026-03-01T10:00:00Z", 20, &before));
+    will_page(x, 2, NULL,
+              "{\"Id\":\"a0Y000000000001\",\"Campaign_Member_Id__c\":\"00v000000000001\","
+              "\"Campaign_Id__c\":\"701000000000001\"},"
+              "{\"Id\":\"a0Y000000000002\",\"Campaign_Member_Id__c\":null,"
+              "\"Campaign_Id__c\":\"701000000000001\"}");
+    assert_int_equal(org_survey_helpers(x->conn, before, on_survey, h, &x->e), ERR_NONE);
+    assert_string_equal(h[0].id, "a0Y000000000001EAA");
+    assert_string_equal(h[0].member_id, M1);
+    assert_string_equal(h[1].member_id, "");
+    assert_string_equal(h[1].campaign_id, "701000000000001AAA");
+    assert_contains(target(x, 0),
+                    "Campaign_Member_Deletion__c WHERE CreatedDate < 2026-03-01T10:00:00");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -258,6 +287,7 @@ int main(void)
         T(the_bin_tells_of_the_present_minute),
         T(deletions_are_confirmed_one_by_one),
         T(helper_records_tell_member_and_campaign),
+        T(helper_records_that_were_left_are_found_by_their_age),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
