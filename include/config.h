@@ -15,8 +15,10 @@
 
 #include <stdint.h>
 
+#include "cidr.h"
 #include "error.h"
 #include "log.h"
+#include "pin.h"
 #include "schema.h"
 #include "sfid.h"
 
@@ -76,8 +78,11 @@ struct config {
         int64_t request_timeout_ms;
         unsigned max_connections, max_connections_per_address;
         unsigned threads; /* resolved: "auto" is one a core */
-        struct config_list proxy_protocol, allow;
-        const char *ip_ranges_file;
+        struct config_list proxy_protocol;
+        struct cidr *allow;
+        size_t allow_count;
+        const char *ip_ranges_file;   /* "": none */
+        unsigned ip_ranges_file_line; /* for messages */
     } listen;
     struct {
         struct config_list certificate, key;

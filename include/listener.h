@@ -24,6 +24,7 @@
 #include "error.h"
 #include "http.h"
 
+struct access_list;   /* access.h */
 struct tls_server;    /* tls.h */
 struct metric_series; /* metrics.h */
 struct listener;
@@ -72,7 +73,9 @@ struct listener_handler {
 struct listener_options {
     const char *address;    /* "[::]:8443", "0.0.0.0:8443", "127.0.0.1:0", "unix:/path" */
     struct tls_server *tls; /* borrowed; NULL: plain */
-    unsigned threads;       /* ≥ 1 */
+    /* Borrowed; who is not on it is closed at accept, without a byte. NULL: everybody. */
+    const struct access_list *access;
+    unsigned threads; /* ≥ 1 */
     uint64_t max_body_bytes;
     uint64_t max_buffered_bytes; /* body bytes held by all connections together; more is 503
                                     (protocol rule 4: 64 MiB) */

@@ -30,6 +30,8 @@
     X(METRIC_STORE_BATCH_SIZE, HISTOGRAM, "store_batch_size", "",                                  \
       "Notifications that one commit made durable")                                                \
     X(METRIC_CONNECTIONS, GAUGE, "connections", "state", "Open connections by state")              \
+    X(METRIC_REFUSED, COUNTER, "refused_total", "reason",                                          \
+      "Connections, clients and messages refused, by reason")                                      \
     X(METRIC_TLS_HANDSHAKES, COUNTER, "tls_handshakes_total", "result",                            \
       "TLS handshakes by result")                                                                  \
     X(METRIC_QUEUE_NOTIFICATIONS, GAUGE, "queue_notifications", "org,state",                       \

@@ -27,6 +27,18 @@ enum {
     WAIT_STEP_NS = 10000000,
 };
 
+static enum err load_access(struct daemon *d, struct error *e)
+{
+    const struct config *c = d->config;
+    struct access_options o = {.allow = c->listen.allow,
+                               .allow_count = c->listen.allow_count,
+                               .ip_ranges_file = c->listen.ip_ranges_file};
+    enum err err = access_list_new(&d->access, &o, e);
+    return err == ERR_NONE ? err
+                           : error_wrap(e, "%s:%u: listen.ip_ranges_file", c->file,
+                                        c->listen.ip_ranges_file_line);
+}
+
 static enum err load_tls(struct daemon *d, struct error *e)
 {
     const struct config *c = d->config;
@@ -72,8 +84,10 @@ enum err daemon_load(struct daemon *d, const char *config_file, struct error *e)
     if (err == ERR_NONE) {
         policy_fingerprint(d->config, d->fingerprint);
         log_setup(d->config->log.level, d->config->log.format);
-        err = load_tls(d, e);
+        err = load_access(d, e);
     }
+    if (err == ERR_NONE)
+        err = load_tls(d, e);
     if (err == ERR_NONE)
         err = check_token(d->config, e);
     return err == ERR_NONE ? load_orgs(d, e) : err;
@@ -142,6 +156,7 @@ static enum err start_intake(struct daemon *d, struct error *e)
     struct listener_options lo = {
         .address = c->listen.address,
         .tls = d->tls,
+        .access = d->access,
         .threads = c->listen.threads,
         .max_body_bytes = c->listen.max_body_bytes,
         .max_buffered_bytes = BUFFERED_BYTES_MAX,
@@ -260,6 +275,7 @@ void daemon_release(struct daemon *d)
     free(d->orgs);
     d->orgs = NULL;
     tls_server_free(&d->tls);
+    access_list_free(&d->access);
     policy_free(&d->policy);
     config_free(&d->config);
 }

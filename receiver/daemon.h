@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "access.h"
 #include "admin.h"
 #include "config.h"
 #include "intake.h"
@@ -24,6 +25,7 @@ struct daemon {
     struct config *config;
     struct policy *policy;
     char fingerprint[POLICY_FINGERPRINT_SIZE];
+    struct access_list *access;
     struct tls_server *tls;
     struct org **orgs; /* config->org_count */
     struct store *store;

@@ -1,5 +1,6 @@
 /*
- * Chores on main's thread: retention every minute (or at once while there is more), the watchdog;
+ * Chores on main's thread: retention every minute (or at once while there is more), the watchdog,
+ * what was left out of the log;
  * and the gauges, set on the admin's thread as they are asked for. None of them waits for the org.
  */
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "daemon.h"
+#include "refusal.h"
 #include "timeutil.h"
 
 enum { RETAIN_EACH_MS = 60000, WATCHDOG_EACH_MS = 5000, ORGS_MAX = 256, HOLDS_MAX = 100 };
@@ -106,6 +108,7 @@ void janitor_turn(const struct daemon *d)
     static int64_t retain_at, watchdog_at; /* main's thread only */
     struct error e;
     bool more = false;
+    refusal_flush();
     if (is_due(&retain_at, RETAIN_EACH_MS)) {
         if (store_retain(d->store, &more, &e) != ERR_NONE)
             log_warn("old rows could not be removed; trying again in a minute", "error", e.text,

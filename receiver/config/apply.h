@@ -21,6 +21,10 @@ MUST_USE enum err apply_org_settings(struct loading *l, const struct raw_org *ra
 MUST_USE enum err apply_empty_list(struct loading *l, const char *path, unsigned count,
                                    struct error *e);
 
+/* `count` networks of a list; *out is kept with the configuration. */
+MUST_USE enum err apply_networks(struct loading *l, const char *path, const char *const *texts,
+                                 unsigned count, struct cidr **out, struct error *e);
+
 /* Fills c's notes. */
 void apply_notes(struct loading *l, struct config *c);
 

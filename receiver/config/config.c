@@ -73,7 +73,6 @@ static enum err apply_lists(struct loading *l, const struct raw_config *raw, str
         unsigned count;
     } not_yet[] = {
         {"listen.proxy_protocol", raw->listen.proxy_protocol_count},
-        {"listen.allow", raw->listen.allow_count},
         {"tls.client_pins", raw->tls.client_pins_count},
     };
     for (size_t i = 0; i < sizeof not_yet / sizeof not_yet[0]; i++) {
@@ -81,7 +80,11 @@ static enum err apply_lists(struct loading *l, const struct raw_config *raw, str
         if (err != ERR_NONE)
             return err;
     }
-    return apply_tls_files(l, &raw->tls, c, e);
+    enum err err = apply_networks(l, "listen.allow", raw->listen.allow, raw->listen.allow_count,
+                                  &c->listen.allow, e);
+    c->listen.allow_count = raw->listen.allow_count;
+    c->listen.ip_ranges_file_line = source_line(l->source, "listen.ip_ranges_file");
+    return err == ERR_NONE ? apply_tls_files(l, &raw->tls, c, e) : err;
 }
 
 /* ------------------------------------------------------------------ rules and channels */

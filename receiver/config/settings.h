@@ -33,7 +33,7 @@
     X(raw_listen, max_connections_per_address, listen.max_connections_per_address, set_count,      \
       "256", 1, 100000, NULL)                                                                      \
     X(raw_listen, threads, listen.threads, set_threads, "auto", 1, 256, NULL)                      \
-    X(raw_listen, ip_ranges_file, listen.ip_ranges_file, set_not_yet, "", 0, 0, WORDS_EMPTY)
+    X(raw_listen, ip_ranges_file, listen.ip_ranges_file, set_path_or_none, "", 0, 0, NULL)
 
 #define TLS_SETTINGS(X)                                                                            \
     X(raw_tls, client_certificate, tls.client_certificate, set_not_yet, "off", 0, 0,               \

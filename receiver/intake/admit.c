@@ -108,14 +108,14 @@ void intake_admit(void *ctx, void *arg, const struct http_head *h, const struct 
     if (intake_is_health(i, h, &ready) && is_get(h))
         return;
     if (!secret_equal(&i->path, h->path.p, h->path.n))
-        intake_refuse(loop, is_at_the_door(i, h) ? REFUSE_SECRET : REFUSE_PATH, peer, NULL, NULL,
+        intake_refuse(loop, is_at_the_door(i, h) ? REFUSED_SECRET : REFUSED_PATH, peer, NULL, NULL,
                       NULL, refuse);
     else if (!http_span_is(h->method, "POST"))
-        intake_refuse(loop, REFUSE_METHOD, peer, NULL, NULL, NULL, refuse);
+        intake_refuse(loop, REFUSED_METHOD, peer, NULL, NULL, NULL, refuse);
     else if (!type_is_xml(h))
-        intake_refuse(loop, REFUSE_TYPE, peer, NULL, NULL, NULL, refuse);
+        intake_refuse(loop, REFUSED_TYPE, peer, NULL, NULL, NULL, refuse);
     else if (!encoding_is_identity(h))
-        intake_refuse(loop, REFUSE_ENCODING, peer, NULL, NULL, NULL, refuse);
+        intake_refuse(loop, REFUSED_ENCODING, peer, NULL, NULL, NULL, refuse);
     else if (atomic_load_explicit(&i->is_draining, memory_order_relaxed))
-        intake_refuse(loop, REFUSE_DRAINING, peer, NULL, NULL, NULL, refuse);
+        intake_refuse(loop, REFUSED_DRAINING, peer, NULL, NULL, NULL, refuse);
 }

@@ -11,44 +11,43 @@
 #include "log.h"
 
 static const char XML[] = "text/xml; charset=UTF-8";
+static const char FORBIDDEN[] = "forbidden\n";
 static const char RETRY[] = "Retry-After: 30\r\n";
 
-struct refusal {
+struct reply {
     int status;
     const char *who; /* of the Fault; NULL: plain text, no detail */
-    const char *result, *extra, *text;
+    const char *extra, *text;
 };
 
-static const struct refusal REFUSALS[] = {
-    [REFUSE_DRAINING] =
-        {503, "Server", "draining", RETRY,
+static const struct reply REPLIES[REFUSAL_COUNT] = {
+    [REFUSED_DRAINING] =
+        {503, "Server", RETRY,
          "the receiver is stopping; the message will be taken when it is sent again"},
-    [REFUSE_PATH] = {404, NULL, "not_found", NULL, "not found\n"},
-    [REFUSE_SECRET] = {403, NULL, "wrong_secret", NULL, "forbidden\n"},
-    [REFUSE_METHOD] = {405, "Client", "method", "Allow: POST\r\n",
-                       "outbound messages are sent with POST"},
-    [REFUSE_TYPE] = {415, "Client", "content_type", NULL,
-                     "outbound messages are text/xml in UTF-8 (SOAP 1.1)"},
-    [REFUSE_ENCODING] = {415, "Client", "content_encoding", "Accept-Encoding: identity\r\n",
-                         "the body must not be compressed"},
-    [REFUSE_MESSAGE] = {400, "Client", "invalid", NULL, "the message is not valid"},
-    [REFUSE_ORG] = {403, "Client", "unknown_org", NULL, "the organisation is not configured"},
-    [REFUSE_STORE] = {503, "Server", "io", RETRY,
-                      "the message could not be stored just now; it will be taken when it is sent "
-                      "again"},
+    [REFUSED_PATH] = {404, NULL, NULL, "not found\n"},
+    [REFUSED_SECRET] = {403, NULL, NULL, FORBIDDEN},
+    [REFUSED_METHOD] = {405, "Client", "Allow: POST\r\n", "outbound messages are sent with POST"},
+    [REFUSED_TYPE] = {415, "Client", NULL, "outbound messages are text/xml in UTF-8 (SOAP 1.1)"},
+    [REFUSED_ENCODING] = {415, "Client", "Accept-Encoding: identity\r\n",
+                          "the body must not be compressed"},
+    [REFUSED_MESSAGE] = {400, "Client", NULL, "the message is not valid"},
+    [REFUSED_ORG] = {403, "Client", NULL, "the organisation is not configured"},
+    [REFUSED_STORE] = {503, "Server", RETRY,
+                       "the message could not be stored just now; it will be taken when it is sent "
+                       "again"},
 };
 
-/* The reader's refusals, as counted. */
+/* The reader's refusals. */
 static const struct {
     int status;
-    const char *result;
+    enum refusal why;
 } BY_STATUS[] = {
-    {400, "bad_request"},     {408, "timeout"},     {413, "too_large"},
-    {414, "head_too_large"},  {417, "expectation"}, {431, "head_too_large"},
-    {501, "transfer_coding"}, {503, "overloaded"},  {505, "http_version"},
+    {400, REFUSED_REQUEST},         {408, REFUSED_TIMEOUT},     {413, REFUSED_TOO_LARGE},
+    {414, REFUSED_HEAD_TOO_LARGE},  {417, REFUSED_EXPECTATION}, {431, REFUSED_HEAD_TOO_LARGE},
+    {501, REFUSED_TRANSFER_CODING}, {503, REFUSED_OVERLOADED},  {505, REFUSED_HTTP_VERSION},
 };
 
-static void fill(struct intake_loop *loop, const struct refusal *r, const char *text,
+static void fill(struct intake_loop *loop, const struct reply *r, const char *text,
                  struct listener_answer *answer)
 {
     buf_clear(&loop->body);
@@ -63,39 +62,46 @@ static void fill(struct intake_loop *loop, const struct refusal *r, const char *
     answer->body_len = loop->body.len;
 }
 
-static void tell(struct intake *i, const struct listener_peer *peer, const char *org, int status,
-                 const char *result, const char *text)
+/* d->result NULL: the reason is all. */
+static void tell(struct intake *i, enum refusal why, const struct refusal_detail *d)
 {
-    const char *label = org == NULL ? "unknown" : org;
-    if (org != NULL && intake_org_by_id(i, org) == NULL)
-        label = labels_fold(&i->unknown_orgs, org);
-    metric_inc(METRIC_MESSAGES_RECEIVED, label, result);
-    log_gate_refusal(&i->gate, peer, org, status, result, text);
+    const char *label = d->org == NULL ? "unknown" : d->org;
+    if (d->org != NULL && intake_org_by_id(i, d->org) == NULL)
+        label = labels_fold(&i->unknown_orgs, d->org);
+    metric_inc(METRIC_MESSAGES_RECEIVED, label,
+               d->result == NULL ? refusal_reason(why) : d->result);
+    refusal_tell(why, d);
 }
 
-void intake_refuse(struct intake_loop *loop, enum intake_refusal why,
-                   const struct listener_peer *peer, const char *org, const char *result,
-                   const char *text, struct listener_answer *answer)
+void intake_refuse(struct intake_loop *loop, enum refusal why, const struct listener_peer *peer,
+                   const char *org, const char *result, const char *text,
+                   struct listener_answer *answer)
 {
-    const struct refusal *r = &REFUSALS[why];
+    const struct reply *r = &REPLIES[why];
     if (text == NULL)
         text = r->text;
     fill(loop, r, text, answer);
-    tell(loop->intake, peer, org, r->status, result == NULL ? r->result : result,
-         r->who == NULL ? NULL : text);
+    tell(loop->intake, why,
+         &(struct refusal_detail){.peer = peer->address,
+                                  .org = org,
+                                  .result = result,
+                                  .text = r->who == NULL ? NULL : text,
+                                  .status = r->status});
 }
 
 void intake_refused(void *ctx, void *arg, const struct listener_peer *peer, int status,
                     const char *problem, struct listener_answer *answer)
 {
     bool ours = status == 503;
-    struct refusal r = {status, ours ? "Server" : "Client", "http", ours ? RETRY : NULL, problem};
+    struct reply r = {status, ours ? "Server" : "Client", ours ? RETRY : NULL, problem};
+    enum refusal why = REFUSED_REQUEST;
     for (size_t k = 0; k < sizeof BY_STATUS / sizeof BY_STATUS[0]; k++) {
         if (BY_STATUS[k].status == status)
-            r.result = BY_STATUS[k].result;
+            why = BY_STATUS[k].why;
     }
     fill(arg, &r, problem, answer);
-    tell(ctx, peer, NULL, status, r.result, problem);
+    tell(ctx, why,
+         &(struct refusal_detail){.peer = peer->address, .text = problem, .status = status});
 }
 
 void intake_answer_health(struct intake_loop *loop, bool ready, struct listener_answer *answer)
@@ -133,12 +139,15 @@ static void acknowledge(struct intake_request *r)
 
 static void refuse_stored(struct intake_request *r, enum err why)
 {
-    const struct refusal *row = &REFUSALS[REFUSE_STORE];
-    struct listener_peer nobody = {{0}};
+    const struct reply *row = &REPLIES[REFUSED_STORE];
     struct buf body;
     buf_init(&body, 4096);
     soap_write_fault(&body, row->who, row->text);
-    tell(r->intake, &nobody, r->org->config->id, row->status, err_name(why), row->text);
+    tell(r->intake, REFUSED_STORE,
+         &(struct refusal_detail){.org = r->org->config->id,
+                                  .result = err_name(why),
+                                  .text = row->text,
+                                  .status = row->status});
     reply_from_outside(r->intake, r->token,
                        &(struct listener_answer){.status = row->status,
                                                  .content_type = XML,

@@ -1,5 +1,5 @@
 /*
- * Counting and logging. Series of what is configured are looked up once; what peers choose (ids of
+ * Counting. Series of what is configured are looked up once; what peers choose (ids of
  * unknown organisations, names of objects that we do nothing with) is kept to a bounded set, so
  * that nobody can fill the metrics table.
  */
@@ -8,11 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "log.h"
 #include "mem.h"
-#include "timeutil.h"
-
-enum { LOG_PER_SECOND = 10 };
 
 void labels_init(struct labels *l)
 {
@@ -39,49 +35,6 @@ const char *labels_fold(struct labels *l, const char *value)
     bool known = i < l->count;
     pthread_mutex_unlock(&l->lock);
     return known ? value : "other";
-}
-
-void log_gate_init(struct log_gate *g)
-{
-    *g = (struct log_gate){.second = 0};
-    pthread_mutex_init(&g->lock, NULL);
-}
-
-void log_gate_release(struct log_gate *g)
-{
-    pthread_mutex_destroy(&g->lock);
-}
-
-/* True if one more may be logged now; *suppressed is how many were not since the last one. */
-static bool pass(struct log_gate *g, unsigned *suppressed)
-{
-    int64_t second = time_boot_ms() / 1000;
-    pthread_mutex_lock(&g->lock);
-    if (second != g->second) {
-        g->second = second;
-        g->logged = 0;
-    }
-    bool passes = g->logged < LOG_PER_SECOND;
-    if (passes) {
-        g->logged++;
-        *suppressed = g->suppressed;
-        g->suppressed = 0;
-    } else {
-        g->suppressed++;
-    }
-    pthread_mutex_unlock(&g->lock);
-    return passes;
-}
-
-void log_gate_refusal(struct log_gate *g, const struct listener_peer *peer, const char *org,
-                      int status, const char *result, const char *text)
-{
-    unsigned suppressed = 0;
-    if (!pass(g, &suppressed))
-        return;
-    log_warn("message refused", "status", log_num(status), "result", result, "org", org, "peer",
-             peer->address[0] == '\0' ? NULL : peer->address, "reason", text, "suppressed_before",
-             suppressed == 0 ? NULL : log_num(suppressed), NULL);
 }
 
 /* ------------------------------------------------------------------ organisations */

@@ -38,7 +38,6 @@ enum err intake_new(struct intake **out, const struct intake_options *o, struct 
     pthread_mutex_init(&i->door, NULL);
     labels_init(&i->unknown_orgs);
     labels_init(&i->other_objects);
-    log_gate_init(&i->gate);
     intake_orgs_init(i);
     *out = i;
     return ERR_NONE;
@@ -54,7 +53,6 @@ void intake_free(struct intake **i)
     pthread_mutex_destroy(&gone->door);
     labels_release(&gone->unknown_orgs);
     labels_release(&gone->other_objects);
-    log_gate_release(&gone->gate);
     free(gone->orgs);
     free(gone);
 }

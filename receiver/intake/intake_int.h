@@ -1,7 +1,7 @@
 /*
  * intake_int - what the parts of the intake share: intake.c (life, the handler), admit.c (the
  * head), message.c (parse and store), object.c (what a notification asks for), answer.c (replies
- * and refusals), count.c (metrics, the log of refusals)
+ * and refusals), count.c (metrics)
  *
  * Threads: struct intake is shared; what changes in it says how. A struct intake_loop belongs to
  * its loop, a struct intake_request to the loop until it is put, then to the store's thread.
@@ -16,6 +16,7 @@
 #include "intake.h"
 #include "buf.h"
 #include "metrics.h"
+#include "refusal.h"
 #include "secret.h"
 #include "soap.h"
 
@@ -37,13 +38,6 @@ struct intake_org {
     struct metric_series *objects[OBJECTS_KNOWN];
 };
 
-/* At most LOG_PER_SECOND refusals are logged, and how many were not. */
-struct log_gate {
-    pthread_mutex_t lock;
-    int64_t second;
-    unsigned logged, suppressed;
-};
-
 struct intake {
     struct intake_options options;
     struct secret path; /* may hold a secret part; compared in constant time */
@@ -57,7 +51,6 @@ struct intake {
     atomic_size_t in_flight;
 
     struct labels unknown_orgs, other_objects;
-    struct log_gate gate;
 };
 
 struct intake_loop {
@@ -91,22 +84,11 @@ size_t intake_map(struct store_item *item, const struct soap_notification *n,
 const char *intake_object_label(size_t row, const struct schema *schema);
 
 /* answer.c */
-enum intake_refusal {
-    REFUSE_DRAINING,
-    REFUSE_PATH,
-    REFUSE_SECRET,
-    REFUSE_METHOD,
-    REFUSE_TYPE,
-    REFUSE_ENCODING,
-    REFUSE_MESSAGE, /* text says what is wrong with it */
-    REFUSE_ORG,
-    REFUSE_STORE,
-};
 /* Makes the answer, counts and logs. text NULL: the refusal's own. org and result NULL: unknown
  * org, the refusal's own result. */
-void intake_refuse(struct intake_loop *loop, enum intake_refusal why,
-                   const struct listener_peer *peer, const char *org, const char *result,
-                   const char *text, struct listener_answer *answer);
+void intake_refuse(struct intake_loop *loop, enum refusal why, const struct listener_peer *peer,
+                   const char *org, const char *result, const char *text,
+                   struct listener_answer *answer);
 /* The HTTP reader's or a deadline's refusal becomes a Fault. */
 void intake_refused(void *ctx, void *loop, const struct listener_peer *peer, int status,
                     const char *problem, struct listener_answer *answer);
@@ -119,10 +101,6 @@ void labels_init(struct labels *l);
 void labels_release(struct labels *l);
 /* value itself, or "other" once the set is full of others. */
 const char *labels_fold(struct labels *l, const char *value);
-void log_gate_init(struct log_gate *g);
-void log_gate_release(struct log_gate *g);
-void log_gate_refusal(struct log_gate *g, const struct listener_peer *peer, const char *org,
-                      int status, const char *result, const char *text);
 void intake_orgs_init(struct intake *i);
 struct intake_org *intake_org_by_id(const struct intake *i, const char *id);
 void intake_count_stored(struct intake_request *r);

@@ -26,7 +26,7 @@ static void refuse_message(struct intake_loop *loop, const struct listener_peer 
     else
         (void)snprintf(text, sizeof text, "%s (%s)", soap_problem_text(problem),
                        soap_problem_code(problem));
-    intake_refuse(loop, REFUSE_MESSAGE, peer, NULL, soap_problem_code(problem), text, &answer);
+    intake_refuse(loop, REFUSED_MESSAGE, peer, NULL, soap_problem_code(problem), text, &answer);
     listener_reply(token, &answer);
 }
 
@@ -41,7 +41,7 @@ static void refuse_org(struct intake_loop *loop, const struct listener_peer *pee
         "the outbound message in that organisation (a sandbox keeps its production's "
         "address)",
         org);
-    intake_refuse(loop, REFUSE_ORG, peer, org, NULL, text, &answer);
+    intake_refuse(loop, REFUSED_ORG, peer, org, NULL, text, &answer);
     listener_reply(token, &answer);
 }
 
@@ -96,7 +96,7 @@ static void put(struct intake_loop *loop, const struct listener_peer *peer,
     atomic_fetch_sub(&i->in_flight, 1);
     free(r);
     struct listener_answer answer = {0};
-    intake_refuse(loop, REFUSE_STORE, peer, org->config->id, err_name(got), NULL, &answer);
+    intake_refuse(loop, REFUSED_STORE, peer, org->config->id, err_name(got), NULL, &answer);
     log_debug("store does not take a message", "org", org->config->id, "error", e.text, NULL);
     listener_reply(token, &answer);
 }

@@ -1,6 +1,6 @@
 #define _GNU_SOURCE
 /*
- * New connections: counted against the caps, then opened. A full turn is left after some, so that
+ * New connections: looked up in the list of networks, counted against the caps, then opened. A full turn is left after some, so that
  * those who are connected have theirs.
  */
 #include "listener_int.h"
@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "log.h"
+#include "refusal.h"
 
 enum { ACCEPTS_PER_TURN = 64 };
 
@@ -24,19 +26,30 @@ void loop_close_listening(struct loop *loop)
     atomic_store(&loop->is_accepting, false);
 }
 
+/* Closed without an answer: before TLS there is nothing that the peer would understand. */
+static void refuse(int fd, enum refusal why, const struct listener_peer *peer)
+{
+    refusal_tell(why, &(struct refusal_detail){.peer = peer->address});
+    close(fd);
+}
+
 static void admit(struct loop *loop, int fd, const struct sockaddr *peer)
 {
+    static const enum refusal reasons[] = {[LIMITS_FULL] = REFUSED_CONNECTIONS,
+                                           [LIMITS_ADDRESS_FULL] = REFUSED_CONNECTIONS_OF_ADDRESS};
+    struct listener *l = loop->listener;
     struct limits_place *place = NULL;
     struct listener_peer text;
-    enum limits_verdict verdict = limits_enter(loop->listener->limits, peer, &place);
-    if (verdict != LIMITS_OK) {
-        loop->turned_away += verdict == LIMITS_FULL;
-        loop->turned_away_address += verdict == LIMITS_ADDRESS_FULL;
-        close(fd);
+    socket_peer_text(peer, &text);
+    if (l->options.access != NULL && !access_list_allows(l->options.access, peer)) {
+        refuse(fd, REFUSED_ADDRESS, &text);
         return;
     }
-    socket_peer_text(peer, &text);
-    connection_open(loop, fd, place, &text);
+    enum limits_verdict verdict = limits_enter(l->limits, peer, &place);
+    if (verdict != LIMITS_OK)
+        refuse(fd, reasons[verdict], &text);
+    else
+        connection_open(loop, fd, place, &text);
 }
 
 /* Out of descriptors or memory: the socket would stay readable, so it is

@@ -109,10 +109,9 @@ struct loop {
     char date[40];  /* "Date: …\r\n", renewed by the tick */
 
     unsigned in_state[CONNECTION_STATE_COUNT], published[CONNECTION_STATE_COUNT];
-    unsigned turned_away, turned_away_address; /* since the last tick */
-    bool accept_paused;                        /* out of descriptors; the tick tries again */
-    _Atomic int64_t turned_at_ms;              /* boot time of the last tick; any thread reads */
-    atomic_bool is_accepting;                  /* any thread reads */
+    bool accept_paused;           /* out of descriptors; the tick tries again */
+    _Atomic int64_t turned_at_ms; /* boot time of the last tick; any thread reads */
+    atomic_bool is_accepting;     /* any thread reads */
 };
 
 struct listener {

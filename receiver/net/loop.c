@@ -77,11 +77,6 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     atomic_store(&loop->turned_at_ms, time_boot_ms());
     reply_date(time_wall_ms(), loop->date, sizeof loop->date);
     publish(loop);
-    if (loop->turned_away + loop->turned_away_address > 0)
-        log_warn("connections turned away", "listener", loop->listener->options.name,
-                 "over_max_connections", log_num(loop->turned_away),
-                 "over_max_connections_per_address", log_num(loop->turned_away_address), NULL);
-    loop->turned_away = loop->turned_away_address = 0;
     if (loop->accept_paused && loop->accept_event != NULL)
         event_add(loop->accept_event, NULL);
     loop->accept_paused = false;

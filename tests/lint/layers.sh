@@ -6,10 +6,10 @@ cd "$(dirname "$0")/../.."
 
 # contract header in include/ -> the folder that owns it
 declare -A OWNER=(
-    [buf]=base [error]=base [hash]=base [log]=base [mem]=base [metrics]=base [secret]=base [sfid]=base [timeutil]=base [zone]=base
+    [buf]=base [cidr]=base [error]=base [hash]=base [log]=base [mem]=base [metrics]=base [pin]=base [refusal]=base [secret]=base [sfid]=base [timeutil]=base [zone]=base
     [soap]=soap
     [config]=config [schema]=config
-    [listener]=net [http]=net [tls]=net
+    [access]=net [client_auth]=net [listener]=net [http]=net [tls]=net
     [store]=store [rules]=rules [policy]=rules [org]=org
     [intake]=intake [worker]=worker [admin]=admin
 )

@@ -134,7 +134,7 @@ class Check(unittest.TestCase):
             ("  level: info ", "  levell: info ", "levell", r"log\.levell: unknown key; allowed is level and format"),
             ("lease: 120s ", "lease: 100s ", "  request_timeout: 60s", r"worker\.request_timeout .* at most half"),
             ("write_back: false", "write_back: maybe", "write_back", r"orgs\[0\]\.write_back: \"maybe\""),
-            ("allow: []", "allow: [10.0.0.0/8]", "allow: [10.", r"listen\.allow: not available in this version"),
+            ("allow: []", "allow: [10.0.0.1/8]", "allow: [10.", r"listen\.allow\[0\]: \"10\.0\.0\.1/8\" has bits set"),
             ("action: exclude", "action: drop", "name: No employees", r"rules\[1\]: .*allowed is include or exclude"),
             ("op: is, value: Employee", "op: equals, value: Employee", "name: No employees",
              r"rules\[1\]: .*\"equals\" is not an operator"),

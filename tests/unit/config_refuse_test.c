@@ -252,6 +252,21 @@ static void words_that_are_not_known_are_refused(void **state)
     check_bad(rows, COUNT(rows));
 }
 
+static void networks_that_are_none_are_refused(void **state)
+{
+    (void)state;
+    static const struct bad rows[] = {
+        {"listen: { allow: 10.0.0.0/8 }\n" ORG, ":1: listen.allow: must be a list"},
+        {"listen:\n  allow:\n  - 10.0.0.0/8\n  - 10.0.0.1/8\n" ORG,
+         ":4: listen.allow[1]: \"10.0.0.1/8\" has bits set behind its prefix length; allowed is "
+         "NETWORK/BITS or an address, as 192.0.2.0/24 or 2001:db8::1"},
+        {"listen: { allow: [example.org] }\n" ORG,
+         ":1: listen.allow[0]: \"example.org\" is no IPv4 or IPv6 network"},
+        {"listen: { allow: [''] }\n" ORG, ":1: listen.allow[0]: \"\" is no"},
+    };
+    check_bad(rows, COUNT(rows));
+}
+
 /* Ignoring what asks for protection would be a hole; ignoring the rest would be a lie. */
 static void what_is_not_there_yet_is_refused_and_not_ignored(void **state)
 {
@@ -259,10 +274,6 @@ static void what_is_not_there_yet_is_refused_and_not_ignored(void **state)
     static const struct bad rows[] = {
         {"listen:\n  proxy_protocol: [10.0.0.1]\n" ORG,
          ":2: listen.proxy_protocol: not available in this version; allowed is []"},
-        {"listen:\n  allow:\n  - 10.0.0.0/8\n" ORG,
-         ":3: listen.allow: not available in this version; allowed is []"},
-        {"listen: { ip_ranges_file: r.json }\n" ORG,
-         ":1: listen.ip_ranges_file: not available in this version; allowed is \"\""},
         {"tls: { client_certificate: optional }\n" ORG,
          ":1: tls.client_certificate: not available in this version; allowed is off"},
         {"tls: { client_certificate: required }\n" ORG,
@@ -306,6 +317,7 @@ int main(void)
         cmocka_unit_test(values_out_of_range_are_refused),
         cmocka_unit_test(the_ends_of_each_range_are_allowed_and_no_more),
         cmocka_unit_test(words_that_are_not_known_are_refused),
+        cmocka_unit_test(networks_that_are_none_are_refused),
         cmocka_unit_test(what_is_not_there_yet_is_refused_and_not_ignored),
         cmocka_unit_test(a_file_that_is_too_large_or_absent_is_refused),
     };
