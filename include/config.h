@@ -22,6 +22,11 @@
 #include "schema.h"
 #include "sfid.h"
 
+enum config_client_certificate {
+    CONFIG_CLIENT_OFF,
+    CONFIG_CLIENT_OPTIONAL,
+    CONFIG_CLIENT_REQUIRED
+};
 enum config_auth { CONFIG_AUTH_JWT, CONFIG_AUTH_CLIENT_CREDENTIALS };
 
 struct config_org {
@@ -37,7 +42,7 @@ struct config_org {
     unsigned max_concurrent; /* 1..64 */
     unsigned api_reserve_percent;
     bool write_back;
-    const char **client_pins;
+    struct pin *client_pins; /* of its own; none: the global ones count */
     size_t client_pin_count;
     unsigned line; /* of auth, for messages */
 };
@@ -86,9 +91,11 @@ struct config {
     } listen;
     struct {
         struct config_list certificate, key;
-        const char *client_certificate; /* off | optional | required */
-        const char *client_ca;
-        struct config_list client_pins;
+        enum config_client_certificate client_certificate;
+        const char *client_ca; /* "": none */
+        struct pin *client_pins;
+        size_t client_pin_count;
+        bool accept_expired_pins;
         unsigned line; /* of the certificates, for messages */
     } tls;
     struct {

@@ -22,6 +22,7 @@ struct intake_options {
     /* path, orgs, schema (name of the deletion record), public_health */
     const struct config *config;
     struct store *store;
+    const struct client_auth *clients; /* NULL: whoever connects may speak */
     /* Where messages go; NULL: store_put. Tests put their own here. */
     enum err (*put)(struct store *store, struct store_put *p, struct error *e);
     /* With admin.public_health: the word for {"status":…}, "unavailable" with 503. ready false:

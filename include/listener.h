@@ -21,6 +21,7 @@
 
 #include <stdatomic.h>
 
+#include "client_auth.h"
 #include "error.h"
 #include "http.h"
 
@@ -37,7 +38,8 @@ struct listener_token {
 };
 
 struct listener_peer {
-    char address[64]; /* numeric, without port; "" for a unix socket */
+    char address[64];                      /* numeric, without port; "" for a unix socket */
+    struct client_certificate certificate; /* all zero: none was shown */
 };
 
 /* What `head` says: status 0 goes on to the body; any other status is answered now and the

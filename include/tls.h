@@ -2,8 +2,8 @@
  * tls - the server's TLS context: certificates, protocol versions, tickets
  *
  * TLS 1.2 and 1.3 only, ECDHE with AEAD, session tickets, RSA and ECDSA certificates side by side,
- * ALPN http/1.1, a session id context, SSL_MODE_RELEASE_BUFFERS. Client certificates come with the
- * allow lists.
+ * ALPN http/1.1, a session id context, SSL_MODE_RELEASE_BUFFERS. Clients are asked for certificates
+ * as client_auth.h says.
  *
  * Ownership: tls_server_new gives; the listener borrows.
  * Threads:   shared by all loops after tls_server_new.
@@ -15,6 +15,7 @@
 
 #include <stdint.h>
 
+#include "client_auth.h"
 #include "error.h"
 
 struct tls_server;
@@ -23,6 +24,8 @@ struct tls_server_options {
     const char *const *certificates; /* PEM, leaf first */
     const char *const *keys;         /* one for each certificate */
     size_t count;
+    struct client_auth *clients; /* shared while connections live; NULL: none are asked */
+    const char *client_ca;       /* PEM bundle that client certificates may come from; NULL, "" */
 };
 
 MUST_USE enum err tls_server_new(struct tls_server **out, const struct tls_server_options *o,
@@ -44,6 +47,12 @@ bool tls_session_has_input(struct ssl_st *s);
 /* Sends close_notify, without which no client resumes the session; the socket must take it now,
  * what does not fit is lost. */
 void tls_session_close_notify(struct ssl_st *s);
+/* After the handshake: the client's certificate, all zero if none came. */
+void tls_session_client(struct ssl_st *s, struct client_certificate *out);
+/* After a handshake that failed with code: whether it was for the client's certificate, why, which
+ * one (as above), and what is wrong with its chain (static, or NULL). */
+bool tls_session_client_refused(struct ssl_st *s, unsigned long code, enum refusal *why,
+                                struct client_certificate *out, const char **problem);
 /* What OpenSSL's error code means; static. */
 const char *tls_reason(unsigned long code);
 

@@ -42,9 +42,12 @@ static enum err load_access(struct daemon *d, struct error *e)
 static enum err load_tls(struct daemon *d, struct error *e)
 {
     const struct config *c = d->config;
+    d->clients = client_auth_new(c);
     struct tls_server_options o = {.certificates = c->tls.certificate.items,
                                    .keys = c->tls.key.items,
-                                   .count = c->tls.certificate.count};
+                                   .count = c->tls.certificate.count,
+                                   .clients = d->clients,
+                                   .client_ca = c->tls.client_ca};
     enum err err = tls_server_new(&d->tls, &o, e);
     return err == ERR_NONE ? err : error_wrap(e, "%s:%u: tls", c->file, c->tls.line);
 }
@@ -151,8 +154,11 @@ static uint64_t buffered_per_address(uint64_t max_body_bytes)
 static enum err start_intake(struct daemon *d, struct error *e)
 {
     const struct config *c = d->config;
-    struct intake_options io = {
-        .config = c, .store = d->store, .health_status = public_health, .health_ctx = d};
+    struct intake_options io = {.config = c,
+                                .store = d->store,
+                                .clients = d->clients,
+                                .health_status = public_health,
+                                .health_ctx = d};
     struct listener_options lo = {
         .address = c->listen.address,
         .tls = d->tls,
@@ -275,6 +281,7 @@ void daemon_release(struct daemon *d)
     free(d->orgs);
     d->orgs = NULL;
     tls_server_free(&d->tls);
+    client_auth_free(&d->clients);
     access_list_free(&d->access);
     policy_free(&d->policy);
     config_free(&d->config);

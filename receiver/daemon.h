@@ -26,6 +26,7 @@ struct daemon {
     struct policy *policy;
     char fingerprint[POLICY_FINGERPRINT_SIZE];
     struct access_list *access;
+    struct client_auth *clients;
     struct tls_server *tls;
     struct org **orgs; /* config->org_count */
     struct store *store;

@@ -25,6 +25,11 @@ MUST_USE enum err apply_empty_list(struct loading *l, const char *path, unsigned
 MUST_USE enum err apply_networks(struct loading *l, const char *path, const char *const *texts,
                                  unsigned count, struct cidr **out, struct error *e);
 
+MUST_USE enum err apply_pins(struct loading *l, const char *path, const char *const *texts,
+                             unsigned count, struct pin **out, struct error *e);
+/* Whether client certificates are asked for as the pins and authorities suggest. */
+MUST_USE enum err check_clients(struct loading *l, const struct config *c, struct error *e);
+
 /* Fills c's notes. */
 void apply_notes(struct loading *l, struct config *c);
 

@@ -73,7 +73,6 @@ static enum err apply_lists(struct loading *l, const struct raw_config *raw, str
         unsigned count;
     } not_yet[] = {
         {"listen.proxy_protocol", raw->listen.proxy_protocol_count},
-        {"tls.client_pins", raw->tls.client_pins_count},
     };
     for (size_t i = 0; i < sizeof not_yet / sizeof not_yet[0]; i++) {
         enum err err = apply_empty_list(l, not_yet[i].path, not_yet[i].count, e);
@@ -84,6 +83,10 @@ static enum err apply_lists(struct loading *l, const struct raw_config *raw, str
                                   &c->listen.allow, e);
     c->listen.allow_count = raw->listen.allow_count;
     c->listen.ip_ranges_file_line = source_line(l->source, "listen.ip_ranges_file");
+    if (err == ERR_NONE)
+        err = apply_pins(l, "tls.client_pins", raw->tls.client_pins, raw->tls.client_pins_count,
+                         &c->tls.client_pins, e);
+    c->tls.client_pin_count = raw->tls.client_pins_count;
     return err == ERR_NONE ? apply_tls_files(l, &raw->tls, c, e) : err;
 }
 
@@ -162,6 +165,8 @@ static enum err apply(struct loaded *o, struct error *e)
         err = apply_channels(l, o->raw, c, e);
     if (err == ERR_NONE)
         err = check_together(l, c, e);
+    if (err == ERR_NONE)
+        err = check_clients(l, c, e);
     if (err == ERR_NONE) {
         c->admin.line = source_line(l->source, "admin.token_file");
         apply_rules(l, o->raw, c);

@@ -14,8 +14,8 @@
 
 enum { DIGITS_MAX = 15, CHANNEL_BYTES_MAX = 255, CORES_MAX = 256 };
 
-const char *const WORDS_EMPTY[] = {"", NULL};
 const char *const WORDS_CLIENT_CERTIFICATE[] = {"off", "optional", "required", NULL};
+const char *const WORDS_EXPIRED_PINS[] = {"refuse", "accept", NULL};
 const char *const WORDS_BOOL[] = {"false", "true", NULL};
 const char *const WORDS_LEVEL[] = {"debug", "info", "warn", "error", NULL};
 const char *const WORDS_FORMAT[] = {"logfmt", "json", NULL};
@@ -187,7 +187,8 @@ static enum err parse_word(const struct place *at, const char *text, int *out)
     return refuse(at, "\"%.60s\" is unknown; allowed is %s", text, words_text(words, allowed));
 }
 
-_Static_assert(sizeof(enum log_level) == sizeof(int) && sizeof(enum config_auth) == sizeof(int),
+_Static_assert(sizeof(enum log_level) == sizeof(int) && sizeof(enum config_auth) == sizeof(int) &&
+                   sizeof(enum config_client_certificate) == sizeof(int),
                "set_choice writes an int");
 
 enum err set_choice(const struct place *at, const char *text, void *out)
@@ -206,23 +207,6 @@ enum err set_flag(const struct place *at, const char *text, void *out)
     if (err == ERR_NONE)
         *(bool *)out = word == 1;
     return err;
-}
-
-static enum err refuse_not_yet(const struct place *at)
-{
-    const char *only = at->setting->words[0];
-    return refuse(at, "not available in this version; allowed is %s",
-                  only[0] == '\0' ? "\"\"" : only);
-}
-
-enum err set_not_yet(const struct place *at, const char *text, void *out)
-{
-    int word = 0;
-    bool any_text = at->setting->words[1] == NULL;
-    enum err err = any_text ? ERR_NONE : parse_word(at, text, &word);
-    if (err == ERR_NONE && (word != 0 || (any_text && strcmp(text, at->setting->words[0]) != 0)))
-        err = refuse_not_yet(at);
-    return err == ERR_NONE ? set_text_or_none(at, text, out) : err;
 }
 
 /* ------------------------------------------------------------------ particular forms */

@@ -56,23 +56,17 @@ setter set_count;                                    /* unsigned, or an int that
 setter set_threads;                                  /* unsigned; "auto" is one a core */
 setter set_choice;                                   /* an enum whose values number the words */
 setter set_flag;                                     /* bool: the second word is true */
-setter set_not_yet;     /* const char *: the first word alone is available */
-setter set_reconcile;   /* const char * */
-setter set_zone;        /* const char * */
-setter set_channel;     /* const char * */
-setter set_org_id;      /* char[SFID_SIZE] */
-setter set_api_version; /* const char * */
+setter set_reconcile;                                /* const char * */
+setter set_zone;                                     /* const char * */
+setter set_channel;                                  /* const char * */
+setter set_org_id;                                   /* char[SFID_SIZE] */
+setter set_api_version;                              /* const char * */
 
 setter set_address, set_admin_address; /* const char *; convert_net.c */
 setter set_http_path, set_url, set_login_url, set_store_url;
 
-extern const char *const WORDS_EMPTY[],
-    *const WORDS_CLIENT_CERTIFICATE[],
-        *const WORDS_BOOL[], *const WORDS_LEVEL[], *const WORDS_FORMAT[],
-                                                       *const WORDS_PRECEDENCE[],
-                                                           *const WORDS_END_DATE[],
-                                                               *const WORDS_WINDOW[],
-                                                                   *const WORDS_DEDUPE[],
-                                                                       *const WORDS_AUTH[];
+typedef const char *const word_list[]; /* ends with NULL */
+extern word_list WORDS_CLIENT_CERTIFICATE, WORDS_EXPIRED_PINS, WORDS_BOOL, WORDS_LEVEL,
+    WORDS_FORMAT, WORDS_PRECEDENCE, WORDS_END_DATE, WORDS_WINDOW, WORDS_DEDUPE, WORDS_AUTH;
 
 #endif

@@ -171,7 +171,8 @@ static enum err apply_org(struct loading *l, const struct raw_org *raw, const ch
     if (err == ERR_NONE)
         err = apply_schema(l, path, &org->schema, e);
     if (err == ERR_NONE)
-        err = apply_empty_list(l, pins, raw->client_pins_count, e);
+        err = apply_pins(l, pins, raw->client_pins, raw->client_pins_count, &org->client_pins, e);
+    org->client_pin_count = raw->client_pins_count;
     if (err == ERR_NONE && org->name[0] == '\0')
         org->name = org->id;
     org->line = source_line(l->source, source_join(auth, path, "auth"));

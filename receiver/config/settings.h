@@ -36,9 +36,11 @@
     X(raw_listen, ip_ranges_file, listen.ip_ranges_file, set_path_or_none, "", 0, 0, NULL)
 
 #define TLS_SETTINGS(X)                                                                            \
-    X(raw_tls, client_certificate, tls.client_certificate, set_not_yet, "off", 0, 0,               \
+    X(raw_tls, client_certificate, tls.client_certificate, set_choice, "off", 0, 0,                \
       WORDS_CLIENT_CERTIFICATE)                                                                    \
-    X(raw_tls, client_ca, tls.client_ca, set_not_yet, "", 0, 0, WORDS_EMPTY)
+    X(raw_tls, client_ca, tls.client_ca, set_path_or_none, "", 0, 0, NULL)                         \
+    X(raw_tls, client_expired_pins, tls.accept_expired_pins, set_flag, "refuse", 0, 0,             \
+      WORDS_EXPIRED_PINS)
 
 #define STORE_SETTINGS(X)                                                                          \
     X(raw_store, url, store.url, set_store_url, "sqlite:/var/lib/touchpointd/queue.db", 0, 0,      \

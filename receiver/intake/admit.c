@@ -2,7 +2,8 @@
 /*
  * The head decides before a byte of the body is kept. The path may hold a secret part, so it is
  * compared whole and in constant time, and what was asked for instead is neither answered nor
- * logged. The query is not looked at: Salesforce sends none, and a proxy may add one.
+ * logged. Without an accepted certificate, where one is required and the handshake let the client in,
+ * nothing but health answers. The query is not looked at: Salesforce sends none, and a proxy may add one.
  */
 #include "intake_int.h"
 
@@ -104,10 +105,13 @@ void intake_admit(void *ctx, void *arg, const struct http_head *h, const struct 
 {
     const struct intake *i = ctx;
     struct intake_loop *loop = arg;
+    enum refusal why;
     bool ready;
     if (intake_is_health(i, h, &ready) && is_get(h))
         return;
-    if (!secret_equal(&i->path, h->path.p, h->path.n))
+    if (!client_auth_allows(i->options.clients, &peer->certificate, NULL, &why))
+        intake_refuse(loop, why, peer, NULL, NULL, NULL, refuse);
+    else if (!secret_equal(&i->path, h->path.p, h->path.n))
         intake_refuse(loop, is_at_the_door(i, h) ? REFUSED_SECRET : REFUSED_PATH, peer, NULL, NULL,
                       NULL, refuse);
     else if (!http_span_is(h->method, "POST"))

@@ -21,6 +21,10 @@ struct reply {
 };
 
 static const struct reply REPLIES[REFUSAL_COUNT] = {
+    [REFUSED_CERTIFICATE_MISSING] = {403, NULL, NULL, FORBIDDEN},
+    [REFUSED_CERTIFICATE_UNKNOWN] = {403, NULL, NULL, FORBIDDEN},
+    [REFUSED_CERTIFICATE_EXPIRED] = {403, NULL, NULL, FORBIDDEN},
+    [REFUSED_CERTIFICATE_OF_ORG] = {403, NULL, NULL, FORBIDDEN},
     [REFUSED_DRAINING] =
         {503, "Server", RETRY,
          "the receiver is stopping; the message will be taken when it is sent again"},
@@ -78,6 +82,7 @@ void intake_refuse(struct intake_loop *loop, enum refusal why, const struct list
                    struct listener_answer *answer)
 {
     const struct reply *r = &REPLIES[why];
+    char pin[PIN_TEXT_MAX];
     if (text == NULL)
         text = r->text;
     fill(loop, r, text, answer);
@@ -85,6 +90,10 @@ void intake_refuse(struct intake_loop *loop, enum refusal why, const struct list
          &(struct refusal_detail){.peer = peer->address,
                                   .org = org,
                                   .result = result,
+                                  .certificate =
+                                      peer->certificate.is_present
+                                          ? pin_certificate_text(peer->certificate.sha256, pin)
+                                          : NULL,
                                   .text = r->who == NULL ? NULL : text,
                                   .status = r->status});
 }

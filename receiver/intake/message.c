@@ -45,6 +45,15 @@ static void refuse_org(struct intake_loop *loop, const struct listener_peer *pee
     listener_reply(token, &answer);
 }
 
+/* The same words for every reason: they must not tell which certificate would do. */
+static void refuse_client(struct intake_loop *loop, const struct listener_peer *peer,
+                          struct listener_token token, enum refusal why, const char *org)
+{
+    struct listener_answer answer = {0};
+    intake_refuse(loop, why, peer, org, NULL, NULL, &answer);
+    listener_reply(token, &answer);
+}
+
 /* The label of an object that has no row of its own. */
 static struct metric_series *other_series(struct intake *i, const struct intake_org *org,
                                           const char *object)
@@ -114,6 +123,12 @@ void intake_take_message(struct intake_loop *loop, const struct listener_peer *p
     struct intake_org *org = intake_org_by_id(loop->intake, m.org_id);
     if (org == NULL) {
         refuse_org(loop, peer, token, m.org_id);
+        return;
+    }
+    enum refusal why;
+    if (!client_auth_allows(loop->intake->options.clients, &peer->certificate, org->config->id,
+                            &why)) {
+        refuse_client(loop, peer, token, why, org->config->id);
         return;
     }
     if (log_wants(LOG_LEVEL_DEBUG))

@@ -16,6 +16,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "refusal.h"
 #include "timeutil.h"
 #include "tls.h"
 
@@ -179,15 +180,32 @@ static void on_data(struct bufferevent *bev, void *arg)
 static void on_handshake(struct connection *c)
 {
     metric_add(c->loop->listener->handshakes_ok, 1);
+    tls_session_client(c->tls, &c->peer.certificate);
     enter_idle(c);
     connection_advance(c);
 }
 
+/* Of a client that is refused for its certificate the log tells which it was, so that the admin can
+ * pin it; other failures are scanners' and of no use to anybody but who looks for them. */
 static void on_handshake_failed(struct connection *c)
 {
-    metric_add(c->loop->listener->handshakes_failed, 1);
-    log_debug("TLS handshake failed", "listener", c->loop->listener->name, "peer", c->peer.address,
-              "reason", tls_reason(bufferevent_get_openssl_error(c->bev)), NULL);
+    const struct listener *l = c->loop->listener;
+    unsigned long code = bufferevent_get_openssl_error(c->bev);
+    struct client_certificate certificate;
+    const char *problem;
+    char pin[PIN_TEXT_MAX];
+    enum refusal why;
+    metric_add(l->handshakes_failed, 1);
+    if (tls_session_client_refused(c->tls, code, &why, &certificate, &problem))
+        refusal_tell(why, &(struct refusal_detail){
+                              .peer = c->peer.address,
+                              .certificate = certificate.is_present
+                                                 ? pin_certificate_text(certificate.sha256, pin)
+                                                 : NULL,
+                              .text = problem});
+    else
+        log_debug("TLS handshake failed", "listener", l->name, "peer", c->peer.address, "reason",
+                  tls_reason(code), NULL);
     connection_close(c); /* OpenSSL has sent the alert that says why */
 }
 

@@ -207,6 +207,7 @@ void sockets_close(struct listener_sockets *s)
 void socket_peer_text(const struct sockaddr *peer, struct listener_peer *out)
 {
     const char *text = NULL;
+    *out = (struct listener_peer){.address = ""};
     if (peer->sa_family == AF_INET) {
         struct sockaddr_in in;
         memcpy(&in, peer, sizeof in);

@@ -12,7 +12,6 @@
  *   - Plaintext buffers of OpenSSL are cleansed, as ours are: a message may carry a session id.
  *   - A peer may end its side without close_notify. HTTP's framing tells whether a request is
  *     whole, so that is an end like any other: what was asked for is answered.
- * Client certificates would be asked for where the context is made, and judged by the intake.
  */
 #include "tls.h"
 #include "tls_int.h"
@@ -77,7 +76,6 @@ static enum err set_up(SSL_CTX *c, struct error *e)
     SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_set_alpn_select_cb(c, choose_protocol, NULL);
-    SSL_CTX_set_verify(c, SSL_VERIFY_NONE, NULL);
     if (SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) != 1 ||
         SSL_CTX_set_max_proto_version(c, TLS1_3_VERSION) != 1 ||
         SSL_CTX_set_cipher_list(c, CIPHERS_TLS12) != 1 ||
@@ -101,6 +99,8 @@ enum err tls_server_new(struct tls_server **out, const struct tls_server_options
         result = tls_error(e, "cannot make a TLS context");
     else
         result = set_up(t->context, e);
+    if (result == ERR_NONE)
+        result = tls_client_set_up(t->context, o->clients, o->client_ca, e);
     if (result == ERR_NONE && o->count == 0)
         result = error_set(e, ERR_CONFIG, "tls.certificate names no file");
     for (size_t i = 0; i < o->count && result == ERR_NONE; i++) {

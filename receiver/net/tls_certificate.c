@@ -30,7 +30,7 @@ static int no_passphrase(char *buf, int size, int for_writing, void *arg)
     return -1;
 }
 
-static enum err open_pem(BIO **out, const char *file, struct error *e)
+enum err tls_open_pem(BIO **out, const char *file, struct error *e)
 {
     errno = 0;
     *out = BIO_new_file(file, "r");
@@ -46,7 +46,7 @@ static enum err open_pem(BIO **out, const char *file, struct error *e)
 static enum err read_key(EVP_PKEY **out, const char *file, struct error *e)
 {
     BIO *bio = NULL;
-    enum err result = open_pem(&bio, file, e);
+    enum err result = tls_open_pem(&bio, file, e);
     if (result != ERR_NONE)
         return result;
     *out = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
@@ -60,7 +60,7 @@ static enum err read_key(EVP_PKEY **out, const char *file, struct error *e)
 static enum err read_chain(X509 **leaf, STACK_OF(X509) * chain, const char *file, struct error *e)
 {
     BIO *bio = NULL;
-    enum err result = open_pem(&bio, file, e);
+    enum err result = tls_open_pem(&bio, file, e);
     if (result != ERR_NONE)
         return result;
     *leaf = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
@@ -84,7 +84,7 @@ static enum err read_chain(X509 **leaf, STACK_OF(X509) * chain, const char *file
     return result;
 }
 
-static int64_t wall_ms_of(const ASN1_TIME *t)
+int64_t tls_wall_ms_of(const ASN1_TIME *t)
 {
     struct tm tm;
     if (ASN1_TIME_to_tm(t, &tm) != 1)
@@ -208,7 +208,7 @@ enum err tls_certificate_use(SSL_CTX *context, const char *chain_file, const cha
     if (result == ERR_NONE)
         result = put(context, leaf, key, chain, chain_file, key_file, e);
     if (result == ERR_NONE) {
-        out->expires_at_ms = wall_ms_of(X509_get0_notAfter(leaf));
+        out->expires_at_ms = tls_wall_ms_of(X509_get0_notAfter(leaf));
         out->name = name_of(leaf, chain_file);
         warn(leaf, chain, chain_file, out->expires_at_ms);
     }

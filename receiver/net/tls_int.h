@@ -1,5 +1,6 @@
 /*
- * tls_int - what tls.c (the context) and tls_certificate.c (files) share
+ * tls_int - what tls.c (the context), tls_certificate.c (files) and tls_client.c (clients' certificates)
+ * share
  */
 #ifndef TP_TLS_INT_H
 #define TP_TLS_INT_H
@@ -24,6 +25,12 @@ struct tls_server {
 MUST_USE enum err tls_certificate_use(SSL_CTX *context, const char *chain_file,
                                       const char *key_file, struct tls_certificate *out,
                                       struct error *e);
+/* ERR_CONFIG naming the file and the system's reason. */
+MUST_USE enum err tls_open_pem(BIO **out, const char *file, struct error *e);
+/* Asks clients for certificates as auth (NULL: off) says. ca_file "" or NULL: pins only. */
+MUST_USE enum err tls_client_set_up(SSL_CTX *c, struct client_auth *auth, const char *ca_file,
+                                    struct error *e);
+int64_t tls_wall_ms_of(const ASN1_TIME *t); /* 0 for nonsense */
 /* Fills e with text, a colon, and the reason of OpenSSL's newest error, whose queue is emptied. */
 enum err tls_error(struct error *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

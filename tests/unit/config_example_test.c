@@ -43,7 +43,6 @@ static void the_example_is_valid_and_shows_the_defaults(void **state)
         {"listen.ip_ranges_file", shown->listen.ip_ranges_file, plain->listen.ip_ranges_file},
         {"tls.certificate", shown->tls.certificate.items[0], plain->tls.certificate.items[0]},
         {"tls.key", shown->tls.key.items[0], plain->tls.key.items[0]},
-        {"tls.client_certificate", shown->tls.client_certificate, plain->tls.client_certificate},
         {"tls.client_ca", shown->tls.client_ca, plain->tls.client_ca},
         {"store.url", shown->store.url, plain->store.url},
         {"admin.address", shown->admin.address, plain->admin.address},
@@ -65,6 +64,8 @@ static void the_example_is_valid_and_shows_the_defaults(void **state)
     SAME(listen.max_connections);
     SAME(listen.max_connections_per_address);
     SAME(listen.threads);
+    SAME(tls.client_certificate);
+    SAME(tls.accept_expired_pins);
     SAME(store.keep_done_ms);
     SAME(store.keep_failed_ms);
     SAME(store.keep_ledger_ms);
@@ -116,6 +117,7 @@ static void the_example_names_every_key(void **state)
         "  client_certificate:",
         "  client_ca:",
         "  client_pins:",
+        "  client_expired_pins:",
         "store:",
         "  url:",
         "  keep_done:",

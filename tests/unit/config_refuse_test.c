@@ -267,6 +267,41 @@ static void networks_that_are_none_are_refused(void **state)
     check_bad(rows, COUNT(rows));
 }
 
+#define PIN "\"sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\""
+
+/* A door that only seems to be closed, or that nobody could enter. */
+static void client_certificates_that_could_not_work_are_refused(void **state)
+{
+    (void)state;
+    static const char vain[] = ":1: tls.client_pins: protects nothing while tls.client_certificate "
+                               "is off; allowed is required or optional there";
+    static const struct bad rows[] = {
+        {"tls: { client_pins: [" PIN ", \"sha256//AAAA\"] }\n" ORG,
+         ":1: tls.client_pins[1]: \"sha256//AAAA\" is not 32 bytes in base64; allowed is "
+         "sha256//BASE64 of the public key, or sha256:HEX of the certificate"},
+        {"tls: { client_pins: ['sha256:AB'] }\n" ORG,
+         ":1: tls.client_pins[0]: \"sha256:AB\" is not 32 bytes in hexadecimal"},
+        {ORG_AND("client_pins: [x]"), ":5: orgs[0].client_pins[0]: \"x\" is no pin"},
+        {"tls: { client_expired_pins: warn }\n" ORG,
+         ":1: tls.client_expired_pins: \"warn\" is unknown; allowed is refuse or accept"},
+        {"tls: { client_pins: [" PIN "] }\n" ORG, vain},
+        {"tls: { client_certificate: off, client_pins: [" PIN "] }\n" ORG, vain},
+        {"tls: { client_ca: ca.pem }\n" ORG, ":1: tls.client_ca: protects nothing"},
+        {ORG_AND("client_pins: [" PIN "]"), ":5: orgs[0].client_pins: protects nothing"},
+        {"tls: { client_certificate: optional }\n" ORG,
+         ":1: tls.client_certificate: no certificate could be accepted: add tls.client_ca, "},
+        {"tls: { client_certificate: required }\n" ORG,
+         ":3: orgs[0].id: no certificate could speak for this organisation"},
+        {"tls: { client_certificate: required }\n" ORG_AND(
+             "client_pins: [" PIN
+             "]") "  - id: 00D000000000002EAA\n"
+                  "    login_url: https://other.my.salesforce.com\n"
+                  "    auth: { type: jwt, client_id: c, username: u, key_file: org.key }\n",
+         ":7: orgs[1].id: no certificate could speak for this organisation"},
+    };
+    check_bad(rows, COUNT(rows));
+}
+
 /* Ignoring what asks for protection would be a hole; ignoring the rest would be a lie. */
 static void what_is_not_there_yet_is_refused_and_not_ignored(void **state)
 {
@@ -274,18 +309,9 @@ static void what_is_not_there_yet_is_refused_and_not_ignored(void **state)
     static const struct bad rows[] = {
         {"listen:\n  proxy_protocol: [10.0.0.1]\n" ORG,
          ":2: listen.proxy_protocol: not available in this version; allowed is []"},
-        {"tls: { client_certificate: optional }\n" ORG,
-         ":1: tls.client_certificate: not available in this version; allowed is off"},
-        {"tls: { client_certificate: required }\n" ORG,
-         ":1: tls.client_certificate: not available in this version"},
-        {"tls: { client_pins: [\"sha256//AAAA\"] }\n" ORG,
-         ":1: tls.client_pins: not available in this version"},
-        {"tls: { client_ca: ca.pem }\n" ORG,
-         ":1: tls.client_ca: not available in this version; allowed is \"\""},
         {"store: { url: 'postgresql://u:geheim@db/x' }\n" ORG,
          ":1: store.url: PostgreSQL is not available in this version; allowed is sqlite:PATH"},
         {"store: { url: 'postgres://db/x' }\n" ORG, ":1: store.url: PostgreSQL is not available"},
-        {ORG_AND("client_pins: [x]"), ":5: orgs[0].client_pins: not available in this version"},
     };
     check_bad(rows, COUNT(rows));
 }
@@ -318,6 +344,7 @@ int main(void)
         cmocka_unit_test(the_ends_of_each_range_are_allowed_and_no_more),
         cmocka_unit_test(words_that_are_not_known_are_refused),
         cmocka_unit_test(networks_that_are_none_are_refused),
+        cmocka_unit_test(client_certificates_that_could_not_work_are_refused),
         cmocka_unit_test(what_is_not_there_yet_is_refused_and_not_ignored),
         cmocka_unit_test(a_file_that_is_too_large_or_absent_is_refused),
     };

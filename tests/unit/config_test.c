@@ -40,7 +40,9 @@ static void keys_that_are_absent_have_the_documented_defaults(void **state)
     assert_string_equal(c->tls.certificate.items[0], certificate);
     assert_int_equal(c->tls.key.count, 1);
     assert_string_equal(c->tls.key.items[0], key);
-    assert_string_equal(c->tls.client_certificate, "off");
+    assert_int_equal(c->tls.client_certificate, CONFIG_CLIENT_OFF);
+    assert_int_equal(c->tls.client_pin_count, 0);
+    assert_false(c->tls.accept_expired_pins);
     assert_string_equal(c->tls.client_ca, "");
     assert_string_equal(c->store.url, "sqlite:/var/lib/touchpointd/queue.db");
     assert_int_equal(c->store.keep_done_ms, 14 * DAY_MS);
@@ -313,6 +315,33 @@ static void messages_of_later_checks_have_their_lines(void **state)
     config_free(&c);
 }
 
+static void networks_and_pins_are_read(void **state)
+{
+    (void)state;
+    struct config *c =
+        load("listen:\n  allow: [192.0.2.0/24, \"2001:db8::1\"]\n  ip_ranges_file: r.json\n"
+             "tls:\n  client_certificate: required\n  client_ca: clients.pem\n"
+             "  client_expired_pins: accept\n  client_pins:\n"
+             "  - sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n" ORG_AND(
+                 "client_pins: [\"sha256:"
+                 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"]"));
+    char *ranges = mem_printf("%s/r.json", dir), *ca = mem_printf("%s/clients.pem", dir);
+    assert_int_equal(c->listen.allow_count, 2);
+    assert_string_equal(c->listen.ip_ranges_file, ranges);
+    assert_int_equal(c->listen.ip_ranges_file_line, 3);
+    assert_int_equal(c->tls.client_certificate, CONFIG_CLIENT_REQUIRED);
+    assert_string_equal(c->tls.client_ca, ca);
+    assert_true(c->tls.accept_expired_pins);
+    assert_int_equal(c->tls.client_pin_count, 1);
+    assert_int_equal(c->tls.client_pins[0].kind, PIN_KEY);
+    assert_int_equal(c->orgs[0].client_pin_count, 1);
+    assert_int_equal(c->orgs[0].client_pins[0].kind, PIN_CERTIFICATE);
+    assert_memory_equal(c->orgs[0].client_pins[0].sha256, c->tls.client_pins[0].sha256, PIN_SIZE);
+    free(ranges);
+    free(ca);
+    config_free(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +353,7 @@ int main(void)
         cmocka_unit_test(a_relative_file_is_found_from_the_working_directory),
         cmocka_unit_test(rules_and_channels_are_kept_as_written_with_their_lines),
         cmocka_unit_test(a_setting_without_effect_is_noted),
+        cmocka_unit_test(networks_and_pins_are_read),
         cmocka_unit_test(messages_of_later_checks_have_their_lines),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
