@@ -56,6 +56,7 @@ SIM_TEST_SRC := $(wildcard tests/orgsim/*_test.c)
 SIM_TEST_BIN := $(SIM_TEST_SRC:%.c=$(OUT)/%)
 TEST_HELPERS := $(filter-out %_test.c,$(wildcard tests/unit/*.c tests/store/*.c))
 TEST_HELPER_OBJ := $(TEST_HELPERS:%.c=$(OUT)/%.o)
+PEER_BIN    := $(OUT)/tests/conformance/http/echo
 FUZZ_SRC    := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZ_BIN    := $(FUZZ_SRC:%.c=$(OUT)/%)
 SCHEMA_SQL  := $(sort $(wildcard receiver/store/schema/*.sql))
@@ -134,7 +135,7 @@ clean: ## remove build/
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-tests-build: $(UNIT_BIN) $(SIM_TEST_BIN)
+tests-build: $(UNIT_BIN) $(SIM_TEST_BIN) $(PEER_BIN)
 fuzz-build: $(FUZZ_BIN)
 
 $(OUT)/%.o: %.c
@@ -170,6 +171,8 @@ $(OUT)/tests/unit/%_test: $(OUT)/tests/unit/%_test.o $(TEST_HELPER_OBJ) $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) -lcmocka
 $(OUT)/tests/store/%_test: $(OUT)/tests/store/%_test.o $(TEST_HELPER_OBJ) $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) -lcmocka
+$(PEER_BIN): $(OUT)/tests/conformance/http/echo.o $(LIB)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS)
 $(OUT)/tests/fuzz/%_fuzz: $(OUT)/tests/fuzz/%_fuzz.o $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS)
 

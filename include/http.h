@@ -11,11 +11,12 @@
  *                 ─▶ HTTP_BAD   r->status and r->problem say how to refuse; the connection must be
  *                               closed
  *
- * Accepted: HTTP/1.1 and 1.0; CRLF only; one Host (1.1); a single Content-Length of digits, or
- * Transfer-Encoding exactly "chunked" (1.1 only), never both; legal chunk extensions and trailers
- * are read and ignored. Refused: everything that lets two parsers disagree (obsolete folding, bare
- * LF or CR, NUL and control bytes, space before the colon, empty or invalid names, two or listed
- * Content-Lengths, signs, other codings, unknown versions).
+ * Accepted: HTTP/1.1 and 1.0; CRLF only; methods of A-Z, '-', '_'; one Host (1.1); a single
+ * Content-Length of digits, or Transfer-Encoding exactly "chunked" (1.1 only), never both; legal
+ * chunk extensions and trailers are read and ignored. Refused: everything that lets two parsers
+ * disagree (obsolete folding, bare LF or CR, NUL and control bytes, space before the colon, empty
+ * or invalid names, two or listed Content-Lengths, signs, tabs around lengths and codings, other
+ * codings, unknown versions). tests/conformance/http compares it with nginx and Node.
  * Sources:   RFC 9110, RFC 9112 sections 2.2, 3, 5, 6, 7, 11.2.
  *
  * Threads:   one owner.

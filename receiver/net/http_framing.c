@@ -25,10 +25,24 @@ static bool host(struct http_reader *r, struct framing *f, struct http_span valu
     return true;
 }
 
+/* White space around a value may be tabs, but servers that were tried with them refuse them around
+ * lengths and codings, or keep them as part of the value. */
+static bool stands_among_tabs(struct http_span value)
+{
+    const char *before = value.p - 1, *after = value.p + value.n;
+    while (*before == ' ')
+        before--;
+    while (*after == ' ')
+        after++;
+    return *before == '\t' || *after == '\t';
+}
+
 static bool content_length(struct http_reader *r, struct framing *f, struct http_span value)
 {
     if (++f->lengths > 1)
         return http_refuse(r, 400, "there is more than one Content-Length");
+    if (stands_among_tabs(value))
+        return http_refuse(r, 400, "there are tabs around Content-Length");
     uint64_t length = 0;
     bool huge = false;
     for (size_t i = 0; i < value.n; i++) {
@@ -48,6 +62,8 @@ static bool transfer_encoding(struct http_reader *r, struct framing *f, struct h
 {
     if (++f->codings > 1)
         return http_refuse(r, 400, "there is more than one Transfer-Encoding");
+    if (stands_among_tabs(value))
+        return http_refuse(r, 400, "there are tabs around Transfer-Encoding");
     if (r->head.minor == 0)
         return http_refuse(r, 400, "HTTP/1.0 has no Transfer-Encoding");
     if (!http_span_is_nocase(value, "chunked"))

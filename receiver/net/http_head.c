@@ -62,13 +62,14 @@ static bool parse_version(struct http_reader *r, const char *p, size_t n)
     return true;
 }
 
-/* Standard methods are upper case and methods are case-sensitive, so "post" is none. */
+/* Registered methods are upper case, some with a hyphen, and methods are case-sensitive, so "post" is
+ * none, nor is "1GET", which other servers refuse, too. */
 static bool parse_method(struct http_reader *r, struct http_span m)
 {
     if (m.n == 0 || !http_all(m.p, m.n, HTTP_C_TOKEN))
         return http_refuse(r, 400, "the method is not a token");
     for (size_t i = 0; i < m.n; i++) {
-        if (m.p[i] >= 'a' && m.p[i] <= 'z')
+        if ((m.p[i] < 'A' || m.p[i] > 'Z') && m.p[i] != '-' && m.p[i] != '_')
             return http_refuse(r, 501, "the method is not known");
     }
     r->head.method = m;
@@ -108,6 +109,8 @@ static bool parse_target(struct http_reader *r, struct http_span t)
     if (t.n == 0 || !http_all(t.p, t.n, HTTP_C_TARGET))
         return http_refuse(r, 400, "the request target is empty or holds a character that needs %");
     r->head.target = t;
+    if (http_span_is(t, "*") && !http_span_is(r->head.method, "OPTIONS"))
+        return http_refuse(r, 400, "only OPTIONS may ask for *");
     if (t.p[0] != '/' && !http_span_is(t, "*"))
         return parse_absolute(r, t);
     set_path(&r->head, t.p, t.n);
