@@ -5,7 +5,7 @@
  * GET /healthz, /readyz, /metrics; with the bearer token GET /api/v1/jobs and POST
  * /api/v1/jobs/ID/approve (delete guard): these read cached state only, never the org. POST
  * /api/v1/doctor has each org asked and its schema checked now, and answers what readiness then
- * says.
+ * says; POST /api/v1/reload has the configuration loaded anew.
  *
  * Ownership: borrows its options until the listener that uses its handler has stopped.
  * Threads:   handler calls run on the admin loop.
@@ -27,14 +27,17 @@ struct admin_options {
     struct store *store;
     void (*set_gauges)(void *ctx); /* called before /metrics is answered; NULL: nobody */
     void *gauges_ctx;
-    const struct listener *intake_listener;
+    struct listener *const *intake_listener; /* set before the first request comes */
     const struct tls_server *tls;
-    const struct worker_pool *workers;
+    struct worker_pool *const *workers; /* likewise */
     struct org **orgs;
     size_t org_count;
     /* Looks at each org now, then calls admin_answer_looked with that token; false: not now. */
     bool (*look_again)(void *ctx, struct listener_token token);
     void *look_ctx;
+    /* Has the configuration loaded anew, then calls admin_answer_reloaded with that token. */
+    bool (*reload)(void *ctx, struct listener_token token);
+    void *reload_ctx;
 };
 
 MUST_USE enum err admin_new(struct admin **out, const struct admin_options *o, struct error *e);
@@ -42,6 +45,8 @@ void admin_free(struct admin **a);
 const struct listener_handler *admin_handler(void);
 /* The answer to /api/v1/doctor. Any thread, until the listener is gone. */
 void admin_answer_looked(struct admin *a, struct listener_token token);
+/* The answer to /api/v1/reload; why it was refused, or NULL. Any thread. */
+void admin_answer_reloaded(struct listener_token token, const char *refusal);
 /* "ok", "degraded" or "unavailable"; ctx is the struct admin. For public_health. */
 const char *admin_status(void *ctx);
 

@@ -65,6 +65,7 @@ enum http_event { HTTP_MORE, HTTP_HEAD, HTTP_BODY, HTTP_DONE, HTTP_BAD };
 struct http_reader;
 
 struct http_reader *http_reader_new(uint64_t body_max); /* bytes of decoded body; more is 413 */
+void http_reader_limit(struct http_reader *r, uint64_t body_max); /* between requests */
 void http_reader_free(struct http_reader **r);
 void http_reader_next(struct http_reader *r); /* forget the request, keep the memory */
 

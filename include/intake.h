@@ -33,9 +33,11 @@ struct intake_options {
 
 MUST_USE enum err intake_new(struct intake **out, const struct intake_options *o, struct error *e);
 void intake_free(struct intake **i); /* after the listener has stopped and the store is closed */
-/* For one listener. When its loops end, answers that are still to come are dropped, so the store
- * may call back afterwards. */
+/* For one listener. */
 const struct listener_handler *intake_handler(void);
+/* Before the listener stops: answers that are still to come are dropped, so the store may call back
+ * afterwards. */
+void intake_shut(struct intake *i);
 /* From now on every message is answered 503 (draining). */
 void intake_drain(struct intake *i);
 size_t intake_in_flight(const struct intake *i); /* requests that wait for the store */

@@ -100,6 +100,13 @@ MUST_USE enum err listener_start(struct listener **out, const struct listener_op
 const char *listener_address(const struct listener *l);
 void listener_reply(struct listener_token t, const struct listener_answer *a);
 unsigned listener_connections(const struct listener *l); /* open now */
+/* From now on requests go to ctx, and these options count; address, threads and name stay as they
+ * are. Each loop makes a context of its own for ctx, and frees the old one. Connections go on, with
+ * the TLS and the deadline that they have. Borrows o->tls and ctx as listener_start did. */
+void listener_reload(struct listener *l, const struct listener_options *o, void *ctx);
+/* Every loop has taken over what the last listener_reload gave: what was before is not used any
+ * more, but for tokens. */
+bool listener_is_current(const struct listener *l);
 /* Stops accepting; kept-alive connections are closed after their reply in flight, or when no
  * request has come for a second. Returns at once. */
 void listener_drain(struct listener *l);

@@ -64,6 +64,14 @@ void org_global_init(void);
  * Does no I/O but reads the key or secret file. */
 MUST_USE enum err org_new(struct org **out, const struct config_org *c, const struct policy *policy,
                           int64_t request_timeout_ms, struct error *e);
+/* o, which nobody uses yet, follows `before`, the same org under an older configuration: passes are
+ * counted together, and what was known of its health and its budget stays known. */
+void org_succeed(struct org *o, struct org *before);
+/* Passes under way in this daemon: counted by the workers, whichever configuration they began with.
+ */
+void org_pass_begins(struct org *o);
+void org_pass_ended(struct org *o);
+unsigned org_passes(const struct org *o);
 void org_free(struct org **o);
 const struct config_org *org_config(const struct org *o);
 

@@ -335,6 +335,9 @@ MUST_USE enum err store_probe(struct store *s, struct error *e);
 /* The janitor's slice: removes DONE, FAILED and ledger rows past their time, at most
  * STORE_SLICE_MAX; clamps due times that a stepping clock left beyond the longest back-off; *more:
  * call again soon. */
+/* Other times than those of store_options, from the next store_retain on. */
+void store_set_keep(struct store *s, int64_t keep_done_ms, int64_t keep_failed_ms,
+                    int64_t keep_ledger_ms);
 MUST_USE enum err store_retain(struct store *s, bool *more, struct error *e);
 
 #endif

@@ -5,7 +5,8 @@
  * ALPN http/1.1, a session id context, SSL_MODE_RELEASE_BUFFERS. Clients are asked for certificates
  * as client_auth.h says.
  *
- * Ownership: tls_server_new gives; the listener borrows.
+ * Ownership: tls_server_new gives; the listener borrows. What a session needs of it lives until the
+ *            session's end, so tls_server_free may come before.
  * Threads:   shared by all loops after tls_server_new.
  * Errors:    ERR_CONFIG names the file and what is wrong with it (missing, unreadable, key does not
  *            match). What only clients would stumble over is logged as a warning.

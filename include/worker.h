@@ -38,6 +38,12 @@ MUST_USE enum err worker_start(struct worker_pool **out, const struct worker_opt
                                struct error *e);
 bool worker_is_alive(
     const struct worker_pool *p); /* every thread turned, or is inside a bounded pass, lately */
+/* No pass begins any more; those under way end as they would. What waits for a thread goes back into
+ * the queue. */
+void worker_retire(struct worker_pool *p);
+bool worker_has_ended(const struct worker_pool *p); /* all threads have, after worker_retire */
+void worker_stop_soon(
+    struct worker_pool *p); /* passes end at their next request; returns at once */
 /* Lets each thread finish its current call, at most grace_ms; then aborts the calls; joins. */
 void worker_stop(struct worker_pool **p, int64_t grace_ms);
 

@@ -32,18 +32,18 @@ static void set_queue_gauges(const struct store_org_stats *s)
     metric_set(metric_series(METRIC_QUEUE_OLDEST, s->org), age);
 }
 
-static void set_holds_gauge(const struct daemon *d)
+static void set_holds_gauge(const struct generation *g)
 {
     static struct store_hold holds[HOLDS_MAX]; /* the admin's thread only */
     struct error e;
     size_t count = 0;
-    if (store_hold_list(d->store, holds, HOLDS_MAX, &count, &e) != ERR_NONE)
+    if (store_hold_list(g->daemon->store, holds, HOLDS_MAX, &count, &e) != ERR_NONE)
         return; /* readiness says what is wrong with the store */
-    for (size_t i = 0; i < d->config->org_count; i++) {
+    for (size_t i = 0; i < g->config->org_count; i++) {
         double held = 0;
         for (size_t k = 0; k < count; k++)
-            held += config_org_by_id(d->config, holds[k].org) == &d->config->orgs[i];
-        metric_set(metric_series(METRIC_HELD_PASSES, d->config->orgs[i].id), held);
+            held += config_org_by_id(g->config, holds[k].org) == &g->config->orgs[i];
+        metric_set(metric_series(METRIC_HELD_PASSES, g->config->orgs[i].id), held);
     }
 }
 
@@ -64,43 +64,44 @@ static void set_certificate_gauges(const struct tls_server *tls)
     }
 }
 
-static void set_reconcile_ages(const struct daemon *d)
+static void set_reconcile_ages(const struct generation *g)
 {
-    for (size_t i = 0; i < d->config->org_count; i++) {
-        const char *org = d->config->orgs[i].id;
+    for (size_t i = 0; i < g->config->org_count; i++) {
+        const char *org = g->config->orgs[i].id;
         char text[TIME_TEXT_MAX];
         struct error e;
         int64_t at_ms;
-        if (store_cursor_get(d->store, org, RECONCILE_DONE, text, sizeof text, &e) == ERR_NONE &&
+        if (store_cursor_get(g->daemon->store, org, RECONCILE_DONE, text, sizeof text, &e) ==
+                ERR_NONE &&
             time_parse_datetime(text, strlen(text), &at_ms))
             metric_set(metric_series(METRIC_RECONCILE_AGE, org),
                        (double)(time_wall_ms() - at_ms) / 1000);
     }
 }
 
-void janitor_set_gauges(void *daemon)
+void janitor_set_gauges(void *generation)
 {
-    const struct daemon *d = daemon;
+    const struct generation *g = generation;
     struct store_org_stats stats[ORGS_MAX];
     struct error e;
     size_t count = 0;
-    if (store_stats(d->store, stats, ORGS_MAX, &count, &e) == ERR_NONE) {
-        for (size_t i = 0; i < d->config->org_count;
+    if (store_stats(g->daemon->store, stats, ORGS_MAX, &count, &e) == ERR_NONE) {
+        for (size_t i = 0; i < g->config->org_count;
              i++) { /* an org without rows has zeroes, not silence */
             struct store_org_stats none = {.oldest_due_received_at_ms = TIME_NONE};
             const struct store_org_stats *found = &none;
             for (size_t k = 0; k < count; k++)
-                found = config_org_by_id(d->config, stats[k].org) == &d->config->orgs[i] ? &stats[k]
+                found = config_org_by_id(g->config, stats[k].org) == &g->config->orgs[i] ? &stats[k]
                                                                                          : found;
             struct store_org_stats row = *found;
-            (void)sfid_normalise(d->config->orgs[i].id, SFID_LEN, row.org);
+            (void)sfid_normalise(g->config->orgs[i].id, SFID_LEN, row.org);
             set_queue_gauges(&row);
         }
     }
-    set_certificate_gauges(d->tls);
+    set_certificate_gauges(g->tls);
     metric_set(metric_series(METRIC_BUILD_INFO, TP_VERSION), 1);
-    set_holds_gauge(d);
-    set_reconcile_ages(d);
+    set_holds_gauge(g);
+    set_reconcile_ages(g);
 }
 
 void janitor_turn(const struct daemon *d)

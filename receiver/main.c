@@ -57,16 +57,15 @@ static bool is_hurried(void)
     return hurried;
 }
 
-static void run_until_told(const struct daemon *d)
+static void run_until_told(struct daemon *d)
 {
     for (;;) {
         int number = next_signal(&stop_signals, 1);
         if (number == SIGTERM || number == SIGINT)
             return;
         if (number == SIGHUP)
-            log_warn("SIGHUP: this version does not reload; restart the daemon to use a changed "
-                     "configuration",
-                     NULL);
+            daemon_reload(d, "SIGHUP");
+        reload_turn(d);
         janitor_turn(d);
     }
 }
@@ -74,7 +73,7 @@ static void run_until_told(const struct daemon *d)
 /* Not the path, which may hold a secret part. */
 static int check_only(const struct daemon *d)
 {
-    const struct config *c = d->config;
+    const struct config *c = d->now->config;
     for (size_t i = 0; i < c->notes.count; i++)
         (void)printf("note: %s\n", c->notes.items[i]);
     if (c->admin.token_file[0] != '\0' && access(c->admin.token_file, F_OK) != 0)
@@ -93,8 +92,8 @@ static int check_only(const struct daemon *d)
 static int run(struct daemon *d)
 {
     struct error e;
-    for (size_t i = 0; i < d->config->notes.count; i++)
-        log_warn("a setting is of no use", "setting", d->config->notes.items[i], NULL);
+    for (size_t i = 0; i < d->now->config->notes.count; i++)
+        log_warn("a setting is of no use", "setting", d->now->config->notes.items[i], NULL);
     enum err err = daemon_start(d, &e);
     if (err == ERR_NONE) {
         notify_ready();

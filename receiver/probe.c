@@ -30,8 +30,8 @@ struct prober {
     bool stopping;
     struct listener_token asked[ASKED_MAX]; /* who waits for a look at all orgs */
     size_t asked_count;
-    const struct daemon *daemon;
-    struct org **orgs; /* the daemon's */
+    const struct generation *generation;
+    struct org **orgs; /* the generation's */
     size_t count;
     struct probed *probed;
 };
@@ -96,7 +96,7 @@ static void turn(struct prober *p, size_t i)
     if (x->conn == NULL || !x->was_well || is_unwell(p->orgs[i]))
         return;
     schema_turn(p->orgs[i], x->conn, &x->schema);
-    reconcile_turn(p->daemon, i, x->conn, &x->reconcile_boot_ms);
+    reconcile_turn(p->generation, i, x->conn, &x->reconcile_boot_ms);
 }
 
 /* Takes those who wait; with any, everything is due. */
@@ -121,7 +121,7 @@ static void *prober_main(void *arg)
         for (size_t i = 0; i < p->count; i++)
             turn(p, i);
         for (size_t i = 0; i < count; i++)
-            admin_answer_looked(p->daemon->admin, asked[i]);
+            admin_answer_looked(p->generation->admin, asked[i]);
     } while (wait_a_second(p));
     return NULL;
 }
@@ -137,12 +137,12 @@ bool prober_look_again(struct prober *p, struct listener_token token)
     return ok;
 }
 
-enum err prober_start(struct prober **out, const struct daemon *d, struct error *e)
+enum err prober_start(struct prober **out, const struct generation *g, struct error *e)
 {
     struct prober *p = mem_alloc(sizeof *p);
-    p->daemon = d;
-    p->orgs = d->orgs;
-    p->count = d->config->org_count;
+    p->generation = g;
+    p->orgs = g->orgs;
+    p->count = g->config->org_count;
     p->probed = mem_array(p->count, sizeof *p->probed);
     pthread_mutex_init(&p->lock, NULL);
     time_cond_init(&p->wake);
@@ -169,6 +169,9 @@ void prober_stop(struct prober *p)
     }
     pthread_mutex_unlock(&p->lock);
     pthread_join(p->thread, NULL);
+    for (size_t i = 0; i < p->asked_count; i++) /* with what is known */
+        admin_answer_looked(p->generation->admin, p->asked[i]);
+    p->asked_count = 0;
 }
 
 void prober_free(struct prober **out)

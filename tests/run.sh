@@ -94,6 +94,7 @@ if wanted tsan/demo; then
     echo "building (tsan) …"
     if make --no-print-directory -s -j"$jobs" FLAVOUR=tsan daemon orgsim; then
         TP_FLAVOUR=tsan run tsan/demo tests/system/as_test.sh tests/demo/demo.sh
+        TP_FLAVOUR=tsan run tsan/reload python3 -B tests/system/test_reload.py Reload.test_no_request_fails_while_reloads_go_on
     else
         failed=$((failed + 1))
     fi

@@ -27,6 +27,7 @@ static const struct route ROUTES[] = {
     {"GET", "/readyz", true, route_readyz},
     {"GET", "/metrics", true, route_metrics},
     {"POST", "/api/v1/doctor", false, route_doctor},
+    {"POST", "/api/v1/reload", false, route_reload},
     {"GET", "/api/v1/jobs", false, route_jobs},
     {"POST", "/api/v1/jobs/*/approve", false, route_approve},
 };

@@ -45,6 +45,9 @@ void route_doctor(struct admin *a, const struct request *q, struct answer *out);
  * not NULL. */
 const char *health_status(const struct admin *a, json_t **details);
 
+/* reload.c */
+void route_reload(struct admin *a, const struct request *q, struct answer *out);
+
 /* jobs.c */
 void route_jobs(struct admin *a, const struct request *q, struct answer *out);
 void route_approve(struct admin *a, const struct request *q, struct answer *out);

@@ -52,7 +52,7 @@ static enum level check_store(const struct admin *a, json_t *checks)
 
 static enum level check_listener(const struct admin *a, json_t *checks)
 {
-    const struct listener *l = a->options.intake_listener;
+    const struct listener *l = *a->options.intake_listener;
     const char *problem = NULL;
     if (!listener_is_alive(l))
         problem = "an event loop has not turned for 5 seconds";
@@ -60,14 +60,14 @@ static enum level check_listener(const struct admin *a, json_t *checks)
         problem = "the daemon is stopping: messages are refused";
     enum level level = problem == NULL ? LEVEL_OK : LEVEL_UNAVAILABLE;
     json_t *o = check(level, problem);
-    json_object_set_new(o, "address", json_string(listener_address(a->options.intake_listener)));
+    json_object_set_new(o, "address", json_string(listener_address(l)));
     json_object_set_new(checks, "listener", o);
     return level;
 }
 
 static enum level check_workers(const struct admin *a, json_t *checks)
 {
-    enum level level = worker_is_alive(a->options.workers) ? LEVEL_OK : LEVEL_DEGRADED;
+    enum level level = worker_is_alive(*a->options.workers) ? LEVEL_OK : LEVEL_DEGRADED;
     json_object_set_new(checks, "workers",
                         check(level, level == LEVEL_OK
                                          ? NULL

@@ -62,6 +62,13 @@ void intake_drain(struct intake *i)
     atomic_store(&i->is_draining, true);
 }
 
+void intake_shut(struct intake *i)
+{
+    pthread_mutex_lock(&i->door);
+    i->is_shut = true;
+    pthread_mutex_unlock(&i->door);
+}
+
 size_t intake_in_flight(const struct intake *i)
 {
     return atomic_load(&i->in_flight);
@@ -78,14 +85,10 @@ static void *loop_new(void *ctx)
     return loop;
 }
 
-/* A loop ends only when its listener stops, which is the last moment to let go of it. */
 static void loop_free(void *ctx, void *arg)
 {
-    struct intake *i = ctx;
     struct intake_loop *loop = arg;
-    pthread_mutex_lock(&i->door);
-    i->is_shut = true;
-    pthread_mutex_unlock(&i->door);
+    (void)ctx;
     soap_reader_free(&loop->reader);
     buf_release(&loop->body);
     free(loop);

@@ -46,7 +46,7 @@ struct intake {
     size_t org_count;
 
     pthread_mutex_t door; /* held while the store's thread uses the listener */
-    bool is_shut;         /* under door: the listener is ending or gone */
+    bool is_shut;         /* under door: the listener is about to go, or gone */
     atomic_bool is_draining;
     atomic_size_t in_flight;
 

@@ -41,7 +41,7 @@ static void admit(struct loop *loop, int fd, const struct sockaddr *peer)
     struct limits_place *place = NULL;
     struct listener_peer text;
     socket_peer_text(peer, &text);
-    if (l->options.access != NULL && !access_list_allows(l->options.access, peer)) {
+    if (loop->options.access != NULL && !access_list_allows(loop->options.access, peer)) {
         refuse(fd, REFUSED_ADDRESS, &text);
         return;
     }
@@ -56,7 +56,7 @@ static void admit(struct loop *loop, int fd, const struct sockaddr *peer)
  * left alone for a second. */
 static void pause_accepting(struct loop *loop)
 {
-    log_error("cannot accept connections", "listener", loop->listener->options.name, "error",
+    log_error("cannot accept connections", "listener", loop->listener->name, "error",
               strerrorname_np(errno), NULL);
     loop->accept_paused = true;
     if (loop->accept_event != NULL)

@@ -25,14 +25,14 @@ static int64_t clock_ns(void)
 void connection_await_answer(struct connection *c)
 {
     c->read_at_ns = clock_ns();
-    connection_enter(c, CONNECTION_ANSWERING, c->loop->listener->options.answer_timeout_ms);
+    connection_enter(c, CONNECTION_ANSWERING, c->loop->options.answer_timeout_ms);
 }
 
 /* Only requests that were read whole count: a refusal before that says how slow the peer was, or
  * nothing. */
 static void observe(const struct connection *c)
 {
-    struct metric_series *seconds = c->loop->listener->options.answer_seconds;
+    struct metric_series *seconds = c->loop->options.answer_seconds;
     if (seconds != NULL && c->state == CONNECTION_ANSWERING)
         metric_observe(seconds, (double)(clock_ns() - c->read_at_ns) / 1e9);
 }
@@ -76,7 +76,7 @@ void connection_answer(struct connection *c, const struct listener_answer *a, bo
         return;
     }
     observe(c);
-    connection_enter(c, CONNECTION_WRITING, loop->listener->options.write_timeout_ms);
+    connection_enter(c, CONNECTION_WRITING, loop->options.write_timeout_ms);
 }
 
 void connection_refuse(struct connection *c, int status, const char *problem)
@@ -87,7 +87,8 @@ void connection_refuse(struct connection *c, int status, const char *problem)
                                 .body = problem,
                                 .body_len = strlen(problem)};
     if (l->handler->refused != NULL)
-        l->handler->refused(l->context, c->loop->context, &c->peer, status, problem, &a);
+        l->handler->refused(c->loop->handler_context, c->loop->context, &c->peer, status, problem,
+                            &a);
     connection_drop_body(
         c); /* before the peer can know, so that its memory is free again by then */
     connection_answer(c, &a, true);

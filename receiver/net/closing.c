@@ -72,7 +72,7 @@ static void idle_too_long(struct connection *c)
         connection_linger(c);
         return;
     }
-    connection_enter(c, CONNECTION_READING, c->loop->listener->options.request_timeout_ms);
+    connection_enter(c, CONNECTION_READING, c->loop->options.request_timeout_ms);
     connection_advance(c);
 }
 

@@ -35,7 +35,7 @@ void connection_enter(struct connection *c, enum connection_state state, int64_t
 static void enter_idle(struct connection *c)
 {
     const struct listener *l = c->loop->listener;
-    int64_t timeout_ms = l->options.idle_timeout_ms;
+    int64_t timeout_ms = c->loop->options.idle_timeout_ms;
     if (atomic_load_explicit(&l->is_draining, memory_order_relaxed) &&
         timeout_ms > DRAINING_IDLE_MS)
         timeout_ms = DRAINING_IDLE_MS;
@@ -67,7 +67,7 @@ static void take_head(struct connection *c)
 
     c->is_head = http_span_is(h->method, "HEAD");
     if (l->handler->head != NULL)
-        l->handler->head(l->context, c->loop->context, h, &c->peer, &refusal);
+        l->handler->head(c->loop->handler_context, c->loop->context, h, &c->peer, &refusal);
     if (refusal.status != 0) {
         connection_answer(c, &refusal, true);
         return;
@@ -87,8 +87,8 @@ static void hand_over(struct connection *c)
                                    .request = c->request};
 
     connection_await_answer(c);
-    l->handler->request(l->context, c->loop->context, http_reader_head(c->reader), &c->peer,
-                        c->body == NULL ? "" : c->body, c->body_len, token);
+    l->handler->request(c->loop->handler_context, c->loop->context, http_reader_head(c->reader),
+                        &c->peer, c->body == NULL ? "" : c->body, c->body_len, token);
     connection_drop_body(c);
 }
 
@@ -108,7 +108,7 @@ static bool step(struct connection *c)
         c->reader = loop_take_reader(c->loop);
     enum http_event event = http_parse(c->reader, v.iov_base, v.iov_len, &used, &piece);
     if (c->state == CONNECTION_IDLE && !http_reader_is_idle(c->reader))
-        connection_enter(c, CONNECTION_READING, c->loop->listener->options.request_timeout_ms);
+        connection_enter(c, CONNECTION_READING, c->loop->options.request_timeout_ms);
     bool kept = event != HTTP_BODY || connection_add_body(c, piece);
     if (event == HTTP_BODY) {
         assert(v.iov_base != NULL); /* the piece is a part of it */
@@ -284,7 +284,7 @@ void connection_drain(struct connection *c)
 static struct bufferevent *make_bufferevent(struct connection *c)
 {
     struct event_base *base = c->loop->base;
-    struct tls_server *tls = c->loop->listener->options.tls;
+    struct tls_server *tls = c->loop->options.tls;
     int options = BEV_OPT_DEFER_CALLBACKS | BEV_OPT_CLOSE_ON_FREE;
 
     if (tls != NULL)
@@ -311,7 +311,7 @@ static bool set_up(struct connection *c)
 void connection_open(struct loop *loop, int fd, struct limits_place *place,
                      const struct listener_peer *peer)
 {
-    const struct listener_options *o = &loop->listener->options;
+    const struct listener_options *o = &loop->options;
     struct connection *c = mem_alloc(sizeof *c);
     c->loop = loop;
     c->fd = fd;

@@ -21,6 +21,11 @@ struct http_reader *http_reader_new(uint64_t body_max)
     return r;
 }
 
+void http_reader_limit(struct http_reader *r, uint64_t body_max)
+{
+    r->body_max = body_max;
+}
+
 void http_reader_free(struct http_reader **r)
 {
     if (*r == NULL)

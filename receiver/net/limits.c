@@ -27,7 +27,8 @@ struct limits_place {
 };
 
 struct limits {
-    struct limits_options options;
+    unsigned max_connections, max_connections_per_address; /* guarded by lock */
+    _Atomic uint64_t max_bytes, max_bytes_per_address;
     _Atomic uint64_t held;
     uint64_t seed;
     pthread_mutex_t lock;
@@ -38,11 +39,21 @@ struct limits {
 struct limits *limits_new(const struct limits_options *o)
 {
     struct limits *l = mem_alloc(sizeof *l);
-    l->options = *o;
     if (getrandom(&l->seed, sizeof l->seed, 0) != (ssize_t)sizeof l->seed)
         l->seed = (uint64_t)time_boot_ms(); /* interrupted: less random, still not predictable */
     pthread_mutex_init(&l->lock, NULL);
+    limits_resize(l, o);
     return l;
+}
+
+void limits_resize(struct limits *l, const struct limits_options *o)
+{
+    pthread_mutex_lock(&l->lock);
+    l->max_connections = o->max_connections;
+    l->max_connections_per_address = o->max_connections_per_address;
+    pthread_mutex_unlock(&l->lock);
+    atomic_store(&l->max_bytes, o->max_bytes);
+    atomic_store(&l->max_bytes_per_address, o->max_bytes_per_address);
 }
 
 void limits_free(struct limits **l)
@@ -108,11 +119,11 @@ enum limits_verdict limits_enter(struct limits *l, const struct sockaddr *peer,
     enum limits_verdict verdict = LIMITS_OK;
 
     pthread_mutex_lock(&l->lock);
-    if (l->open >= l->options.max_connections) {
+    if (l->open >= l->max_connections) {
         verdict = LIMITS_FULL;
     } else {
         struct limits_place *p = find_or_make(l, key, has_address);
-        if (has_address && p->connections >= l->options.max_connections_per_address) {
+        if (has_address && p->connections >= l->max_connections_per_address) {
             verdict = LIMITS_ADDRESS_FULL; /* p is not new: it has connections (the bound is ≥ 1) */
         } else {
             p->connections++;
@@ -171,9 +182,11 @@ static bool add_within(_Atomic uint64_t *held, uint64_t n, uint64_t max)
 
 bool limits_hold(struct limits *l, struct limits_place *place, uint64_t n)
 {
-    if (!add_within(&l->held, n, l->options.max_bytes))
+    uint64_t max = atomic_load_explicit(&l->max_bytes, memory_order_relaxed);
+    if (!add_within(&l->held, n, max))
         return false;
-    uint64_t max = place->has_address ? l->options.max_bytes_per_address : l->options.max_bytes;
+    if (place->has_address)
+        max = atomic_load_explicit(&l->max_bytes_per_address, memory_order_relaxed);
     if (add_within(&place->held, n, max))
         return true;
     atomic_fetch_sub_explicit(&l->held, n, memory_order_relaxed);

@@ -27,6 +27,8 @@ enum limits_verdict { LIMITS_OK, LIMITS_FULL, LIMITS_ADDRESS_FULL };
 
 struct limits *limits_new(const struct limits_options *o);
 void limits_free(struct limits **l);
+/* Other bounds from now on; what is over them stays. */
+void limits_resize(struct limits *l, const struct limits_options *o);
 
 /* Counts one connection in; *place is set for LIMITS_OK only. */
 enum limits_verdict limits_enter(struct limits *l, const struct sockaddr *peer,

@@ -26,25 +26,41 @@ static void look_up_metrics(struct listener *l)
     l->handshakes_timeout = metric_series(METRIC_TLS_HANDSHAKES, "timeout");
 }
 
-static struct listener *make(const struct listener_options *o, const struct listener_handler *h,
-                             void *ctx)
+/* Fills what is left to us. */
+static struct listener_options with_defaults(const struct listener *l,
+                                             const struct listener_options *o)
 {
-    struct listener *l = mem_alloc(sizeof *l);
-    l->options = *o;
-    l->options.name = l->name = mem_strdup(o->name);
-    l->options.address = NULL; /* as given, maybe with port 0; l->address is the real one */
+    struct listener_options out = *o;
+    out.name = l->name;
+    out.address = NULL; /* as given, maybe with port 0; l->address is the real one */
     if (o->answer_timeout_ms == 0)
-        l->options.answer_timeout_ms = ANSWER_TIMEOUT_MS;
+        out.answer_timeout_ms = ANSWER_TIMEOUT_MS;
     if (o->write_timeout_ms == 0)
-        l->options.write_timeout_ms = o->request_timeout_ms;
-    l->handler = h;
-    l->context = ctx;
-    l->limits = limits_new(&(struct limits_options){
+        out.write_timeout_ms = o->request_timeout_ms;
+    return out;
+}
+
+static struct limits_options limits_of(const struct listener_options *o)
+{
+    return (struct limits_options){
         .max_connections = o->max_connections,
         .max_connections_per_address = o->max_connections_per_address,
         .max_bytes = o->max_buffered_bytes,
         .max_bytes_per_address = o->max_buffered_per_address_bytes,
-    });
+    };
+}
+
+static struct listener *make(const struct listener_options *o, const struct listener_handler *h,
+                             void *ctx)
+{
+    struct listener *l = mem_alloc(sizeof *l);
+    l->name = mem_strdup(o->name);
+    l->options = with_defaults(l, o);
+    l->handler = h;
+    l->context = ctx;
+    pthread_mutex_init(&l->lock, NULL);
+    struct limits_options limits = limits_of(o);
+    l->limits = limits_new(&limits);
     look_up_metrics(l);
     return l;
 }
@@ -106,6 +122,28 @@ static void wake_all(struct listener *l)
         loop_wake(&l->loops[i]);
 }
 
+void listener_reload(struct listener *l, const struct listener_options *o, void *ctx)
+{
+    struct limits_options limits = limits_of(o);
+    pthread_mutex_lock(&l->lock);
+    l->options = with_defaults(l, o);
+    l->context = ctx;
+    atomic_fetch_add(&l->version, 1);
+    pthread_mutex_unlock(&l->lock);
+    limits_resize(l->limits, &limits);
+    wake_all(l);
+}
+
+bool listener_is_current(const struct listener *l)
+{
+    uint64_t version = atomic_load(&l->version);
+    for (unsigned i = 0; i < l->loop_count; i++) {
+        if (atomic_load(&l->loops[i].version) != version)
+            return false;
+    }
+    return true;
+}
+
 void listener_drain(struct listener *l)
 {
     atomic_store(&l->is_draining, true);
@@ -156,6 +194,7 @@ void listener_stop(struct listener **l)
     struct listener_sockets rest = {.address = gone->address, .unix_path = gone->unix_path};
     sockets_close(&rest);
     limits_free(&gone->limits);
+    pthread_mutex_destroy(&gone->lock);
     free(gone->loops);
     free(gone->name);
     free(gone);

@@ -94,7 +94,11 @@ struct loop {
     int listen_fd, wake_fd;
     struct event_base *base;
     struct event *accept_event, *wake_event, *tick_event;
-    void *context; /* the handler's */
+    /* of the last reload that this loop has taken over */
+    struct listener_options options;
+    void *handler_context; /* as given to listener_start or listener_reload */
+    void *context;         /* what its loop_new made */
+    _Atomic uint64_t version;
 
     pthread_mutex_t lock;
     struct queued_reply *replies, **replies_end; /* guarded by lock */
@@ -115,7 +119,9 @@ struct loop {
 };
 
 struct listener {
-    struct listener_options options; /* name points at ours; address is NULL */
+    pthread_mutex_t lock;            /* guards options, context */
+    struct listener_options options; /* name points at ours; address is NULL; loops have copies */
+    _Atomic uint64_t version;        /* counts what listener_reload gave */
     char *name;
     const struct listener_handler *handler;
     void *context;

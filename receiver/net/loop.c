@@ -41,6 +41,24 @@ static void drain(struct loop *loop)
     }
 }
 
+/* What listener_start or the last listener_reload gave. Called between events, so that no function
+ * on the stack uses what goes. */
+static void take_over(struct loop *loop)
+{
+    struct listener *l = loop->listener;
+    void *old_handler_context = loop->handler_context, *old_context = loop->context;
+    pthread_mutex_lock(&l->lock);
+    loop->options = l->options;
+    loop->handler_context = l->context;
+    uint64_t version = atomic_load(&l->version);
+    pthread_mutex_unlock(&l->lock);
+    if (l->handler->loop_new != NULL)
+        loop->context = l->handler->loop_new(loop->handler_context);
+    if (old_handler_context != NULL && l->handler->loop_free != NULL)
+        l->handler->loop_free(old_handler_context, old_context);
+    atomic_store(&loop->version, version);
+}
+
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
     struct loop *loop = arg;
@@ -48,6 +66,8 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     (void)what;
     ssize_t n = read(fd, &count, sizeof count);
     (void)n;
+    if (atomic_load(&loop->version) != atomic_load(&loop->listener->version))
+        take_over(loop);
     for (struct queued_reply *r = loop_take_replies(loop), *next; r != NULL; r = next) {
         next = r->next;
         loop_apply(loop, &r->token, &r->answer);
@@ -106,14 +126,13 @@ static void *run(void *arg)
     struct loop *loop = arg;
     const struct listener_handler *h = loop->listener->handler;
     current = loop;
-    if (h->loop_new != NULL)
-        loop->context = h->loop_new(loop->listener->context);
+    take_over(loop);
     on_tick(-1, 0, loop);
     (void)event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
     close_all(loop);
     publish(loop);
     if (h->loop_free != NULL)
-        h->loop_free(loop->listener->context, loop->context);
+        h->loop_free(loop->handler_context, loop->context);
     return NULL;
 }
 
@@ -151,8 +170,7 @@ static int start_thread(struct loop *loop)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (code == 0) {
         loop->has_thread = true;
-        (void)snprintf(name, sizeof name, "%.10s-%u", loop->listener->options.name,
-                       loop->index % 1000);
+        (void)snprintf(name, sizeof name, "%.10s-%u", loop->listener->name, loop->index % 1000);
         (void)pthread_setname_np(loop->thread, name);
     }
     return code;

@@ -39,9 +39,11 @@ void loop_free_slot(struct loop *loop, uint32_t slot)
 
 struct http_reader *loop_take_reader(struct loop *loop)
 {
-    if (loop->spare_count > 0)
-        return loop->spare_readers[--loop->spare_count];
-    return http_reader_new(loop->listener->options.max_body_bytes);
+    if (loop->spare_count == 0)
+        return http_reader_new(loop->options.max_body_bytes);
+    struct http_reader *r = loop->spare_readers[--loop->spare_count];
+    http_reader_limit(r, loop->options.max_body_bytes);
+    return r;
 }
 
 void loop_give_reader(struct loop *loop, struct http_reader **r)

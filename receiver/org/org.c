@@ -53,6 +53,8 @@ enum err org_new(struct org **out, const struct config_org *c, const struct poli
     o->state.api_limit = -1;
     pthread_mutex_init(&o->lock, NULL);
     time_cond_init(&o->changed);
+    o->shared = mem_alloc(sizeof *o->shared);
+    atomic_store(&o->shared->users, 1);
     enum err err = auth_init(o, e);
     if (err != ERR_NONE) {
         org_free(&o);
@@ -62,11 +64,48 @@ enum err org_new(struct org **out, const struct config_org *c, const struct poli
     return ERR_NONE;
 }
 
+static void leave_shared(struct org_shared *s)
+{
+    if (atomic_fetch_sub(&s->users, 1) == 1)
+        free(s);
+}
+
+void org_succeed(struct org *o, struct org *before)
+{
+    struct org_state known;
+    org_state_get(before, &known);
+    leave_shared(o->shared);
+    o->shared = before->shared;
+    atomic_fetch_add(&o->shared->users, 1);
+    pthread_mutex_lock(&o->lock);
+    o->state.reachable = known.reachable;
+    o->state.authenticated = known.authenticated;
+    o->state.api_used = known.api_used;
+    o->state.api_limit = known.api_limit;
+    pthread_mutex_unlock(&o->lock);
+}
+
+void org_pass_begins(struct org *o)
+{
+    atomic_fetch_add(&o->shared->passes, 1);
+}
+
+void org_pass_ended(struct org *o)
+{
+    atomic_fetch_sub(&o->shared->passes, 1);
+}
+
+unsigned org_passes(const struct org *o)
+{
+    return atomic_load(&o->shared->passes);
+}
+
 void org_free(struct org **o)
 {
     if (*o == NULL)
         return;
     auth_release(*o);
+    leave_shared((*o)->shared);
     pthread_cond_destroy(&(*o)->changed);
     pthread_mutex_destroy(&(*o)->lock);
     free(*o);

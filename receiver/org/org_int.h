@@ -30,6 +30,12 @@ struct token {
     uint64_t generation;     /* 0: none; each sign-in gives the next */
 };
 
+/* What an org keeps over reloads of the configuration, shared by its structs of all of them. */
+struct org_shared {
+    atomic_uint users;  /* structs org that point here */
+    atomic_uint passes; /* under way, with whichever configuration */
+};
+
 struct org {
     /* fixed by org_new */
     const struct config_org *config;
@@ -37,6 +43,7 @@ struct org {
     int64_t request_timeout_ms;
     int64_t poll_base_ms; /* first wait for a bulk job; tests shorten it */
     struct origin login;
+    struct org_shared *shared;
     struct evp_pkey_st *secret_key; /* jwt */
     struct secret client_secret;    /* client credentials */
 

@@ -117,15 +117,15 @@ static enum err trim_ledger(struct sqlite_store *s, int64_t before_ms, size_t *b
 
 static enum err remove_old(struct sqlite_store *s, int64_t now_ms, size_t *budget, struct error *e)
 {
-    const struct store_options *o = &s->base.options;
-    int64_t keep_done = o->keep_done_ms;
+    int64_t keep_done = atomic_load(&s->base.keep_done_ms);
     if (keep_done < KEEP_DONE_LEAST_MS)
         keep_done = KEEP_DONE_LEAST_MS;
     enum err err = remove_ended(s, STORE_DONE, now_ms - keep_done, budget, e);
     if (err == ERR_NONE && *budget > 0)
-        err = remove_ended(s, STORE_FAILED, now_ms - o->keep_failed_ms, budget, e);
+        err =
+            remove_ended(s, STORE_FAILED, now_ms - atomic_load(&s->base.keep_failed_ms), budget, e);
     if (err == ERR_NONE && *budget > 0)
-        err = trim_ledger(s, now_ms - o->keep_ledger_ms, budget, e);
+        err = trim_ledger(s, now_ms - atomic_load(&s->base.keep_ledger_ms), budget, e);
     return err;
 }
 

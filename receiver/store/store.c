@@ -53,6 +53,7 @@ void store_init(struct store *s, const struct store_backend *b, const struct sto
 {
     s->backend = b;
     s->options = *o;
+    store_set_keep(s, o->keep_done_ms, o->keep_failed_ms, o->keep_ledger_ms);
     store_waiters_init(&s->waiters);
     atomic_init(&s->wall_shift_ms, 0);
     atomic_init(&s->boot_shift_ms, 0);
@@ -317,6 +318,14 @@ enum err store_stats(struct store *s, struct store_org_stats *out, size_t max, s
 enum err store_probe(struct store *s, struct error *e)
 {
     return s->backend->probe(s, e);
+}
+
+void store_set_keep(struct store *s, int64_t keep_done_ms, int64_t keep_failed_ms,
+                    int64_t keep_ledger_ms)
+{
+    atomic_store(&s->keep_done_ms, keep_done_ms);
+    atomic_store(&s->keep_failed_ms, keep_failed_ms);
+    atomic_store(&s->keep_ledger_ms, keep_ledger_ms);
 }
 
 enum err store_retain(struct store *s, bool *more, struct error *e)

@@ -191,7 +191,8 @@ void store_queue_answer(struct store_queue *q, struct store_request *requests);
 /* The head of every backend's own struct. */
 struct store {
     const struct store_backend *backend;
-    struct store_options options; /* url is the backend's copy */
+    struct store_options options; /* url is the backend's copy; the keep_* of it are below */
+    _Atomic int64_t keep_done_ms, keep_failed_ms, keep_ledger_ms;
     struct store_waiters waiters;
     _Atomic int64_t wall_shift_ms, boot_shift_ms; /* 0 but in tests */
     struct metric_series *commit_seconds, *batch_size, *sync_seconds;

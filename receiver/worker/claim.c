@@ -39,7 +39,7 @@ static bool is_at_limit(const struct worker_pool *pool, size_t i)
         most = pool->options.threads - 1;
     else if (most > pool->options.threads)
         most = pool->options.threads;
-    return pool->orgs[i].active >= most;
+    return org_passes(pool->options.orgs[i]) >= most;
 }
 
 /* Milliseconds until the org's hold ends; 0: it is not held. */
@@ -134,7 +134,7 @@ static void sort_orgs(struct search *s, struct worker_pool *pool)
 static void wait_for_org(struct worker_pool *pool, int64_t wait_ms)
 {
     struct timespec until = time_cond_after(wait_ms);
-    if (!atomic_load(&pool->stopping))
+    if (!is_ending(pool))
         (void)pthread_cond_timedwait(&pool->freed, &pool->lock, &until);
 }
 
@@ -173,7 +173,7 @@ static bool take_waiting(struct worker *w, const struct search *s, size_t *org)
     w->claim = x->claim;
     w->campaign = x->campaign;
     *org = x->org;
-    pool->orgs[x->org].active++;
+    org_pass_begins(pool->options.orgs[x->org]);
     free(x);
     return true;
 }
@@ -205,7 +205,7 @@ static enum err ask_store(struct worker *w, struct search *s, enum next *next, s
     *org = org_index(pool, w->claim->org);
     if (*org == pool->options.org_count)
         return ERR_NONE;
-    pool->orgs[*org].active++;
+    org_pass_begins(pool->options.orgs[*org]);
     if (should_gather(pool, w->claim, *org)) {
         pool->orgs[*org].gathering = true;
         *next = NEXT_GATHER;
@@ -242,7 +242,7 @@ void claim_ended(struct worker *w, size_t org)
 {
     pthread_mutex_lock(&w->pool->lock);
     if (org < w->pool->options.org_count)
-        w->pool->orgs[org].active--;
+        org_pass_ended(w->pool->options.orgs[org]);
     pthread_cond_broadcast(&w->pool->freed);
     pthread_mutex_unlock(&w->pool->lock);
     store_claim_free(&w->claim);

@@ -124,7 +124,7 @@ static void claim_more(struct batch *b)
         .live_count = 1,
         .gathered = true,
     };
-    while (b->count < GATHER_MAX && !atomic_load(&pool->stopping)) {
+    while (b->count < GATHER_MAX && !is_ending(pool)) {
         struct store_claim *c = NULL;
         struct error e;
         sign_of_life(b->worker);

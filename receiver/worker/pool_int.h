@@ -52,7 +52,6 @@ struct worker {
 };
 
 struct org_work {               /* one org as the pool sees it */
-    unsigned active;            /* passes under way, a gathering as one */
     bool gathering;             /* meanwhile nobody else claims from the store */
     bool bursting;              /* the last gathering found many: the next claim gathers again */
     int64_t lull_until_boot_ms; /* until then no claims from the store: the burst may go on */
@@ -60,11 +59,12 @@ struct org_work {               /* one org as the pool sees it */
 
 struct worker_pool {
     struct worker_options options; /* read-only */
-    atomic_bool stopping;
-    atomic_uint running;   /* threads that have not ended */
-    pthread_mutex_t lock;  /* guards what follows */
-    pthread_cond_t freed;  /* a pass ended, work waits in the pool, or the pool stops */
-    struct org_work *orgs; /* options.org_count */
+    atomic_bool stopping;          /* passes end at their next request */
+    atomic_bool retiring;          /* passes end as they would, and no others begin */
+    atomic_uint running;           /* threads that have not ended */
+    pthread_mutex_t lock;          /* guards what follows */
+    pthread_cond_t freed;          /* a pass ended, work waits in the pool, or the pool stops */
+    struct org_work *orgs;         /* options.org_count */
     struct waiting *first, **last;
     struct rest rests[RESTS_MAX];
     size_t rest_count;
@@ -77,6 +77,7 @@ struct worker_pool {
 /* ------------------------------------------------------------------ worker.c */
 
 void sign_of_life(struct worker *w);
+bool is_ending(const struct worker_pool *pool); /* no pass begins any more */
 MUST_USE enum err connect_org(struct worker *w, size_t org, struct error *e);
 /* A pass over that claim; org: index, org_count where the configuration does not have it. */
 struct pass new_pass(struct worker_pool *pool, struct store_claim *claim, size_t org);

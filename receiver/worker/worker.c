@@ -14,6 +14,11 @@
 
 enum { STORE_PAUSE_MS = 500 };
 
+bool is_ending(const struct worker_pool *pool)
+{
+    return atomic_load(&pool->stopping) || atomic_load(&pool->retiring);
+}
+
 void sign_of_life(struct worker *w)
 {
     atomic_store(&w->turned_boot_ms, time_boot_ms());
@@ -183,7 +188,7 @@ static void *worker_main(void *arg)
 {
     struct worker *w = arg;
     struct store *store = w->pool->options.store;
-    while (!atomic_load(&w->pool->stopping)) {
+    while (!is_ending(w->pool)) {
         struct error e = {0};
         size_t org = 0;
         int64_t wait_ms;
@@ -264,6 +269,24 @@ bool worker_is_alive(const struct worker_pool *pool)
     return true;
 }
 
+void worker_retire(struct worker_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    atomic_store(&pool->retiring, true);
+    struct waiting *waiting = pool->first;
+    pool->first = NULL;
+    pool->last = &pool->first;
+    pthread_cond_broadcast(&pool->freed);
+    pthread_mutex_unlock(&pool->lock);
+    gather_give_back(pool, waiting, "the configuration was loaded anew; the work goes on under it");
+    store_wake(pool->options.store);
+}
+
+bool worker_has_ended(const struct worker_pool *pool)
+{
+    return atomic_load(&pool->running) == 0;
+}
+
 static void abort_calls(struct worker_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
@@ -276,16 +299,21 @@ static void abort_calls(struct worker_pool *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
+void worker_stop_soon(struct worker_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    atomic_store(&pool->stopping, true);
+    pthread_cond_broadcast(&pool->freed);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 void worker_stop(struct worker_pool **p, int64_t grace_ms)
 {
     struct worker_pool *pool = *p;
     if (pool == NULL)
         return;
     *p = NULL;
-    pthread_mutex_lock(&pool->lock);
-    atomic_store(&pool->stopping, true);
-    pthread_cond_broadcast(&pool->freed);
-    pthread_mutex_unlock(&pool->lock);
+    worker_stop_soon(pool);
     int64_t until = time_boot_ms() + grace_ms;
     while (atomic_load(&pool->running) > 0 && time_boot_ms() < until) {
         store_wake(pool->options.store);

@@ -158,6 +158,7 @@ static inline void fixture_start(struct fixture *f)
 
 static inline void fixture_stop(struct fixture *f)
 {
+    intake_shut(f->intake);
     listener_stop(&f->listener);
     assert_int_equal(intake_in_flight(f->intake), 0);
     intake_free(&f->intake);

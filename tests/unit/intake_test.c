@@ -429,6 +429,7 @@ static void the_store_may_answer_after_the_listener_is_gone(void **state)
     open_client(&f);
     send_member(&f, 1);
     struct store_put *p = take_kept(&f);
+    intake_shut(f.intake);
     listener_stop(&f.listener);
     p->done(p);
     net_client_close(&client);

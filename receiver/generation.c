@@ -1,0 +1,239 @@
+/*
+ * What one reading of the configuration makes, bottom-up: policy, certificates, org clients, then
+ * the intake, the admin's part, workers and the probe over the store that is there. Nothing of it
+ * changes afterwards; a change is another generation.
+ */
+#include "daemon.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "access.h"
+#include "client_auth.h"
+#include "log.h"
+#include "mem.h"
+#include "metrics.h"
+#include "secret.h"
+
+enum {
+    BUFFERED_BYTES_MAX = 64 << 20, /* protocol rule 4 */
+    HANDSHAKE_TIMEOUT_MS = 10000,
+    IDLE_TIMEOUT_MS = 120000,
+    ADMIN_BODY_MAX = 1 << 20,
+    ADMIN_BUFFERED_MAX = 16 << 20,
+    ADMIN_CONNECTIONS_MAX = 64,
+    ADMIN_ANSWER_MS = 180000, /* some answers wait for the org */
+};
+
+/* ------------------------------------------------------------------ load */
+
+static enum err load_access(struct generation *g, struct error *e)
+{
+    const struct config *c = g->config;
+    struct access_options o = {.allow = c->listen.allow,
+                               .allow_count = c->listen.allow_count,
+                               .ip_ranges_file = c->listen.ip_ranges_file};
+    enum err err = access_list_new(&g->access, &o, e);
+    return err == ERR_NONE ? err
+                           : error_wrap(e, "%s:%u: listen.ip_ranges_file", c->file,
+                                        c->listen.ip_ranges_file_line);
+}
+
+static enum err load_tls(struct generation *g, struct error *e)
+{
+    const struct config *c = g->config;
+    g->clients = client_auth_new(c);
+    struct tls_server_options o = {.certificates = c->tls.certificate.items,
+                                   .keys = c->tls.key.items,
+                                   .count = c->tls.certificate.count,
+                                   .clients = g->clients,
+                                   .client_ca = c->tls.client_ca};
+    enum err err = tls_server_new(&g->tls, &o, e);
+    return err == ERR_NONE ? err : error_wrap(e, "%s:%u: tls", c->file, c->tls.line);
+}
+
+/* A file that is not there is no mistake: the admin API is off then. */
+static enum err check_token(const struct config *c, struct error *e)
+{
+    struct secret token = {0};
+    if (c->admin.token_file[0] == '\0')
+        return ERR_NONE;
+    enum err err = secret_read_file(&token, c->admin.token_file, e);
+    secret_release(&token);
+    if (err == ERR_NONE || err == ERR_NOT_FOUND)
+        return ERR_NONE;
+    return error_wrap(e, "%s:%u: admin.token_file", c->file, c->admin.line);
+}
+
+static enum err load_orgs(struct generation *g, struct error *e)
+{
+    org_global_init();
+    g->orgs = mem_array(g->config->org_count, sizeof(struct org *));
+    for (size_t i = 0; i < g->config->org_count; i++) {
+        enum err err = org_new(&g->orgs[i], &g->config->orgs[i], g->policy,
+                               g->config->worker.request_timeout_ms, e);
+        if (err != ERR_NONE)
+            return error_wrap(e, "%s:%u: orgs[%zu].auth", g->config->file, g->config->orgs[i].line,
+                              i);
+    }
+    return ERR_NONE;
+}
+
+enum err generation_load(struct generation **out, struct daemon *d, struct error *e)
+{
+    struct generation *g = mem_alloc(sizeof *g);
+    g->daemon = d;
+    enum err err = config_load(&g->config, d->config_file, e);
+    if (err == ERR_NONE)
+        err = policy_from_config(&g->policy, g->config, e);
+    if (err == ERR_NONE) {
+        policy_fingerprint(g->config, g->fingerprint);
+        g->files = watched_files(g->config); /* before they are read */
+        err = load_access(g, e);
+    }
+    if (err == ERR_NONE)
+        err = load_tls(g, e);
+    if (err == ERR_NONE)
+        err = check_token(g->config, e);
+    if (err == ERR_NONE)
+        err = load_orgs(g, e);
+    if (err == ERR_NONE)
+        *out = g;
+    else
+        generation_free(&g);
+    return err;
+}
+
+/* ------------------------------------------------------------------ make */
+
+static const char *public_health(void *ctx, bool ready)
+{
+    const struct generation *g = ctx;
+    if (!ready)
+        return "ok";
+    return atomic_load(&g->daemon->is_up) ? admin_status(g->admin) : "unavailable";
+}
+
+static bool look_again(void *ctx, struct listener_token token)
+{
+    const struct generation *g = ctx;
+    return g->prober != NULL && prober_look_again(g->prober, token);
+}
+
+static enum err make_admin(struct generation *g, struct error *e)
+{
+    struct admin_options o = {
+        .config = g->config,
+        .store = g->daemon->store,
+        .set_gauges = janitor_set_gauges,
+        .gauges_ctx = g,
+        .intake_listener = &g->daemon->intake_listener,
+        .tls = g->tls,
+        .workers = &g->workers,
+        .orgs = g->orgs,
+        .org_count = g->config->org_count,
+        .look_again = look_again,
+        .look_ctx = g,
+        .reload = reload_ask,
+        .reload_ctx = g->daemon,
+    };
+    return admin_new(&g->admin, &o, e);
+}
+
+enum err generation_make(struct generation *g, struct error *e)
+{
+    struct intake_options o = {.config = g->config,
+                               .store = g->daemon->store,
+                               .clients = g->clients,
+                               .health_status = public_health,
+                               .health_ctx = g};
+    enum err err = intake_new(&g->intake, &o, e);
+    return err == ERR_NONE ? make_admin(g, e) : err;
+}
+
+enum err generation_work(struct generation *g, struct error *e)
+{
+    const struct config *c = g->config;
+    struct worker_options o = {
+        .store = g->daemon->store,
+        .orgs = g->orgs,
+        .org_count = c->org_count,
+        .policy = g->policy,
+        .policy_fingerprint = g->fingerprint,
+        .threads = c->worker.threads,
+        .max_tries = c->worker.max_tries,
+        .max_delete_percent = c->policy.max_delete_percent,
+        .lease_ms = c->worker.lease_ms,
+    };
+    return worker_start(&g->workers, &o, e);
+}
+
+/* ------------------------------------------------------------------ the listeners' options */
+
+/* Half of all, unless two of the largest bodies need more. */
+static uint64_t buffered_per_address(uint64_t max_body_bytes)
+{
+    uint64_t half = BUFFERED_BYTES_MAX / 2, two = 2 * max_body_bytes;
+    return two <= half ? half : (two < BUFFERED_BYTES_MAX ? two : BUFFERED_BYTES_MAX);
+}
+
+struct listener_options generation_intake_options(const struct generation *g)
+{
+    const struct config *c = g->config;
+    return (struct listener_options){
+        .address = c->listen.address,
+        .tls = g->tls,
+        .access = g->access,
+        .threads = c->listen.threads,
+        .max_body_bytes = c->listen.max_body_bytes,
+        .max_buffered_bytes = BUFFERED_BYTES_MAX,
+        .max_buffered_per_address_bytes = buffered_per_address(c->listen.max_body_bytes),
+        .request_timeout_ms = c->listen.request_timeout_ms,
+        .handshake_timeout_ms = HANDSHAKE_TIMEOUT_MS,
+        .idle_timeout_ms = IDLE_TIMEOUT_MS,
+        .max_connections = c->listen.max_connections,
+        .max_connections_per_address = c->listen.max_connections_per_address,
+        .name = "intake",
+        .answer_seconds = metric_series(METRIC_INTAKE_SECONDS),
+    };
+}
+
+struct listener_options generation_admin_options(const struct generation *g)
+{
+    const struct config *c = g->config;
+    return (struct listener_options){
+        .address = c->admin.address,
+        .threads = 1,
+        .max_body_bytes = ADMIN_BODY_MAX,
+        .max_buffered_bytes = ADMIN_BUFFERED_MAX,
+        .max_buffered_per_address_bytes = ADMIN_BUFFERED_MAX,
+        .request_timeout_ms = c->listen.request_timeout_ms,
+        .handshake_timeout_ms = HANDSHAKE_TIMEOUT_MS,
+        .idle_timeout_ms = IDLE_TIMEOUT_MS,
+        .answer_timeout_ms = ADMIN_ANSWER_MS,
+        .max_connections = ADMIN_CONNECTIONS_MAX,
+        .max_connections_per_address = ADMIN_CONNECTIONS_MAX,
+        .name = "admin",
+    };
+}
+
+void generation_free(struct generation **out)
+{
+    struct generation *g = *out;
+    if (g == NULL)
+        return;
+    *out = NULL;
+    worker_stop(&g->workers, 0);
+    prober_free(&g->prober);
+    intake_free(&g->intake);
+    admin_free(&g->admin);
+    for (size_t i = 0; g->orgs != NULL && i < g->config->org_count; i++)
+        org_free(&g->orgs[i]);
+    free(g->orgs);
+    access_list_free(&g->access);
+    client_auth_free(&g->clients);
+    tls_server_free(&g->tls);
+    policy_free(&g->policy);
+    config_free(&g->config);
+    free(g);
+}

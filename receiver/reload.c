@@ -1,0 +1,213 @@
+/*
+ * Reload (protocol rule 22). The next generation is made whole before anything changes: a
+ * configuration that is refused, certificates that don't fit, or a change that only a restart can
+ * make leave all as it was. Then requests go to the new one from each loop's next turn; its workers
+ * claim, and those of the old end their passes with what they began with. A policy that differs
+ * starts a reconcile by itself, and the probe checks each org's schema at once.
+ *
+ * Certificates, keys and lists in files of their own are watched, once a second by their times and
+ * sizes: when they have changed and then stayed the same for a second, it is time.
+ */
+#include "daemon.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+
+/* ------------------------------------------------------------------ what only a restart changes */
+
+static bool differ(const char *a, const char *b)
+{
+    return strcmp(a, b) != 0;
+}
+
+static enum err refuse_fixed(const struct config *now, const struct config *next, struct error *e)
+{
+    const struct {
+        const char *key;
+        bool differs;
+    } fixed[] = {
+        {"listen.address", differ(now->listen.address, next->listen.address)},
+        {"listen.threads", now->listen.threads != next->listen.threads},
+        {"store.url", differ(now->store.url, next->store.url)},
+        {"admin.address", differ(now->admin.address, next->admin.address)},
+        {"worker.lease", now->worker.lease_ms != next->worker.lease_ms},
+        {"worker.echo", now->worker.echo_ms != next->worker.echo_ms},
+    };
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+        if (fixed[i].differs)
+            return error_set(e, ERR_CONFIG,
+                             "%s: %s differs from what the daemon was started with, and only a "
+                             "restart can change it",
+                             next->file, fixed[i].key);
+    }
+    return ERR_NONE;
+}
+
+/* ------------------------------------------------------------------ watched files */
+
+static uint64_t mix(uint64_t h, const void *bytes, size_t n)
+{
+    const unsigned char *p = bytes;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ p[i]) * 1099511628211u; /* FNV-1a */
+    return h;
+}
+
+static uint64_t mix_file(uint64_t h, const char *path)
+{
+    struct stat s = {0};
+    if (path == NULL || path[0] == '\0' || stat(path, &s) != 0)
+        return mix(h, "-", 1);
+    h = mix(h, &s.st_ino, sizeof s.st_ino);
+    h = mix(h, &s.st_size, sizeof s.st_size);
+    h = mix(h, &s.st_mtim.tv_sec, sizeof s.st_mtim.tv_sec);
+    return mix(h, &s.st_mtim.tv_nsec, sizeof s.st_mtim.tv_nsec);
+}
+
+uint64_t watched_files(const struct config *c)
+{
+    uint64_t h = 14695981039346656037u;
+    for (size_t i = 0; i < c->tls.certificate.count; i++)
+        h = mix_file(h, c->tls.certificate.items[i]);
+    for (size_t i = 0; i < c->tls.key.count; i++)
+        h = mix_file(h, c->tls.key.items[i]);
+    h = mix_file(h, c->tls.client_ca);
+    return mix_file(h, c->listen.ip_ranges_file);
+}
+
+/* ------------------------------------------------------------------ the change */
+
+static void succeed_orgs(struct generation *g, const struct generation *before)
+{
+    for (size_t i = 0; i < g->config->org_count; i++) {
+        for (size_t k = 0; k < before->config->org_count; k++) {
+            if (strcmp(g->config->orgs[i].id, before->config->orgs[k].id) == 0)
+                org_succeed(g->orgs[i], before->orgs[k]);
+        }
+    }
+}
+
+/* Everything that can fail; NULL if it did. */
+static struct generation *make_next(struct daemon *d, struct error *e)
+{
+    struct generation *g = NULL;
+    enum err err = generation_load(&g, d, e);
+    if (err == ERR_NONE)
+        err = refuse_fixed(d->now->config, g->config, e);
+    if (err == ERR_NONE)
+        err = generation_make(g, e);
+    if (err == ERR_NONE) {
+        succeed_orgs(g, d->now);
+        err = generation_work(g, e);
+    }
+    if (err != ERR_NONE)
+        generation_free(&g);
+    return g;
+}
+
+static void change_to(struct daemon *d, struct generation *g)
+{
+    const struct config *c = g->config;
+    struct generation *old = d->now;
+    struct error e;
+    struct listener_options intake = generation_intake_options(g);
+    struct listener_options admin = generation_admin_options(g);
+    worker_retire(old->workers);
+    prober_stop(old->prober); /* two would queue each reconcile twice */
+    if (prober_start(&g->prober, g, &e) != ERR_NONE)
+        log_error("the probe has ended, with it the reconcile and the schema's check: restart the "
+                  "daemon",
+                  "error", e.text, NULL);
+    listener_reload(d->intake_listener, &intake, g->intake);
+    listener_reload(d->admin_listener, &admin, g->admin);
+    store_set_keep(d->store, c->store.keep_done_ms, c->store.keep_failed_ms,
+                   c->store.keep_ledger_ms);
+    log_setup(c->log.level, c->log.format);
+    d->now = g;
+    old->older = d->retired;
+    d->retired = old;
+}
+
+static size_t take_asked(struct daemon *d, struct listener_token out[RELOADS_ASKED_MAX])
+{
+    pthread_mutex_lock(&d->reload_lock);
+    size_t count = d->reload_asked_count;
+    memcpy(out, d->reload_asked, count * sizeof *out);
+    d->reload_asked_count = 0;
+    pthread_mutex_unlock(&d->reload_lock);
+    return count;
+}
+
+void daemon_reload(struct daemon *d, const char *because)
+{
+    struct listener_token asked[RELOADS_ASKED_MAX];
+    struct error e = {0};
+    size_t count = take_asked(d, asked);
+    uint64_t files = watched_files(d->now->config); /* before they are read */
+    if (count > 0)
+        because = "an admin asked for it";
+
+    notify_reloading();
+    struct generation *g = make_next(d, &e);
+    if (g != NULL) {
+        change_to(d, g);
+        files = g->files;
+        for (size_t i = 0; i < g->config->notes.count; i++)
+            log_warn("a setting is of no use", "setting", g->config->notes.items[i], NULL);
+        log_info("configuration loaded anew", "because", because, "file", d->config_file, NULL);
+    } else {
+        log_error("the new configuration is refused; all goes on as before", "because", because,
+                  "error", e.text, NULL);
+    }
+    d->files_seen = d->files_changing = files;
+    notify_ready();
+    for (size_t i = 0; i < count; i++)
+        admin_answer_reloaded(asked[i], g != NULL ? NULL : e.text);
+}
+
+bool reload_ask(void *daemon, struct listener_token token)
+{
+    struct daemon *d = daemon;
+    pthread_mutex_lock(&d->reload_lock);
+    bool ok = d->reload_asked_count < RELOADS_ASKED_MAX;
+    if (ok)
+        d->reload_asked[d->reload_asked_count++] = token;
+    pthread_mutex_unlock(&d->reload_lock);
+    if (ok)
+        (void)kill(getpid(), SIGHUP); /* main waits for it */
+    return ok;
+}
+
+/* ------------------------------------------------------------------ each second */
+
+static bool has_ended(const struct daemon *d, const struct generation *g)
+{
+    return worker_has_ended(g->workers) && intake_in_flight(g->intake) == 0 &&
+           listener_is_current(d->intake_listener) && listener_is_current(d->admin_listener);
+}
+
+static void free_ended(struct daemon *d)
+{
+    for (struct generation **at = &d->retired; *at != NULL;) {
+        struct generation *g = *at;
+        if (!has_ended(d, g)) {
+            at = &g->older;
+            continue;
+        }
+        *at = g->older;
+        generation_free(&g);
+    }
+}
+
+void reload_turn(struct daemon *d)
+{
+    uint64_t state = watched_files(d->now->config);
+    if (state != d->files_seen && state == d->files_changing)
+        daemon_reload(d, "a certificate, key or list has changed");
+    d->files_changing = state;
+    free_ended(d);
+}
