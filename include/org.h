@@ -284,11 +284,15 @@ MUST_USE enum err org_read_bin(struct org_conn *c, const char *object, int64_t s
                                org_id_fn *each, void *ctx, struct error *e);
 
 /* Ids of the campaigns that a reconcile must look at: those whose setting is not blank (all, if a
- * custom rule can include others), and those that touchpoints name, deleted ones too. A touchpoint
- * without a campaign names its member: each(ctx, member id). In no order; an id may come twice. */
+ * custom rule can include others), those that touchpoints name, deleted ones too, and those without
+ * a setting whose members are told anything but told_of_blank. A touchpoint without a campaign names
+ * its member: each(ctx, member id). In no order; an id may come twice. A call for each 2,000
+ * campaigns, and for each campaign of more than 2,000 touchpoints; 3 or 4 at least. */
 struct org_survey {
     org_id_fn *campaign, *member;
     void *ctx;
+    const char *told_of_blank; /* the status of members of a campaign without a setting; NULL: no
+                                  status is written back */
 };
 MUST_USE enum err org_survey_campaigns(struct org_conn *c, const struct org_survey *s,
                                        struct error *e);

@@ -1,7 +1,8 @@
 /*
- * Which campaigns may have, or should have, touchpoints. Touchpoints are surveyed by their stored
- * campaign id, skipping from one campaign to the next: a page shows all the small campaigns in it,
- * and a campaign of a hundred thousand costs one call.
+ * Which campaigns may have, or should have, touchpoints, and where members are told what is no
+ * longer so. Touchpoints are surveyed by their stored campaign id, skipping from one campaign to the
+ * next: a page shows all the small campaigns in it, and a campaign of a hundred thousand costs one
+ * call. Members are surveyed alike.
  */
 #include "org_int.h"
 
@@ -14,8 +15,10 @@
 struct survey_walk {
     const struct org *org;
     const struct org_survey *out;
-    struct buf last; /* stored campaign id of the page's last record */
-    size_t seen;     /* records of the page */
+    const char *field; /* that tells the campaign */
+    struct buf last;   /* its text in the page's last record */
+    size_t seen;       /* records of the page */
+    bool failed_here;  /* the caller's doing, not the query's */
 };
 
 static enum err on_campaigns(void *ctx, json_t *records, struct error *e)
@@ -60,19 +63,19 @@ static enum err survey_enabled(struct org_conn *c, struct survey_walk *w, struct
 static enum err on_stored_ids(void *ctx, json_t *records, struct error *e)
 {
     struct survey_walk *w = ctx;
-    const char *field = touchpoint_field(w->org, TV_AD_CAMPAIGN_ID);
     char before[SFID_SIZE] = "";
     enum err err = ERR_NONE;
     w->seen = json_array_size(records);
     for (size_t i = 0; err == ERR_NONE && i < w->seen; i++) {
-        struct record r = {.object = json_array_get(records, i), .name = "touchpoint", .e = e};
-        const char *text = record_text(&r, field);
+        struct record r = {.object = json_array_get(records, i), .name = "survey", .e = e};
+        const char *text = record_text(&r, w->field);
         char id[SFID_SIZE] = "";
         if (r.err != ERR_NONE)
             return r.err;
         if (i + 1 == w->seen) {
             if (text == NULL)
-                return error_set(e, ERR_NETWORK, "the org's answer can't be understood: %s", field);
+                return error_set(e, ERR_NETWORK, "the org's answer can't be understood: %s",
+                                 w->field);
             buf_clear(&w->last);
             buf_puts(&w->last, text);
         }
@@ -81,17 +84,20 @@ static enum err on_stored_ids(void *ctx, json_t *records, struct error *e)
             continue;
         memcpy(before, id, sizeof before);
         err = w->out->campaign(w->out->ctx, id, e);
+        w->failed_here = err != ERR_NONE;
     }
     return err;
 }
 
-static enum err survey_stored_ids(struct org_conn *c, struct survey_walk *w, struct error *e)
+/* The campaigns that the field names, where the condition holds. */
+static enum err survey_field(struct org_conn *c, struct survey_walk *w, const char *object,
+                             const char *field, const char *condition, struct error *e)
 {
-    const struct org *o = c->org;
-    const char *field = touchpoint_field(o, TV_AD_CAMPAIGN_ID);
     struct select select;
     struct buf where, tail;
     enum err err = ERR_NONE;
+    w->field = field;
+    buf_clear(&w->last);
     select_init(&select);
     select_add(&select, field);
     buf_init(&where, SELECT_MAX_BYTES);
@@ -99,22 +105,51 @@ static enum err survey_stored_ids(struct org_conn *c, struct survey_walk *w, str
     buf_printf(&tail, "ORDER BY %s LIMIT %d", field, ORG_PAGE);
     do {
         buf_clear(&where);
-        buf_printf(&where, "%s != null AND %s ", touchpoint_field(o, TV_KEY), field);
+        buf_printf(&where, "%s AND %s ", condition, field);
         if (w->last.len == 0) {
             buf_puts(&where, "!= null");
         } else {
             buf_puts(&where, "> ");
             soql_put_text(&where, w->last.data);
         }
-        struct query q = {.select = &select,
-                          .from = o->config->schema.name[SCHEMA_TOUCHPOINT],
-                          .where = where.data};
+        struct query q = {.select = &select, .from = object, .where = where.data};
         w->seen = 0;
         err = query_first_page(c, &q, tail.data, on_stored_ids, w, e);
     } while (err == ERR_NONE && w->seen > 0);
     buf_release(&tail);
     buf_release(&where);
     select_release(&select);
+    return err;
+}
+
+static enum err survey_stored_ids(struct org_conn *c, struct survey_walk *w, struct error *e)
+{
+    const struct org *o = c->org;
+    struct buf condition;
+    buf_init(&condition, SELECT_MAX_BYTES);
+    buf_printf(&condition, "%s != null", touchpoint_field(o, TV_KEY));
+    enum err err = survey_field(c, w, o->config->schema.name[SCHEMA_TOUCHPOINT],
+                                touchpoint_field(o, TV_AD_CAMPAIGN_ID), condition.data, e);
+    buf_release(&condition);
+    return err;
+}
+
+/* Members of campaigns whose setting was taken away, who are told something else. Where the org
+ * can't filter by that field they stay as they are: a status is an extra. */
+static enum err survey_told(struct org_conn *c, struct survey_walk *w, struct error *e)
+{
+    const char *const *names = c->org->config->schema.name;
+    struct buf condition;
+    if (w->out->told_of_blank == NULL || rules_include(c->org->policy))
+        return ERR_NONE; /* all campaigns have come */
+    buf_init(&condition, SELECT_MAX_BYTES);
+    buf_printf(&condition, "Campaign.%s = null AND %s != null AND %s != ", names[SCHEMA_SYNC_TYPE],
+               names[SCHEMA_STATUS_TEXT], names[SCHEMA_STATUS_TEXT]);
+    soql_put_text(&condition, w->out->told_of_blank);
+    enum err err = survey_field(c, w, "CampaignMember", "CampaignId", condition.data, e);
+    if ((err == ERR_CONFIG || err == ERR_INVALID) && !w->failed_here)
+        err = ERR_NONE;
+    buf_release(&condition);
     return err;
 }
 
@@ -165,6 +200,8 @@ enum err org_survey_campaigns(struct org_conn *c, const struct org_survey *s, st
         err = survey_stored_ids(c, &w, e);
     if (err == ERR_NONE)
         err = survey_without(c, &w, e);
+    if (err == ERR_NONE)
+        err = survey_told(c, &w, e);
     buf_release(&w.last);
     return err;
 }

@@ -35,6 +35,8 @@ enum err reconcile_expand(struct pass *p, struct error *e)
 {
     struct survey s = {.pass = p};
     struct org_survey out = {.campaign = on_campaign, .member = on_member, .ctx = &s};
+    if (org_config(p->org)->write_back)
+        out.told_of_blank = status_text(REASON_CAMPAIGN_NOT_ENABLED);
     char now[TIME_TEXT_MAX];
 
     enum err err = helpers_sweep(p, e);

@@ -24,7 +24,7 @@ enum {
     IDLE_CALLS = 5 /* so many in a row that changed nothing: the others are not tried either */
 };
 
-static const char *text_of(enum reason reason)
+const char *status_text(enum reason reason)
 {
     static const char *const texts[] = {
 #define X(id, code, text) [id] = "No Touchpoint: " text,
@@ -44,7 +44,7 @@ static bool is_on(const struct pass *p)
 void status_want(struct pass *p, const struct member *m, enum reason reason)
 {
     struct statuses *s = &p->statuses;
-    if (!is_on(p) || (m->status_text != NULL && strcmp(m->status_text, text_of(reason)) == 0))
+    if (!is_on(p) || (m->status_text != NULL && strcmp(m->status_text, status_text(reason)) == 0))
         return;
     if (p->deletes_only) {
         p->withheld = true;
@@ -106,7 +106,7 @@ static enum err write_slice(struct pass *p, const struct status *rows, size_t n,
     struct org_status *out = mem_array(n, sizeof *out);
     for (size_t i = 0; i < n; i++) {
         memcpy(out[i].member_id, rows[i].member_id, sizeof out[i].member_id);
-        out[i].text = text_of((enum reason)rows[i].reason);
+        out[i].text = status_text((enum reason)rows[i].reason);
     }
     enum err err = store_write_begin(p->options->store, p->claim, e);
     if (err == ERR_NONE) {

@@ -283,6 +283,7 @@ bool hint_has_helper(const struct store_hint *h);
 MUST_USE enum err write_delete_helpers(struct pass *p, struct error *e);
 
 /* status.c: the write-back, which does nothing where the org's write_back is off. */
+const char *status_text(enum reason reason); /* REASON_NONE: that there is a touchpoint */
 void status_want(struct pass *p, const struct member *m, enum reason reason);
 /* The member's touchpoint was not made as decided: nothing is said about it. */
 void status_unsure(struct pass *p, const char *member_id);

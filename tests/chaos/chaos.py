@@ -5,9 +5,9 @@ usage: chaos.py [--seed S] [--histories N] [--step N] [--in-world N] [--keep] [-
 Many histories (history.py) run mixed with each other in one world: an orgsim and a daemon with one policy. Of the seeds of a world,
 the first throws the dice for everything around: messages that are lost, doubled, late, reordered, answers that go astray, faults, kills.
 
-Every other world is told of every change: no message is lost for good and nothing is edited by hand. There the daemon must get
+Half of the worlds write back to the members, half let cascades leave no trace; the seed says which. Every other world is told of every change: no message is lost for good and nothing is edited by hand. There the daemon must get
 everything right without a reconcile. In the others messages do get lost and touchpoints are edited by hand; what that left behind,
-the reconcile must repair. Prints how to repeat what failed; the last line is `N passed, N failed`, of histories.
+the reconcile must repair. At the end another look at every campaign must write nothing. Prints how to repeat what failed; the last line is `N passed, N failed`, of histories.
 """
 import argparse
 import pathlib
@@ -30,8 +30,8 @@ ORG = {"retry_base_ms": 20, "retry_max_ms": 3600000}  # nothing is dropped for h
 # one policy a world, and the same in the words of the oracle
 POLICIES = ({}, {"dedupe": "email"}, {"end_date": "inclusive"}, {"window_applies_to": "added_date"}, {})
 ORACLES = ({}, {"dedupe": "email"}, {"end": "inclusive"}, {"window": "added_date"}, {})
-CLASSES = 2 * len(POLICIES)
-SHORT = (range(2, 152, CLASSES), range(1, 151, CLASSES))
+CLASSES = 2 * len(POLICIES) * 2
+SHORT = (range(14, 314, CLASSES), range(11, 311, CLASSES))
 
 FAULTS = (
     ("reset", None), ("lost_reply", None), ("status", 500), ("status", 503), ("status", 420), ("status", 429), ("html", 503), ("html", 200),
@@ -42,30 +42,51 @@ OPERATIONS = ("*", "query", "composite", "collections_upsert", "collections_dele
 ROW_OPERATIONS = ("collections_upsert", "collections_delete")
 
 
+class Kind:
+    """What a seed says about its world. Both kinds of losses meet each of the four pairs of the last two."""
+
+    def __init__(self, seed):
+        self.silent, self.policy, half = seed % 2 == 1, seed // 2 % len(POLICIES), seed // (2 * len(POLICIES)) % 2
+        self.write_back = half == 1
+        self.traceless = (half + self.policy) % 2 == 1
+
+    def __str__(self):
+        told = "with losses" if self.silent else "told of all"
+        return told + (", with write-back" if self.write_back else "") + (", cascades without a trace" if self.traceless else "")
+
+
 class Around:
     """Everything that befalls the world between two changes, from the dice of the world."""
 
-    def __init__(self, world, dice, silent):
-        self.world, self.dice, self.silent, self.trace = world, dice, silent, []
+    def __init__(self, world, dice, kind):
+        self.world, self.dice, self.kind, self.trace = world, dice, kind, []
         self.kills = 0
+        self.permissions = {}
+        if kind.write_back:  # a user with the permission that it should lack: our own writes come back to us
+            self.permissions["send_outbound_messages"] = True
+        if kind.traceless and not kind.silent:  # nothing but helper records says what is gone
+            self.permissions["no_view_all"] = ["Lead", "Contact"]
 
     def say(self, what):
         self.trace.append(f"{time.monotonic() - self.started:7.2f} s  {what}")
 
     def begin(self):
         self.started = time.monotonic()
+        self.permit()
         self.weather()
+
+    def permit(self, **more):
+        self.world.org.call("POST", "/sim/permissions", {**self.permissions, **more})
 
     def weather(self):
         dice = self.dice
         settings = {
             "duplicate": dice.choice((0, 0.1, 0.5)), "lose_ack": dice.choice((0, 0.1, 0.3)), "reorder": dice.random() < 0.5,
             "delay_ms": dice.choice((0, 0, 20, 500)), "batch_max": dice.choice((1, 7, 100)), "seed": dice.randint(1, 10**6),
-            "paused": dice.random() < 0.1, "lose": dice.choice((0.05, 0.3)) if self.silent else 0,
+            "paused": dice.random() < 0.1, "lose": dice.choice((0.05, 0.3)) if self.kind.silent else 0,
         }
         self.world.org.outbound(**settings)
-        # deletions always leave a trace: one without, told of by nobody, is rightly left in place and warned of
-        self.world.org.call("POST", "/sim/behaviour", {"convert_keeps_lead": dice.random() < 0.5})
+        self.world.org.call("POST", "/sim/behaviour", {"convert_keeps_lead": dice.random() < 0.5, "cascade_leaves_trace": not self.kind.traceless})
         self.say(f"weather {settings}")
 
     def fault(self):
@@ -77,8 +98,8 @@ class Around:
 
     def hide(self):
         hidden = self.dice.random() < 0.5
-        if self.silent:  # what is unseen for a while may be taken as settled: only the reconcile comes back to it
-            self.world.org.call("POST", "/sim/permissions", {"hide_members": hidden, "no_view_all": ["Campaign"] if hidden else []})
+        if self.kind.silent:  # what is unseen for a while may be taken as settled: only the reconcile comes back to it
+            self.permit(hide_members=hidden, no_view_all=["Campaign"] if hidden else [])
             self.say(f"members hidden: {hidden}")
 
     def kill(self):
@@ -90,7 +111,7 @@ class Around:
     def heal(self):
         org = self.world.org
         org.heal()
-        org.call("POST", "/sim/permissions", {})
+        self.permit()
         org.outbound(duplicate=0, lose_ack=0, lose=0, delay_ms=0, paused=False, batch_max=100)
         self.say("healed")
 
@@ -104,15 +125,17 @@ class Around:
 
 
 class Group:
-    """The histories of one world; all of one class, so of one policy, and all told of or all with losses."""
+    """The histories of one world, all of one kind."""
 
     def __init__(self, seeds, keep):
-        self.silent, policy = of_seed(seeds[0])
+        self.kind = Kind(seeds[0])
+        self.silent = self.kind.silent
         self.dice = random.Random(f"world {seeds[0]}")
         self.histories = [History(seed, self.silent) for seed in seeds]
-        self.world = World(keep=keep, org_options=ORG, worker=WORKER, policy=policy)
-        self.oracle = Oracle(DEFAULTS["channels"], **ORACLES[seeds[0] // 2 % len(POLICIES)])
-        self.around = Around(self.world, self.dice, self.silent)
+        self.world = World(keep=keep, org_options=ORG, worker=WORKER, policy=POLICIES[self.kind.policy],
+                           org_config={"write_back": self.kind.write_back})
+        self.oracle = Oracle(DEFAULTS["channels"], **ORACLES[self.kind.policy])
+        self.around = Around(self.world, self.dice, self.kind)
         self.wrong = {}  # seed -> sentences
 
     def live(self):
@@ -149,8 +172,33 @@ class Group:
             self.restart_with_reconcile()
         else:
             self.until("the queue to be empty", self.at_rest)
-        self.until("the org to be as it must be", lambda: not self.oracle.differences(org))
+        self.until("the org to be as it must be", lambda: not self.differences())
         self.until("the echoes to have run", lambda: not world.rows("SELECT 1 FROM notification WHERE kind = 9 AND state IN (0, 1)"))
+
+    def differences(self):
+        org = self.world.org
+        statuses = self.oracle.status_differences(org, None) if self.kind.write_back else []
+        if self.silent:  # nobody looks at a campaign without a setting just to tell its members so
+            statuses = [x for x in statuses if "told None, must be 'No Touchpoint: Enable Buyer Touchpoints is blank" not in x]
+        return self.oracle.differences(org) + statuses
+
+    def no_live_work(self):
+        """As at_rest, but for the reconcile, which may be at work again and again."""
+        return not self.world.rows("SELECT 1 FROM notification WHERE state IN (0, 1) AND background = 0 AND due_at < ? LIMIT 1", (time.time() + 30) * 1000)
+
+    def look_again(self):
+        """Every campaign once more: nothing is to be written, and so no message of ours comes back to us for ever."""
+        org = self.world.org
+        self.until("live work to end", self.no_live_work)
+        org.call("POST", "/sim/stats/reset")
+        campaigns = [{"Id": r["Id"], "Name": r["Name"]} for r in org.records("Campaign")]
+        if campaigns:
+            org.update("Campaign", *campaigns)
+        org.flush(SETTLE_S)
+        self.until("the second look to end", self.no_live_work)
+        written = {k: n for k, n in org.stats()["rows"].items() if n and k not in ("failed", "unchanged")}
+        if written and not self.wrong:
+            self.blame(f"a second look at everything wrote {written}")
 
     def until(self, what, probe):
         """As wait_for, but slow to ask, since asking costs; what is not reached is found by the checks that follow."""
@@ -168,7 +216,7 @@ class Group:
 
     def check(self):
         org, world = self.world.org, self.world
-        for sentence in self.oracle.differences(org):
+        for sentence in self.differences():
             self.blame(sentence)
         for row in world.rows("SELECT record_id, kind, code, message FROM notification WHERE state = 3"):
             self.blame(f"failed for good: {row}")
@@ -202,11 +250,12 @@ class Group:
             lived = time.monotonic() - started
             self.settle()
             self.check()
+            self.look_again()
             if self.wrong:
                 world.keep = True
                 print(f"    its files are in {world.folder}")
         print(f"seeds {self.histories[0].seed}…{self.histories[-1].seed} ({len(self.histories)} histories, "
-              f"{'with losses' if self.silent else 'told of all'}, {self.around.kills} kills): "
+              f"{self.kind}, {self.around.kills} kills): "
               f"{lived:.0f} s, settled after {time.monotonic() - started:.0f} s, {len(self.wrong)} wrong", flush=True)
 
     def tell(self):
@@ -220,11 +269,6 @@ class Group:
         first = self.histories[0].seed
         print(f"\n  the whole world again: make chaos SEED={first} HISTORIES={len(self.histories)} STEP={CLASSES}")
         print("  what befell it:\n" + "\n".join("    " + x for x in self.around.trace))
-
-
-def of_seed(seed):
-    """A seed's class: whether messages get lost, and the policy."""
-    return seed % 2 == 1, POLICIES[seed // 2 % len(POLICIES)]
 
 
 def grouped(seeds, size):

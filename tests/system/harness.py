@@ -186,10 +186,10 @@ DEFAULTS = {
 class World:
     """A folder with certificates, an orgsim and a touchpointd that know each other."""
 
-    def __init__(self, keep=False, auth="jwt", org_options=None, **config):
+    def __init__(self, keep=False, auth="jwt", org_options=None, org_config=None, **config):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="touchpointd-"))
         self.keep, self.auth, self.config = keep, auth, {**DEFAULTS, **config}
-        self.org_options = org_options or {}
+        self.org_options, self.org_config = org_options or {}, org_config or {}  # of orgsim; of the org in our configuration
         self.port, self.admin_port = free_port(), free_port()
         self.daemon = self.org = None
         self.make_keys()
@@ -230,6 +230,7 @@ class World:
                 {
                     "id": ORG_ID, "name": "simulated", "login_url": self.org.url,
                     "audience": "https://login.salesforce.com", "api_version": "64.0", "auth": auth,
+                    **self.org_config,
                 }
             ],
         }

@@ -15,12 +15,8 @@ CREATED = "Touchpoint Created"
 class WritingWorld(World):
     """A world whose org is configured with write_back."""
 
-    def write_config(self):
-        path = super().write_config()
-        config = json.loads(path.read_text())
-        config["orgs"][0]["write_back"] = True
-        path.write_text(json.dumps(config, indent=2))
-        return path
+    def __init__(self, **options):
+        super().__init__(org_config={"write_back": True}, **options)
 
 
 class WriteBack(Case):

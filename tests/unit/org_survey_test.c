@@ -23,9 +23,11 @@ static enum err see_member(void *ctx, const char *id, struct error *e)
     return ERR_NONE;
 }
 
-static enum err survey(struct fixture *x, struct seen *s)
+/* told: what members of a campaign without a setting are told, or NULL. */
+static enum err survey(struct fixture *x, struct seen *s, const char *told)
 {
-    struct org_survey out = {.campaign = see_campaign, .member = see_member, .ctx = s};
+    struct org_survey out = {
+        .campaign = see_campaign, .member = see_member, .ctx = s, .told_of_blank = told};
     return org_survey_campaigns(x->conn, &out, &x->e);
 }
 
@@ -45,7 +47,7 @@ static void enabled_campaigns_and_those_of_touchpoints_come(void **state)
               "\",\"Campaign__c\":null},"
               "{\"Id\":\"a0X000000000006\",\"Campaign_Member_Id__c\":\"" M2
               "\",\"Campaign__c\":\"" C3 "\"}");
-    assert_int_equal(survey(x, &s), ERR_NONE);
+    assert_int_equal(survey(x, &s, NULL), ERR_NONE);
     assert_string_equal(s.text.data, "campaign " C1 "\ncampaign " C1 "\ncampaign " C2 "\nmember " M1
                                      "\ncampaign " C3 "\n");
     assert_int_equal(fake_count(x->fake), 5);
@@ -67,8 +69,39 @@ static void all_campaigns_come_where_a_rule_can_include_them(void **state)
     x->policy.rule_count = 1;
     for (int i = 0; i < 3; i++)
         will_page(x, 0, NULL, "");
-    assert_int_equal(survey(x, &s), ERR_NONE);
+    assert_int_equal(survey(x, &s, NULL), ERR_NONE);
     assert_contains(target(x, 0), "FROM Campaign ORDER BY Id");
+    buf_release(&s.text);
+}
+
+static void campaigns_whose_members_are_told_what_is_no_longer_so_come_too(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct seen s = seen_new();
+    for (int i = 0; i < 3; i++)
+        will_page(x, 0, NULL, "");
+    will_page(x, 2, NULL,
+              "{\"Id\":\"00v000000000001\",\"CampaignId\":\"" C1 "\"},"
+              "{\"Id\":\"00v000000000002\",\"CampaignId\":\"" C1 "\"}");
+    will_page(x, 0, NULL, "");
+    assert_int_equal(survey(x, &s, "No Touchpoint: it's blank"), ERR_NONE);
+    assert_string_equal(s.text.data, "campaign " C1 "\n");
+    assert_contains(target(x, 3),
+                    "FROM CampaignMember WHERE Campaign.Enable_Buyer_Touchpoints__c = null AND "
+                    "Touchpoint_Status__c != null AND Touchpoint_Status__c != "
+                    "'No Touchpoint: it\\'s blank' AND CampaignId != null ORDER BY CampaignId");
+    assert_contains(target(x, 4), "AND CampaignId > '" C1 "'");
+    buf_release(&s.text);
+}
+
+static void a_status_that_cannot_be_filtered_by_is_no_failure(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct seen s = seen_new();
+    for (int i = 0; i < 3; i++)
+        will_page(x, 0, NULL, "");
+    will_refuse(x, 400, "INVALID_FIELD");
+    assert_int_equal(survey(x, &s, "blank"), ERR_NONE);
     buf_release(&s.text);
 }
 
@@ -78,7 +111,7 @@ static void a_failure_ends_the_survey(void **state)
     struct seen s = seen_new();
     will_page(x, 0, NULL, "");
     will_refuse(x, 503, "SERVER_UNAVAILABLE");
-    assert_int_equal(survey(x, &s), ERR_BUSY);
+    assert_int_equal(survey(x, &s, NULL), ERR_BUSY);
     buf_release(&s.text);
 }
 
@@ -88,6 +121,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(enabled_campaigns_and_those_of_touchpoints_come),
         T(all_campaigns_come_where_a_rule_can_include_them),
+        T(campaigns_whose_members_are_told_what_is_no_longer_so_come_too),
+        T(a_status_that_cannot_be_filtered_by_is_no_failure),
         T(a_failure_ends_the_survey),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
