@@ -255,8 +255,8 @@ MUST_USE enum err org_read_converted_contacts(struct org_conn *c, const char (*l
                                               size_t n, char (*contact)[SFID_SIZE],
                                               struct error *e);
 
-/* Deletion helper records by their ids; found[i] false where gone. A field that holds no id (someone
- * typed it) is "". */
+/* Deletion helper records by their ids; found[i] false where gone. A field that holds no id (it was
+ * typed by hand) is "". */
 struct org_helper {
     bool found;
     char id[SFID_SIZE];
@@ -285,7 +285,7 @@ MUST_USE enum err org_read_bin(struct org_conn *c, const char *object, int64_t s
 
 /* Ids of the campaigns that a reconcile must look at: those whose setting is not blank (all, if a
  * custom rule can include others), those that touchpoints name, deleted ones too, and those without
- * a setting whose members are told anything but told_of_blank. A touchpoint without a campaign names
+ * a setting whose members are told anything but told_of_blank. A touchpoint without campaign names
  * its member: each(ctx, member id). In no order; an id may come twice. A call for each 2,000
  * campaigns, and for each campaign of more than 2,000 touchpoints; 3 or 4 at least. */
 struct org_survey {

@@ -1,6 +1,6 @@
 /*
  * Which campaigns may have, or should have, touchpoints, and where members are told what is no
- * longer so. Touchpoints are surveyed by their stored campaign id, skipping from one campaign to the
+ * longer so. Touchpoints are surveyed by their stored campaign id, skipping from a campaign to the
  * next: a page shows all the small campaigns in it, and a campaign of a hundred thousand costs one
  * call. Members are surveyed alike.
  */

@@ -1,7 +1,8 @@
 /*
- * The reconcile: every campaign that may or should have touchpoints gets a background hint; what was
- * deleted since the last time is asked for, and the helper records whose message was lost are swept
- * up. The passes themselves are those of every day; what they find to write is drift, and counted.
+ * The reconcile: every campaign that may or should have touchpoints gets a background hint; what
+ * was deleted since the last time is asked for, and the helper records whose message was lost are
+ * swept up. The passes themselves are those of every day; what they find to write is drift, and
+ * counted.
  */
 #include "expand_int.h"
 
