@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 
+import million
 import report
 import sync
 from servers import ORG, PATH, Broken, GsoapPeer, Nginx, Touchpointd, make_certificates
@@ -29,6 +30,7 @@ TOOLS = BUILD / "bench"
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
 PARTS = os.environ.get("BENCH_PARTS", "intake sync").split()
+MILLION = os.environ.get("BENCH_MILLION") == "1"
 QUEUED = int(os.environ.get("BENCH_QUEUED", "1000000"))
 SYNCS = 500
 OPEN_CONNECTIONS = 4096
@@ -265,6 +267,9 @@ def main():
         if "sync" in PARTS:
             figures["sync"] = sync.SyncBench(say).run()
             rows += sync.rows(figures["sync"], tool("decide", DECIDE_SECONDS))
+        if MILLION:
+            figures["million"] = million.Million(say).run()
+            rows += million.rows(figures["million"])
         file = report.write_json(TOOLS, bench, figures, rows, ROUNDS, SECONDS)
         shutil.copyfile(file, BUILD / "bench.json")
         print(report.table(rows))

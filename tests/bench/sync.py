@@ -25,6 +25,7 @@ HINTS = 10000
 CAMPAIGNS = 2000
 WORKERS = 4
 MEMBERS_EACH = 5000
+GROWING = (10000, 20000, 40000, 80000)
 LIMIT_S = 300
 
 
@@ -144,6 +145,16 @@ class SyncBench:
         self.counted("contacts", lambda: self.send("Contact", [(x, {}) for x in contacts]))
         org.outbound(objects={"Contact": ["Name"]})
 
+    def growth(self):
+        """Campaigns of growing size, switched on one after the other: calls and seconds of each."""
+        grown = {}
+        for i, members in enumerate(GROWING):
+            campaign = self.load(1, members, None, 20 + i)[0]
+            name = f"{members:,} switched on"
+            self.counted(name, lambda: self.org.update("Campaign", {"Id": campaign, SYNC: ALL}) and 0)
+            grown[members] = self.figures.pop(name)
+        self.figures["growth"] = grown
+
     def side_by_side(self, campaigns, seed):
         """Seconds that so many campaigns take, all switched on at once."""
         ids = self.load(campaigns, MEMBERS_EACH, None, seed)
@@ -162,14 +173,21 @@ class SyncBench:
                    org_options={"latency_ms": CALL_MS}) as world:
             world.start()
             self.world, self.org = world, world.org
+            world.checked()
             self.settle("the start")
-            for case in (self.singles, self.switched_on, self.bursts, self.workers):
+            for case in (self.singles, self.switched_on, self.growth, self.bursts, self.workers):
                 case()
         return self.figures
 
 
 def calls(figures, name, measure, must, aim):
     return report.row(measure, [figures[name]["calls"]], "calls", must, aim, low_is_good=True)
+
+
+def growth_of(figures, what):
+    """A member's share in the largest of the growing campaigns against its share in the smallest: 1 is linear, less is better."""
+    few, many = GROWING[0], GROWING[-1]
+    return (figures["growth"][many][what] / many) / (figures["growth"][few][what] / few)
 
 
 def rows(figures, decide):
@@ -182,6 +200,8 @@ def rows(figures, decide):
         calls(figures, "switched on", f"campaign of {MEMBERS:,} members switched on", 1.2 * MEMBERS * 3 / 2000, MEMBERS * 3 / 4000),
         report.row("same: memory above idle", [many["memory"] / report.MIB], "MiB", 64, 32, low_is_good=True),
         report.row("same: time", [many["seconds"]], "s"),
+        *(report.row(f"growth of {name} a member, {GROWING[0]:,} to {GROWING[-1]:,}", [growth_of(figures, what)], "×", 1.2, 1.2, low_is_good=True)
+          for name, what in (("calls", "calls"), ("time", "seconds"))),
         calls(figures, "nothing to change", f"{hints} notifications of one campaign", 60, 30),
         report.row("same, nothing to change: writes", [figures["nothing to change"]["written"]], "rows", 0, 0, low_is_good=True),
         calls(figures, "not enabled", f"{hints} notifications of {CAMPAIGNS:,} campaigns not enabled", 100, 40),
