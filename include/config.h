@@ -91,6 +91,7 @@ struct config {
     } listen;
     struct {
         struct config_list certificate, key;
+        const char *name; /* of the endpoint URL; "": not told */
         enum config_client_certificate client_certificate;
         const char *client_ca; /* "": none */
         struct pin *client_pins;

@@ -20,13 +20,16 @@
 #include "error.h"
 
 struct tls_server;
+struct tls_tickets;
 
 struct tls_server_options {
     const char *const *certificates; /* PEM, leaf first */
     const char *const *keys;         /* one for each certificate */
     size_t count;
     struct client_auth *clients; /* shared while connections live; NULL: none are asked */
-    const char *client_ca;       /* PEM bundle that client certificates may come from; NULL, "" */
+    struct tls_tickets *tickets; /* borrowed for as long as connections live; NULL: OpenSSL's own */
+    const char *name; /* the host that clients call, to be found in each certificate; NULL, "" */
+    const char *client_ca; /* PEM bundle that client certificates may come from; NULL, "" */
 };
 
 MUST_USE enum err tls_server_new(struct tls_server **out, const struct tls_server_options *o,
@@ -36,6 +39,15 @@ size_t tls_server_certificate_count(const struct tls_server *t);
 /* Wall ms at which the i-th certificate expires, and its subject's common name (its file's name if
  * it has none). */
 int64_t tls_server_expires_at_ms(const struct tls_server *t, size_t i, const char **name);
+
+/* The keys of session tickets, for all contexts of the process, so that a reload lets sessions be
+ * resumed. A new key every 4 hours; a ticket is accepted for the 2 hours that its session lasts,
+ * and keys are wiped once none of theirs is. now_ms: a clock that does not go back; NULL is the
+ * boot time. ERR_IO: no randomness. */
+MUST_USE enum err tls_tickets_new(struct tls_tickets **out, int64_t (*now_ms)(void),
+                                  struct error *e);
+void tls_tickets_free(struct tls_tickets **t); /* after the last connection */
+void tls_tickets_turn(struct tls_tickets *t);  /* any thread; to be called each minute or so */
 
 /* One connection's side of the handshake, for the listener, which knows nothing of OpenSSL. Gives;
  * NULL when memory or randomness is out. */

@@ -20,7 +20,9 @@ enum err daemon_load(struct daemon *d, const char *config_file, struct error *e)
 {
     d->config_file = config_file;
     pthread_mutex_init(&d->reload_lock, NULL);
-    enum err err = generation_load(&d->now, d, e);
+    enum err err = tls_tickets_new(&d->tickets, NULL, e);
+    if (err == ERR_NONE)
+        err = generation_load(&d->now, d, e);
     if (err == ERR_NONE)
         log_setup(d->now->config->log.level, d->now->config->log.format);
     return err;
@@ -143,5 +145,6 @@ void daemon_release(struct daemon *d)
         generation_free(&g);
     }
     generation_free(&d->now);
+    tls_tickets_free(&d->tickets);
     pthread_mutex_destroy(&d->reload_lock);
 }

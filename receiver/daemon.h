@@ -48,6 +48,7 @@ struct generation {
 struct daemon {
     const char *config_file;
     struct store *store;
+    struct tls_tickets *tickets; /* of all generations, so that sessions outlive a reload */
     struct listener *intake_listener, *admin_listener;
     atomic_bool is_up; /* health on the public port may ask the admin's part */
     struct generation *now, *retired;

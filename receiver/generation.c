@@ -46,6 +46,8 @@ static enum err load_tls(struct generation *g, struct error *e)
     struct tls_server_options o = {.certificates = c->tls.certificate.items,
                                    .keys = c->tls.key.items,
                                    .count = c->tls.certificate.count,
+                                   .tickets = g->daemon->tickets,
+                                   .name = c->tls.name,
                                    .clients = g->clients,
                                    .client_ca = c->tls.client_ca};
     enum err err = tls_server_new(&g->tls, &o, e);

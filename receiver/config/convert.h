@@ -63,7 +63,7 @@ setter set_org_id;                                   /* char[SFID_SIZE] */
 setter set_api_version;                              /* const char * */
 
 setter set_address, set_admin_address; /* const char *; convert_net.c */
-setter set_http_path, set_url, set_login_url, set_store_url;
+setter set_host_or_none, set_http_path, set_url, set_login_url, set_store_url;
 
 typedef const char *const word_list[]; /* ends with NULL */
 extern word_list WORDS_CLIENT_CERTIFICATE, WORDS_EXPIRED_PINS, WORDS_BOOL, WORDS_LEVEL,

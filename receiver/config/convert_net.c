@@ -57,6 +57,16 @@ enum err set_address(const struct place *at, const char *text, void *out)
     return set_text_or_none(at, text, out);
 }
 
+enum err set_host_or_none(const struct place *at, const char *text, void *out)
+{
+    if (text[0] != '\0' && !is_name(text, strlen(text)))
+        return refuse(at,
+                      "\"%.60s\" is not a host; allowed is the host of the endpoint URL alone, as "
+                      "receiver.example.org",
+                      text);
+    return set_text_or_none(at, text, out);
+}
+
 enum err set_admin_address(const struct place *at, const char *text, void *out)
 {
     static const char prefix[] = "unix:";

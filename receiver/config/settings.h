@@ -36,6 +36,7 @@
     X(raw_listen, ip_ranges_file, listen.ip_ranges_file, set_path_or_none, "", 0, 0, NULL)
 
 #define TLS_SETTINGS(X)                                                                            \
+    X(raw_tls, name, tls.name, set_host_or_none, "", 0, 0, NULL)                                   \
     X(raw_tls, client_certificate, tls.client_certificate, set_choice, "off", 0, 0,                \
       WORDS_CLIENT_CERTIFICATE)                                                                    \
     X(raw_tls, client_ca, tls.client_ca, set_path_or_none, "", 0, 0, NULL)                         \

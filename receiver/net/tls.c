@@ -2,9 +2,8 @@
  * One SSL_CTX for all loops. Choices and their reasons:
  *   - TLS 1.2 suites are the ECDHE ones with AEAD; the client's order decides, since every suite
  * here is good and the client knows which one its hardware is fast at.
- *   - Tickets are encrypted with keys that OpenSSL draws at random per context, so sessions survive
- *     as long as the process; a rotation would set its own key call-back where the context is made.
- *     The server keeps no session itself: nothing to lock, nothing that grows.
+ *   - Sessions live in tickets only, encrypted with keys that rotate (tls_tickets.c). The server
+ *     keeps no session itself: nothing to lock, nothing that grows.
  *   - One ticket a handshake (OpenSSL's default is two): a client that keeps its connection needs
  * no second.
  *   - A client that offers ALPN without http/1.1 is turned away in the handshake (RFC 7301 section
@@ -22,6 +21,7 @@
 #include <string.h>
 
 #include <openssl/err.h>
+#include <pthread.h>
 
 #include "mem.h"
 
@@ -49,6 +49,29 @@ enum err tls_error(struct error *e, const char *fmt, ...)
     unsigned long code = ERR_peek_last_error();
     ERR_clear_error();
     return error_set(e, ERR_CONFIG, "%s: %s", what, tls_reason(code));
+}
+
+static int tickets_index; /* set once */
+
+static void make_index(void)
+{
+    tickets_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+}
+
+struct tls_tickets *tls_context_tickets(const SSL_CTX *c)
+{
+    return SSL_CTX_get_ex_data(c, tickets_index);
+}
+
+static enum err set_up_tickets(SSL_CTX *c, struct tls_tickets *tickets, struct error *e)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, make_index);
+    SSL_CTX_set_timeout(c, TLS_SESSION_SECONDS);
+    if (tickets == NULL ||
+        (SSL_CTX_set_ex_data(c, tickets_index, tickets) == 1 && tls_tickets_use(c)))
+        return ERR_NONE;
+    return tls_error(e, "OpenSSL takes no keys of session tickets");
 }
 
 static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len,
@@ -100,12 +123,14 @@ enum err tls_server_new(struct tls_server **out, const struct tls_server_options
     else
         result = set_up(t->context, e);
     if (result == ERR_NONE)
+        result = set_up_tickets(t->context, o->tickets, e);
+    if (result == ERR_NONE)
         result = tls_client_set_up(t->context, o->clients, o->client_ca, e);
     if (result == ERR_NONE && o->count == 0)
         result = error_set(e, ERR_CONFIG, "tls.certificate names no file");
     for (size_t i = 0; i < o->count && result == ERR_NONE; i++) {
-        result =
-            tls_certificate_use(t->context, o->certificates[i], o->keys[i], &t->certificates[i], e);
+        result = tls_certificate_use(t->context, o->certificates[i], o->keys[i], o->name,
+                                     &t->certificates[i], e);
         t->count += result == ERR_NONE;
     }
     if (result == ERR_NONE)

@@ -143,7 +143,34 @@ static bool issuer_is_found(X509 *leaf, STACK_OF(X509) * chain)
     return is_below_known_root(leaf);
 }
 
-static void warn(X509 *leaf, STACK_OF(X509) * chain, const char *file, int64_t expires_at_ms)
+static bool names_a_host(X509 *leaf)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+    bool found = false;
+    for (int i = 0; i < sk_GENERAL_NAME_num(names) && !found; i++) {
+        int type = sk_GENERAL_NAME_value(names, i)->type;
+        found = type == GEN_DNS || type == GEN_IPADD;
+    }
+    GENERAL_NAMES_free(names);
+    return found;
+}
+
+/* As clients compare: the subject's common name does not count. */
+static void warn_of_name(X509 *leaf, const char *file, const char *host)
+{
+    if (!names_a_host(leaf))
+        log_warn("the certificate has no subject alternative name of a host: clients ignore the "
+                 "common name",
+                 "file", file, NULL);
+    else if (host != NULL && host[0] != '\0' && X509_check_ip_asc(leaf, host, 0) != 1 &&
+             X509_check_host(leaf, host, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) != 1)
+        log_warn("the certificate is not for the host of tls.name: Salesforce will refuse it",
+                 "file", file, "name", host, NULL);
+    ERR_clear_error();
+}
+
+static void warn(X509 *leaf, STACK_OF(X509) * chain, const char *file, const char *host,
+                 int64_t expires_at_ms)
 {
     int64_t left_ms = expires_at_ms - time_wall_ms();
     if (!issuer_is_found(leaf, chain))
@@ -151,9 +178,7 @@ static void warn(X509 *leaf, STACK_OF(X509) * chain, const char *file, int64_t e
                  "trusts: unless it is your own root, add the intermediate certificates, or "
                  "clients will refuse it",
                  "file", file, NULL);
-    if (X509_get_ext_by_NID(leaf, NID_subject_alt_name, -1) < 0)
-        log_warn("the certificate has no subject alternative name: clients ignore the common name",
-                 "file", file, NULL);
+    warn_of_name(leaf, file, host);
     if (left_ms <= 0)
         log_warn("the certificate has expired", "file", file, NULL);
     else if (left_ms < WARN_DAYS * DAY_MS)
@@ -195,7 +220,7 @@ static enum err put(SSL_CTX *context, X509 *leaf, EVP_PKEY *key, STACK_OF(X509) 
 }
 
 enum err tls_certificate_use(SSL_CTX *context, const char *chain_file, const char *key_file,
-                             struct tls_certificate *out, struct error *e)
+                             const char *host, struct tls_certificate *out, struct error *e)
 {
     X509 *leaf = NULL;
     EVP_PKEY *key = NULL;
@@ -210,7 +235,7 @@ enum err tls_certificate_use(SSL_CTX *context, const char *chain_file, const cha
     if (result == ERR_NONE) {
         out->expires_at_ms = tls_wall_ms_of(X509_get0_notAfter(leaf));
         out->name = name_of(leaf, chain_file);
-        warn(leaf, chain, chain_file, out->expires_at_ms);
+        warn(leaf, chain, chain_file, host, out->expires_at_ms);
     }
     sk_X509_pop_free(chain, X509_free);
     EVP_PKEY_free(key);

@@ -1,6 +1,6 @@
 /*
- * tls_int - what tls.c (the context), tls_certificate.c (files) and tls_client.c (clients' certificates)
- * share
+ * tls_int - what tls.c (the context), tls_certificate.c (files), tls_client.c (clients'
+ * certificates) and tls_tickets.c share
  */
 #ifndef TP_TLS_INT_H
 #define TP_TLS_INT_H
@@ -8,6 +8,8 @@
 #include <openssl/ssl.h>
 
 #include "tls.h"
+
+enum { TLS_SESSION_SECONDS = 7200 }; /* how long a session can be resumed */
 
 struct tls_certificate {
     char *name;
@@ -21,10 +23,10 @@ struct tls_server {
 };
 
 /* Loads a chain and its key into the context, checks that they belong together, and warns about
- * what clients would stumble over. */
+ * what clients would stumble over; host NULL or "": whatever name they call. */
 MUST_USE enum err tls_certificate_use(SSL_CTX *context, const char *chain_file,
-                                      const char *key_file, struct tls_certificate *out,
-                                      struct error *e);
+                                      const char *key_file, const char *host,
+                                      struct tls_certificate *out, struct error *e);
 /* ERR_CONFIG naming the file and the system's reason. */
 MUST_USE enum err tls_open_pem(BIO **out, const char *file, struct error *e);
 /* Asks clients for certificates as auth (NULL: off) says. ca_file "" or NULL: pins only. */
@@ -33,5 +35,9 @@ MUST_USE enum err tls_client_set_up(SSL_CTX *c, struct client_auth *auth, const 
 int64_t tls_wall_ms_of(const ASN1_TIME *t); /* 0 for nonsense */
 /* Fills e with text, a colon, and the reason of OpenSSL's newest error, whose queue is emptied. */
 enum err tls_error(struct error *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Tickets of the context's sessions are encrypted with the keys that tls_context_tickets gives. */
+bool tls_tickets_use(SSL_CTX *c);
+struct tls_tickets *tls_context_tickets(const SSL_CTX *c); /* tls.c */
 
 #endif

@@ -282,6 +282,8 @@ static void client_certificates_that_could_not_work_are_refused(void **state)
         {"tls: { client_pins: ['sha256:AB'] }\n" ORG,
          ":1: tls.client_pins[0]: \"sha256:AB\" is not 32 bytes in hexadecimal"},
         {ORG_AND("client_pins: [x]"), ":5: orgs[0].client_pins[0]: \"x\" is no pin"},
+        {"tls: { name: 'https://a.example' }\n" ORG,
+         ":1: tls.name: \"https://a.example\" is not a host; allowed is the host of the endpoint"},
         {"tls: { client_expired_pins: warn }\n" ORG,
          ":1: tls.client_expired_pins: \"warn\" is unknown; allowed is refuse or accept"},
         {"tls: { client_pins: [" PIN "] }\n" ORG, vain},

@@ -77,6 +77,9 @@ static inline struct listener_options usual(void)
                                      .name = "test"};
 }
 
+/* What the next server has besides its certificates. */
+static struct tls_server_options more;
+
 static inline void server_start_as(struct server *s, struct listener_options *o)
 {
     const char *certificates[] = {at("ec-chain.pem"), at("rsa-chain.pem")};
@@ -85,10 +88,10 @@ static inline void server_start_as(struct server *s, struct listener_options *o)
     *s = (struct server){.lock = PTHREAD_MUTEX_INITIALIZER};
     sem_init(&s->blocked, 0, 0);
     sem_init(&s->go_on, 0, 0);
-    if (tls_server_new(
-            &s->tls,
-            &(struct tls_server_options){.certificates = certificates, .keys = keys, .count = 2},
-            &e) != ERR_NONE)
+    more.certificates = certificates;
+    more.keys = keys;
+    more.count = 2;
+    if (tls_server_new(&s->tls, &more, &e) != ERR_NONE)
         fail_msg("%s", e.text);
     o->tls = s->tls;
     if (listener_start(&s->listener, o, &HANDLER, s, &e) != ERR_NONE)

@@ -25,13 +25,16 @@
 
 enum { DAY_MS = 86400000 };
 
+static const char *host; /* that clients call, or NULL */
+
 static enum err load(struct tls_server **out, const char *certificate, const char *key,
                      struct error *e)
 {
     const char *certificates[] = {certificate}, *keys[] = {key};
-    return tls_server_new(
-        out, &(struct tls_server_options){.certificates = certificates, .keys = keys, .count = 1},
-        e);
+    return tls_server_new(out,
+                          &(struct tls_server_options){
+                              .certificates = certificates, .keys = keys, .count = 1, .name = host},
+                          e);
 }
 
 /* ------------------------------------------------------------------ files */
@@ -166,6 +169,33 @@ static void what_clients_would_stumble_over_is_warned_about(void **state)
     unsetenv("SSL_CERT_DIR");
 }
 
+static void a_certificate_for_another_host_is_warned_about(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *host;
+        bool want;
+    } rows[] = {
+        {"localhost", true},
+        {"LOCALHOST", true},
+        {"127.0.0.1", true},
+        {"127.0.0.2", false},
+        {"receiver.example.org", false},
+        {"sub.localhost", false},
+        {"", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char log[2048];
+        host = rows[i].host;
+        load_and_read_log(at("ec-chain.pem"), at("ec.key"), log, sizeof log);
+        /* the common name is receiver.example.org, which does not help */
+        bool is_warned = strstr(log, "is not for the host of tls.name") != NULL;
+        if (is_warned == rows[i].want || (is_warned && strstr(log, rows[i].host) == NULL))
+            fail_msg("%s: %s", rows[i].host, log);
+    }
+    host = NULL;
+}
+
 static void names_and_ends_are_told(void **state)
 {
     (void)state;
@@ -232,6 +262,7 @@ int main(void)
         cmocka_unit_test(every_bad_file_is_named),
         cmocka_unit_test(two_certificates_of_one_kind_are_refused),
         cmocka_unit_test(what_clients_would_stumble_over_is_warned_about),
+        cmocka_unit_test(a_certificate_for_another_host_is_warned_about),
         cmocka_unit_test(names_and_ends_are_told),
         cmocka_unit_test(what_make_dev_makes_can_be_served_and_is_kept),
     };
