@@ -38,12 +38,12 @@ static bool starts_with(const struct cursor *c, const char *text)
 
 static bool is_name_start(unsigned char b)
 {
-    return (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || b == '_' || b == ':' || b >= 0x80;
+    return (unsigned char)((b | 0x20) - 'a') < 26 || b >= 0x80 || b == '_' || b == ':';
 }
 
 static bool is_name(unsigned char b)
 {
-    return is_name_start(b) || (b >= '0' && b <= '9') || b == '-' || b == '.';
+    return is_name_start(b) || (unsigned char)(b - '0') < 10 || b == '-' || b == '.';
 }
 
 /* Moves over a name; gives its length, 0 if none begins here. */
@@ -153,13 +153,15 @@ static enum soap_problem scan_span(struct cursor *c, const char *open, const cha
 
 static enum soap_problem scan_tag(struct cursor *c)
 {
+    if (c->end - c->p > 1 && c->p[1] != '!' && c->p[1] != '?') /* nearly all */
+        return c->p[1] == '/' ? scan_end_tag(c) : scan_start_tag(c);
     for (size_t i = 0; i < sizeof SPANS / sizeof SPANS[0]; i++) {
         if (starts_with(c, SPANS[i].open))
             return scan_span(c, SPANS[i].open, SPANS[i].close);
     }
     if (c->end - c->p >= 9 && strncasecmp(c->p, "<!DOCTYPE", 9) == 0)
         return SOAP_DOCTYPE;
-    return starts_with(c, "</") ? scan_end_tag(c) : scan_start_tag(c);
+    return SOAP_NOT_WELL_FORMED;
 }
 
 enum soap_problem soap_scan_tags(const char *body, size_t n, size_t *at)

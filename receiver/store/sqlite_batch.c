@@ -1,6 +1,8 @@
 /*
- * One batch, one transaction. The workers' requests go first, then the puts; each has a savepoint,
- * so that one that fails by its data fails alone. What the operations keep in memory (leases,
+ * One batch, one transaction. The workers' requests go first, each in a savepoint, then the puts,
+ * all in one: under a savepoint SQLite copies each page that is changed, so one for each put would
+ * cost more than the put. If one of them fails by its data, the savepoint is undone and they are
+ * tried again, each in its own, so that it fails alone. What the operations keep in memory (leases,
  * counts, memos) is undone with the savepoint or with the transaction that it belongs to.
  *
  * Invariant S1: a put's result is ERR_NONE only after COMMIT returned well.
@@ -153,6 +155,17 @@ static void run_request(struct sqlite_store *s, struct store_request *r)
     }
 }
 
+/* All in one savepoint. False: one failed, and none has entered. */
+static bool run_together(struct sqlite_store *s, struct store_put *puts, struct error *e)
+{
+    enum err err = sql_run(&s->db, e, SQL_SAVEPOINT, "");
+    if (err != ERR_NONE)
+        return false;
+    for (struct store_put *p = puts; p != NULL && err == ERR_NONE; p = p->next)
+        err = p->result = sqlite_put(s, p, e);
+    return close_savepoint(s, err, e) == ERR_NONE;
+}
+
 static void run_put(struct sqlite_store *s, struct store_put *p, struct error *e)
 {
     p->result = sql_run(&s->db, e, SQL_SAVEPOINT, "");
@@ -181,10 +194,11 @@ static size_t run_puts(struct sqlite_store *s, struct store_batch *b, struct err
     struct error why;
     enum err refused = b->puts == NULL ? ERR_NONE : sqlite_may_put(s, &why);
     size_t notifications = 0;
+    bool entered = b->puts != NULL && refused == ERR_NONE && run_together(s, b->puts, e);
     for (struct store_put *p = b->puts; p != NULL && !s->db.broken; p = p->next) {
         if (refused != ERR_NONE)
             p->result = refused; /* the next store_put says why */
-        else
+        else if (!entered)
             run_put(s, p, e);
         if (p->result == ERR_NONE)
             notifications += p->count;

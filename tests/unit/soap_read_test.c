@@ -97,6 +97,48 @@ static void the_line_of_a_problem_is_told(void **state)
     }
 }
 
+/* What a single byte in a value makes of a message. */
+static enum soap_problem want_of_byte(unsigned byte)
+{
+    if (byte == 0)
+        return SOAP_NUL;
+    if (byte >= 0x80)
+        return SOAP_UTF8; /* alone it is no character */
+    if (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r')
+        return SOAP_NOT_WELL_FORMED;
+    return SOAP_OK;
+}
+
+static void each_byte_counts_at_each_place(void **state)
+{
+    (void)state;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        for (unsigned place = 0; place < 24; place++) {
+            char value[24];
+            struct buf b;
+            size_t count;
+            unsigned line;
+            memset(value, 'x', sizeof value);
+            value[place] = (char)byte;
+            if (byte == '<' || byte == '&')
+                continue; /* markup */
+            buf_init(&b, 4096);
+            buf_puts(&b, HEAD);
+            buf_puts(&b, OPEN);
+            buf_puts(&b, "<sf:Name>");
+            buf_put(&b, value, sizeof value);
+            buf_puts(&b, "</sf:Name>");
+            buf_puts(&b, CLOSE);
+            buf_puts(&b, TAIL);
+            enum soap_problem got = read_text(b.data, b.len, &count, &line);
+            if (got != want_of_byte(byte))
+                fail_msg("byte %02x at %u: want %s, got %s", byte, place,
+                         soap_problem_code(want_of_byte(byte)), soap_problem_code(got));
+            buf_release(&b);
+        }
+    }
+}
+
 static void every_beginning_of_a_message_is_refused(void **state)
 {
     (void)state;
@@ -200,6 +242,7 @@ int main(void)
         cmocka_unit_test(a_hundred_notifications_are_read_in_order),
         cmocka_unit_test(a_hundred_and_one_notifications_are_refused),
         cmocka_unit_test(the_line_of_a_problem_is_told),
+        cmocka_unit_test(each_byte_counts_at_each_place),
         cmocka_unit_test(every_beginning_of_a_message_is_refused),
         cmocka_unit_test(a_reader_forgets_the_document_before),
         cmocka_unit_test(the_body_is_not_changed),
