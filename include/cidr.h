@@ -31,6 +31,7 @@ const char *cidr_parse(const char *text, struct cidr *out);
 /* False for sockets without an address (unix). */
 bool cidr_address_of(const struct sockaddr *peer, struct cidr_address *out);
 int cidr_compare(const struct cidr_address *a, const struct cidr_address *b); /* as memcmp */
+bool cidr_is_all(const struct cidr *c); /* of its version: a prefix length of 0 */
 bool cidr_contains(const struct cidr *c, const struct cidr_address *a);
 
 #endif

@@ -82,8 +82,9 @@ struct config {
         uint64_t max_body_bytes;
         int64_t request_timeout_ms;
         unsigned max_connections, max_connections_per_address;
-        unsigned threads; /* resolved: "auto" is one a core */
-        struct config_list proxy_protocol;
+        unsigned threads;     /* resolved: "auto" is one a core */
+        struct cidr *proxies; /* listen.proxy_protocol */
+        size_t proxy_count;
         struct cidr *allow;
         size_t allow_count;
         const char *ip_ranges_file;   /* "": none */

@@ -77,13 +77,16 @@ struct listener_options {
     struct tls_server *tls; /* borrowed; NULL: plain */
     /* Borrowed; who is not on it is closed at accept, without a byte. NULL: everybody. */
     const struct access_list *access;
+    /* Borrowed; who is on it is a proxy: it must say first whom it speaks for (PROXY protocol 1 or
+     * 2), and that address counts from then on. From others no such header is taken. NULL: nobody. */
+    const struct access_list *proxies;
     unsigned threads; /* ≥ 1 */
     uint64_t max_body_bytes;
     uint64_t max_buffered_bytes; /* body bytes held by all connections together; more is 503
                                     (protocol rule 4: 64 MiB) */
     uint64_t max_buffered_per_address_bytes;
     int64_t request_timeout_ms;   /* absolute, from the first byte of a request to its last */
-    int64_t handshake_timeout_ms; /* absolute */
+    int64_t handshake_timeout_ms; /* absolute; as long again for a proxy's header before it */
     int64_t idle_timeout_ms;      /* kept-alive connection without a request */
     int64_t answer_timeout_ms; /* from `request` to listener_reply; then 503 by itself. 0: 20 s */
     int64_t write_timeout_ms;  /* absolute, for the peer to take a reply. 0: request_timeout_ms */

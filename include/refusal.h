@@ -16,6 +16,8 @@
     X(REFUSED_ADDRESS, "address", 1, "connection")                                                 \
     X(REFUSED_CONNECTIONS, "max_connections", 1, "connection")                                     \
     X(REFUSED_CONNECTIONS_OF_ADDRESS, "max_connections_per_address", 1, "connection")              \
+    /* from a proxy, before TLS: closed without a byte */                                          \
+    X(REFUSED_PROXY_HEADER, "proxy_header", 5, "connection")                                       \
     /* client certificates: in the handshake, or 403 */                                            \
     X(REFUSED_CERTIFICATE_MISSING, "no_certificate", 5, "client")                                  \
     X(REFUSED_CERTIFICATE_UNKNOWN, "unknown_certificate", 5, "client")                             \

@@ -33,8 +33,8 @@ struct generation {
     struct config *config;
     struct policy *policy;
     char fingerprint[POLICY_FINGERPRINT_SIZE];
-    uint64_t files; /* watched_files when it was loaded */
-    struct access_list *access;
+    uint64_t files;                       /* watched_files when it was loaded */
+    struct access_list *access, *proxies; /* proxies NULL: none */
     struct client_auth *clients;
     struct tls_server *tls;
     struct org **orgs; /* config->org_count */

@@ -33,7 +33,14 @@ static enum err load_access(struct generation *g, struct error *e)
     struct access_options o = {.allow = c->listen.allow,
                                .allow_count = c->listen.allow_count,
                                .ip_ranges_file = c->listen.ip_ranges_file};
-    enum err err = access_list_new(&g->access, &o, e);
+    struct access_options proxies = {.allow = c->listen.proxies,
+                                     .allow_count = c->listen.proxy_count};
+    enum err err = ERR_NONE;
+    if (proxies.allow_count > 0) /* an empty list means everybody */
+        err = access_list_new(&g->proxies, &proxies, e);
+    if (err != ERR_NONE)
+        return err;
+    err = access_list_new(&g->access, &o, e);
     return err == ERR_NONE ? err
                            : error_wrap(e, "%s:%u: listen.ip_ranges_file", c->file,
                                         c->listen.ip_ranges_file_line);
@@ -186,6 +193,7 @@ struct listener_options generation_intake_options(const struct generation *g)
         .address = c->listen.address,
         .tls = g->tls,
         .access = g->access,
+        .proxies = g->proxies,
         .threads = c->listen.threads,
         .max_body_bytes = c->listen.max_body_bytes,
         .max_buffered_bytes = BUFFERED_BYTES_MAX,
@@ -233,6 +241,7 @@ void generation_free(struct generation **out)
         org_free(&g->orgs[i]);
     free(g->orgs);
     access_list_free(&g->access);
+    access_list_free(&g->proxies);
     client_auth_free(&g->clients);
     tls_server_free(&g->tls);
     policy_free(&g->policy);

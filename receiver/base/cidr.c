@@ -114,3 +114,13 @@ bool cidr_contains(const struct cidr *c, const struct cidr_address *a)
 {
     return cidr_compare(&c->first, a) <= 0 && cidr_compare(a, &c->last) <= 0;
 }
+
+bool cidr_is_all(const struct cidr *c)
+{
+    size_t size = c->first.bytes[0] == V4 ? 4 : 16;
+    for (size_t i = 1; i <= size; i++) {
+        if (c->first.bytes[i] != 0 || c->last.bytes[i] != 0xff)
+            return false;
+    }
+    return true;
+}

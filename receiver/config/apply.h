@@ -17,9 +17,6 @@ MUST_USE enum err apply_orgs(struct loading *l, const struct raw_config *raw, st
 /* The org's settings from the table; path: "orgs[0]". */
 MUST_USE enum err apply_org_settings(struct loading *l, const struct raw_org *raw, const char *path,
                                      struct config_org *org, struct error *e);
-/* A list whose feature is not there yet must be empty. */
-MUST_USE enum err apply_empty_list(struct loading *l, const char *path, unsigned count,
-                                   struct error *e);
 
 /* `count` networks of a list; *out is kept with the configuration. */
 MUST_USE enum err apply_networks(struct loading *l, const char *path, const char *const *texts,

@@ -65,23 +65,32 @@ static enum err apply_tls_files(struct loading *l, const struct raw_tls *raw, st
     return ERR_NONE;
 }
 
+/* Who may say that it speaks for any address must not be just anybody. */
+static enum err apply_proxies(struct loading *l, const struct raw_listen *raw, struct config *c,
+                              struct error *e)
+{
+    static const char path[] = "listen.proxy_protocol";
+    enum err err = apply_networks(l, path, raw->proxy_protocol, raw->proxy_protocol_count,
+                                  &c->listen.proxies, e);
+    c->listen.proxy_count = raw->proxy_protocol_count;
+    for (size_t i = 0; i < c->listen.proxy_count && err == ERR_NONE; i++) {
+        char item[SOURCE_PATH_MAX];
+        if (cidr_is_all(&c->listen.proxies[i]))
+            err = loading_refuse(l, source_item(item, path, i), e,
+                                 "would let everybody claim any address; allowed are the addresses "
+                                 "of your proxies");
+    }
+    return err;
+}
+
 static enum err apply_lists(struct loading *l, const struct raw_config *raw, struct config *c,
                             struct error *e)
 {
-    const struct {
-        const char *path;
-        unsigned count;
-    } not_yet[] = {
-        {"listen.proxy_protocol", raw->listen.proxy_protocol_count},
-    };
-    for (size_t i = 0; i < sizeof not_yet / sizeof not_yet[0]; i++) {
-        enum err err = apply_empty_list(l, not_yet[i].path, not_yet[i].count, e);
-        if (err != ERR_NONE)
-            return err;
-    }
     enum err err = apply_networks(l, "listen.allow", raw->listen.allow, raw->listen.allow_count,
                                   &c->listen.allow, e);
     c->listen.allow_count = raw->listen.allow_count;
+    if (err == ERR_NONE)
+        err = apply_proxies(l, &raw->listen, c, e);
     c->listen.ip_ranges_file_line = source_line(l->source, "listen.ip_ranges_file");
     if (err == ERR_NONE)
         err = apply_pins(l, "tls.client_pins", raw->tls.client_pins, raw->tls.client_pins_count,

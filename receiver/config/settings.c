@@ -91,9 +91,3 @@ enum err apply_org_settings(struct loading *l, const struct raw_org *raw, const 
     enum err err = apply_rows(l, path, ORG, COUNT(ORG), raw, org, e);
     return err == ERR_NONE ? apply_rows(l, auth, AUTH, COUNT(AUTH), &raw->auth, org, e) : err;
 }
-
-enum err apply_empty_list(struct loading *l, const char *path, unsigned count, struct error *e)
-{
-    return count == 0 ? ERR_NONE
-                      : loading_refuse(l, path, e, "not available in this version; allowed is []");
-}

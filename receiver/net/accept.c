@@ -26,30 +26,43 @@ void loop_close_listening(struct loop *loop)
     atomic_store(&loop->is_accepting, false);
 }
 
-/* Closed without an answer: before TLS there is nothing that the peer would understand. */
-static void refuse(int fd, enum refusal why, const struct listener_peer *peer)
-{
-    refusal_tell(why, &(struct refusal_detail){.peer = peer->address});
-    close(fd);
-}
-
-static void admit(struct loop *loop, int fd, const struct sockaddr *peer)
+static bool is_within(enum limits_verdict verdict, const struct listener_peer *peer)
 {
     static const enum refusal reasons[] = {[LIMITS_FULL] = REFUSED_CONNECTIONS,
                                            [LIMITS_ADDRESS_FULL] = REFUSED_CONNECTIONS_OF_ADDRESS};
-    struct listener *l = loop->listener;
+    if (verdict != LIMITS_OK)
+        refusal_tell(reasons[verdict], &(struct refusal_detail){.peer = peer->address});
+    return verdict == LIMITS_OK;
+}
+
+bool loop_admit(struct loop *loop, const struct sockaddr *peer, const struct listener_peer *text,
+                struct limits_place **place)
+{
+    const struct access_list *list = loop->options.access;
+    if (list != NULL && !access_list_allows(list, peer)) {
+        refusal_tell(REFUSED_ADDRESS, &(struct refusal_detail){.peer = text->address});
+        return false;
+    }
+    return is_within(limits_enter(loop->listener->limits, peer, place), text);
+}
+
+/* Whoever is not admitted is closed without an answer: before TLS there is nothing that the peer
+ * would understand. A proxy's connections count for no address before it has said whose they are. */
+static void admit(struct loop *loop, int fd, const struct sockaddr_storage *peer)
+{
+    static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    struct limits *limits = loop->listener->limits;
+    const struct access_list *proxies = loop->options.proxies;
+    const struct sockaddr *address = (const struct sockaddr *)peer;
     struct limits_place *place = NULL;
     struct listener_peer text;
-    socket_peer_text(peer, &text);
-    if (loop->options.access != NULL && !access_list_allows(loop->options.access, peer)) {
-        refuse(fd, REFUSED_ADDRESS, &text);
-        return;
-    }
-    enum limits_verdict verdict = limits_enter(l->limits, peer, &place);
-    if (verdict != LIMITS_OK)
-        refuse(fd, reasons[verdict], &text);
+    bool is_proxy = proxies != NULL && access_list_allows(proxies, address);
+    socket_peer_text(address, &text);
+    if (is_proxy ? is_within(limits_enter(limits, &nobody, &place), &text)
+                 : loop_admit(loop, address, &text, &place))
+        connection_open(loop, fd, place, &text, is_proxy ? peer : NULL);
     else
-        connection_open(loop, fd, place, &text);
+        close(fd);
 }
 
 /* Out of descriptors or memory: the socket would stay readable, so it is
@@ -72,7 +85,7 @@ bool loop_accept_turn(struct loop *loop)
         int fd =
             accept4(loop->listen_fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            admit(loop, fd, (struct sockaddr *)&peer);
+            admit(loop, fd, &peer);
             continue;
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK)

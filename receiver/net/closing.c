@@ -82,6 +82,11 @@ static void handshake_too_slow(struct connection *c)
     connection_close(c);
 }
 
+static void proxy_too_slow(struct connection *c)
+{
+    connection_refuse_proxied(c, "no whole PROXY header came in time");
+}
+
 static void request_too_slow(struct connection *c)
 {
     if (c->reader == NULL) { /* idle_too_long saw input, but it was no byte of a request */
@@ -101,10 +106,10 @@ static void answer_too_slow(struct connection *c)
 void connection_on_deadline(struct connection *c)
 {
     static void (*const actions[CONNECTION_STATE_COUNT])(struct connection *) = {
-        [CONNECTION_HANDSHAKE] = handshake_too_slow, [CONNECTION_IDLE] = idle_too_long,
-        [CONNECTION_READING] = request_too_slow,     [CONNECTION_ANSWERING] = answer_too_slow,
-        [CONNECTION_WRITING] = connection_close,     [CONNECTION_CLOSING] = connection_close,
-        [CONNECTION_CLOSED] = connection_close,
+        [CONNECTION_PROXY_HEADER] = proxy_too_slow, [CONNECTION_HANDSHAKE] = handshake_too_slow,
+        [CONNECTION_IDLE] = idle_too_long,          [CONNECTION_READING] = request_too_slow,
+        [CONNECTION_ANSWERING] = answer_too_slow,   [CONNECTION_WRITING] = connection_close,
+        [CONNECTION_CLOSING] = connection_close,    [CONNECTION_CLOSED] = connection_close,
     };
     actions[c->state](c);
 }

@@ -289,51 +289,63 @@ static struct bufferevent *make_bufferevent(struct connection *c)
 
     if (tls != NULL)
         c->tls = tls_session_new(tls);
-    if (c->tls != NULL)
+    if (c->tls != NULL) {
+        c->owns_fd = false;
         return bufferevent_openssl_socket_new(base, c->fd, c->tls, BUFFEREVENT_SSL_ACCEPTING,
                                               options);
+    }
     struct bufferevent *bev = tls == NULL ? bufferevent_socket_new(base, c->fd, options) : NULL;
-    if (bev == NULL)
-        close(c->fd);
+    c->owns_fd = bev == NULL;
     return bev;
 }
 
-static bool set_up(struct connection *c)
+void connection_begin(struct connection *c)
 {
-    c->timer = event_new(c->loop->base, -1, 0, on_timer, c);
+    const struct listener_options *o = &c->loop->options;
     c->bev = make_bufferevent(c);
-    if (c->timer == NULL || c->bev == NULL)
-        return false;
+    if (c->bev == NULL) {
+        connection_close(c);
+        return;
+    }
     bufferevent_setcb(c->bev, on_data, on_data, on_event, c);
-    return bufferevent_enable(c->bev, EV_READ | EV_WRITE) == 0;
-}
-
-void connection_open(struct loop *loop, int fd, struct limits_place *place,
-                     const struct listener_peer *peer)
-{
-    const struct listener_options *o = &loop->options;
-    struct connection *c = mem_alloc(sizeof *c);
-    c->loop = loop;
-    c->fd = fd;
-    c->place = place;
-    c->peer = *peer;
-    c->generation = ++loop->generation;
-    c->slot = loop_take_slot(loop, c);
-    c->state = CONNECTION_HANDSHAKE;
-    loop->in_state[c->state]++;
-    if (!set_up(c))
+    if (bufferevent_enable(c->bev, EV_READ | EV_WRITE) != 0)
         connection_close(c);
     else if (o->tls == NULL)
         enter_idle(c);
     else
         connection_enter(c, CONNECTION_HANDSHAKE, o->handshake_timeout_ms);
+}
+
+void connection_open(struct loop *loop, int fd, struct limits_place *place,
+                     const struct listener_peer *peer, const struct sockaddr_storage *proxy)
+{
+    struct connection *c = mem_alloc(sizeof *c);
+    c->loop = loop;
+    c->fd = fd;
+    c->owns_fd = true;
+    c->place = place;
+    c->peer = *peer;
+    c->generation = ++loop->generation;
+    c->slot = loop_take_slot(loop, c);
+    c->state = CONNECTION_PROXY_HEADER;
+    loop->in_state[c->state]++;
+    c->timer = event_new(loop->base, -1, 0, on_timer, c);
+    if (c->timer == NULL || (proxy != NULL && !connection_await_proxy(c, proxy)))
+        connection_close(c);
+    else if (proxy == NULL)
+        connection_begin(c);
+    else
+        connection_enter(c, CONNECTION_PROXY_HEADER, loop->options.handshake_timeout_ms);
     connection_settle(c);
 }
 
 void connection_free(struct connection *c)
 {
     connection_drop_body(c);
+    connection_end_proxied(c);
     loop_give_reader(c->loop, &c->reader);
+    if (c->owns_fd)
+        close(c->fd);
     if (c->bev != NULL) {
         (void)connection_wipe_input(c);
         bufferevent_free(c->bev);

@@ -3,7 +3,7 @@
  * (listening sockets), loop.c (one thread: wake-ups, tick), accept.c (new connections), slots.c
  * (places of connections, spare readers, replies from other threads), connection.c (one
  * connection's requests), body.c (the body being read), answer.c (replies on their way out),
- * reply.c (their bytes), closing.c (a connection's end)
+ * reply.c (their bytes), closing.c (a connection's end), proxied.c (whom a proxy speaks for)
  *
  * Threads: a struct loop and its connections belong to the loop's thread, but for the fields that
  * say otherwise. A connection is only ever freed by connection_settle, at the end of a call-back,
@@ -25,6 +25,8 @@
 #include "metrics.h"
 
 /*
+ *   PROXY_HEADER (from proxies only) ─▶ HANDSHAKE
+ *
  *   HANDSHAKE ─▶ IDLE ─first byte─▶ READING ─whole─▶ ANSWERING ─reply─▶ WRITING ─▶ IDLE
  *                  │                   └── refused ─────────────────────▶ │
  *                  └─ nothing to come ───────▶ CLOSING ◀── last reply ────┘      any ─▶ CLOSED
@@ -33,6 +35,7 @@
  */
 /* id, value of the metric's label */
 #define CONNECTION_STATES(X)                                                                       \
+    X(CONNECTION_PROXY_HEADER, "proxy_header")                                                     \
     X(CONNECTION_HANDSHAKE, "handshake")                                                           \
     X(CONNECTION_IDLE, "idle")                                                                     \
     X(CONNECTION_READING, "reading")                                                               \
@@ -59,6 +62,8 @@ struct connection {
     uint64_t generation, request;
     enum connection_state state;
     int fd;
+    bool owns_fd;            /* until bev does */
+    struct proxied *proxied; /* while a proxy's header is awaited */
     struct bufferevent *bev; /* owns fd and tls, and closes them when its events are gone: a socket
                                 closed earlier could come back under the same number too soon */
     struct ssl_st *tls;      /* NULL: plain */
@@ -158,6 +163,10 @@ bool loop_is_current(const struct loop *loop);
 /* accept.c */
 void loop_on_accept(evutil_socket_t fd, short what, void *arg);
 bool loop_accept_turn(struct loop *loop); /* true when a whole turn was used up */
+/* Looks the peer up in the list of networks and counts it in. False when it is refused, which is
+ * told. */
+bool loop_admit(struct loop *loop, const struct sockaddr *peer, const struct listener_peer *text,
+                struct limits_place **place);
 void loop_close_listening(struct loop *loop);
 
 /* slots.c */
@@ -170,15 +179,21 @@ void loop_give_reader(struct loop *loop, struct http_reader **r);
 uint32_t loop_take_slot(struct loop *loop, struct connection *c);
 void loop_free_slot(struct loop *loop, uint32_t slot);
 
-/* connection.c; takes fd and place */
+/* connection.c; takes fd and place. proxy NULL: the peer speaks for itself. */
 void connection_open(struct loop *loop, int fd, struct limits_place *place,
-                     const struct listener_peer *peer);
+                     const struct listener_peer *peer, const struct sockaddr_storage *proxy);
+void connection_begin(struct connection *c); /* TLS, or HTTP at once */
 void connection_enter(struct connection *c, enum connection_state state, int64_t timeout_ms);
 void connection_advance(struct connection *c); /* as far as the bytes at hand allow */
 /* The last call of each call-back: frees it if it is closed, else arms its timer. */
 void connection_settle(struct connection *c);
 void connection_drain(struct connection *c);
 void connection_free(struct connection *c);
+
+/* proxied.c; false when memory is out */
+bool connection_await_proxy(struct connection *c, const struct sockaddr_storage *proxy);
+void connection_refuse_proxied(struct connection *c, const char *problem);
+void connection_end_proxied(struct connection *c);
 
 /* body.c; false when it would pass a bound on memory */
 bool connection_add_body(struct connection *c, struct http_span piece);

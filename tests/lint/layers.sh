@@ -9,7 +9,7 @@ declare -A OWNER=(
     [buf]=base [cidr]=base [error]=base [hash]=base [log]=base [mem]=base [metrics]=base [pin]=base [refusal]=base [secret]=base [sfid]=base [timeutil]=base [zone]=base
     [soap]=soap
     [config]=config [schema]=config
-    [access]=net [client_auth]=net [listener]=net [http]=net [tls]=net
+    [access]=net [client_auth]=net [listener]=net [http]=net [proxy_protocol]=net [tls]=net
     [store]=store [rules]=rules [policy]=rules [org]=org
     [intake]=intake [worker]=worker [admin]=admin
 )

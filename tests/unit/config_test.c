@@ -33,7 +33,7 @@ static void keys_that_are_absent_have_the_documented_defaults(void **state)
     assert_int_equal(c->listen.max_connections, 4096);
     assert_int_equal(c->listen.max_connections_per_address, 256);
     assert_in_range(c->listen.threads, 1, 256);
-    assert_int_equal(c->listen.proxy_protocol.count, 0);
+    assert_int_equal(c->listen.proxy_count, 0);
     assert_int_equal(c->listen.allow_count, 0);
     assert_string_equal(c->listen.ip_ranges_file, "");
     assert_int_equal(c->tls.certificate.count, 1);
