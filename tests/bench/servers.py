@@ -58,6 +58,12 @@ def make_certificates(folder):
         secret.chmod(0o600)
 
 
+def processor_seconds(pid):
+    """User and system time of a process so far, all threads."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
 class Server:
     """One server process with its children. `database`: where acknowledged notifications must be found."""
 
@@ -117,11 +123,7 @@ class Server:
 
     def cpu_seconds(self):
         """User and system time of all threads so far."""
-        ticks = 0
-        for pid in self.pids():
-            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / TICKS
+        return sum(processor_seconds(pid) for pid in self.pids())
 
     def resident_bytes(self):
         pages = sum(int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.pids())
