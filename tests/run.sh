@@ -68,7 +68,7 @@ words=("$@")
 units=(tests/{unit,store,orgsim}/*_test.c)
 units=("${units[@]#tests/}") units=("${units[@]%.c}")
 # the longest first, so that both cores are busy to the end
-system=(tests/system/test_{fault_table,fault_bulk,bulk,faults,schema,sync,write_back}.py)
+system=(tests/system/test_{fault_table,fault_bulk,bulk,faults,tls,schema,sync,write_back}.py)
 for file in tests/system/test_*.py; do
     [[ " ${system[*]} " == *" $file "* ]] || system+=("$file")
 done
