@@ -61,6 +61,18 @@ class WriteBack(Case):
             self.told(world, campaign, Oracle(DEFAULTS["channels"], dedupe="email"))
             self.assertEqual(sum("same email" in text for text, _ in self.statuses(world, campaign).values()), 1)
 
+    def test_a_setting_taken_away_in_silence_is_told_by_the_reconcile(self):
+        """A campaign without touchpoints and without a setting is no business of a reconcile, but for what its members are told."""
+        with WritingWorld(worker={**DEFAULTS["worker"], "reconcile": "1s"}) as world:
+            org = world.start().org
+            campaign, _, _, _ = self.campaign(world, EXCLUDE)
+            self.told(world, campaign)
+            self.drained(world)
+            org.outbound(objects={"Campaign": None, "CampaignMember": None, "Lead": None, "Contact": None})
+            org.update("Campaign", {"Id": campaign, SYNC: None})
+            self.told(world, campaign)
+            self.assertTrue(all("is blank" in text for text, _ in self.statuses(world, campaign).values()))
+
     def test_what_did_not_change_is_not_written_again(self):
         with WritingWorld() as world:
             org = world.start().org
