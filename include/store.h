@@ -128,7 +128,12 @@ struct store_put {
     enum err result;           /* ERR_NONE: every item is durable; else none is acknowledged */
     size_t stored, duplicates; /* stored + duplicates = count */
     struct store_put *next;    /* the store's */
+    int64_t queued_boot_ms;    /* likewise */
 };
+
+/* While a put has waited for so long, others are refused with ERR_BUSY: well below the 20 s after
+ * which the listener answers by itself, and Salesforce's 60 s. */
+enum { STORE_PUT_WAIT_MAX_MS = 5000 };
 
 /* Identity is (org, notification_id, record_id): a message that names two records under one id
  * keeps both. Puts of one request share a savepoint; all waiting puts share a commit. ERR_BUSY,

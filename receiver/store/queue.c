@@ -1,6 +1,7 @@
 /*
  * The queue between the callers' threads and a committer: puts are handed over and forgotten,
- * requests are waited for. Requests have their own list, so that a flood of puts never delays the
+ * requests are waited for. Puts are bounded in number, and refused while the oldest of them waits
+ * for too long: a disk that stalls then costs its senders a 503 at once, not a time-out. Requests have their own list, so that a flood of puts never delays the
  * workers; each caller waits for its own one, so that list is as long as there are threads.
  */
 #include "store_int.h"
@@ -33,28 +34,42 @@ void store_queue_release(struct store_queue *q)
     pthread_mutex_destroy(&q->lock);
 }
 
-static enum err admit(const struct store_queue *q, struct error *e)
+static enum err admit(const struct store_queue *q, int64_t now_boot_ms, struct error *e)
 {
+    const struct store_put *oldest = q->put_first;
     if (q->stopping)
         return error_set(e, ERR_STOPPED, "the store is closing");
     if (q->refusal.kind != ERR_NONE)
         return error_set(e, q->refusal.kind, "%s", q->refusal.text);
     if (q->put_count >= q->put_max)
         return error_set(e, ERR_BUSY, "%zu messages wait for the disk already", q->put_count);
+    if (oldest != NULL && now_boot_ms - oldest->queued_boot_ms >= STORE_PUT_WAIT_MAX_MS)
+        return error_set(e, ERR_BUSY, "messages have waited for the disk for %lld ms",
+                         (long long)(now_boot_ms - oldest->queued_boot_ms));
     return ERR_NONE;
 }
 
-enum err store_queue_put(struct store_queue *q, struct store_put *p, struct error *e)
+enum err store_queue_put(struct store_queue *q, struct store_put *p, int64_t now_boot_ms,
+                         struct error *e)
 {
     pthread_mutex_lock(&q->lock);
-    enum err err = admit(q, e);
+    enum err err = admit(q, now_boot_ms, e);
     if (err == ERR_NONE) {
         p->next = NULL;
+        p->queued_boot_ms = now_boot_ms;
         *q->put_last = p;
         q->put_last = &p->next;
         q->put_count++;
         pthread_cond_signal(&q->work);
     }
+    pthread_mutex_unlock(&q->lock);
+    return err;
+}
+
+enum err store_queue_probe(struct store_queue *q, int64_t now_boot_ms, struct error *e)
+{
+    pthread_mutex_lock(&q->lock);
+    enum err err = admit(q, now_boot_ms, e);
     pthread_mutex_unlock(&q->lock);
     return err;
 }

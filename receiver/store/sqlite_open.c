@@ -312,19 +312,17 @@ static void close_store(struct store *store)
 
 static enum err put(struct store *store, struct store_put *p, struct error *e)
 {
-    return store_queue_put(&((struct sqlite_store *)store)->queue, p, e);
+    return store_queue_put(&((struct sqlite_store *)store)->queue, p, store_boot_ms(store), e);
 }
 
 static enum err probe(struct store *store, struct error *e)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
-    struct error refusal;
     enum err err = sqlite_may_put(s, e);
+    if (err == ERR_NONE)
+        err = store_queue_probe(&s->queue, store_boot_ms(store), e);
     if (err != ERR_NONE)
         return err;
-    store_queue_refusal(&s->queue, &refusal);
-    if (refusal.kind != ERR_NONE)
-        return error_set(e, refusal.kind, "%s", refusal.text);
     int64_t busy_since = atomic_load(&s->busy_since_boot_ms);
     int64_t busy_ms = busy_since == 0 ? 0 : store_boot_ms(store) - busy_since;
     if (busy_ms > BUSY_DEAD_MS)

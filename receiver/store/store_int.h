@@ -171,7 +171,10 @@ struct store_queue {
 
 void store_queue_init(struct store_queue *q, size_t put_max);
 void store_queue_release(struct store_queue *q);
-MUST_USE enum err store_queue_put(struct store_queue *q, struct store_put *p, struct error *e);
+MUST_USE enum err store_queue_put(struct store_queue *q, struct store_put *p, int64_t now_boot_ms,
+                                  struct error *e);
+/* What store_queue_put would say now. */
+MUST_USE enum err store_queue_probe(struct store_queue *q, int64_t now_boot_ms, struct error *e);
 /* Waits for the answer, which is r->result and r->error. */
 void store_queue_call(struct store_queue *q, struct store_request *r);
 /* Puts are refused with that error from now on, or taken again (NULL). */

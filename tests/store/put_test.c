@@ -277,6 +277,35 @@ static void beyond_its_bound_the_queue_says_busy(void **state)
     pending_release(&surplus);
 }
 
+static void while_one_waits_for_long_the_queue_says_busy(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    const struct store_item item = member_item(1, 1);
+    struct pending gate, waiting, surplus;
+    gate_shut(f, &gate);
+    pending_init(&waiting, f->org, &item, 1);
+    pending_init(&surplus, f->org, &item, 1);
+    pending_start(f, &waiting);
+    shift(f, STORE_PUT_WAIT_MAX_MS - SECOND_MS);
+    pending_start(f, &surplus);
+    shift(f, 2 * SECOND_MS);
+    struct pending late;
+    pending_init(&late, f->org, &item, 1);
+    EXPECT_ERR(store_put(f->store, &late.put, &e), ERR_BUSY);
+    EXPECT_ERR(store_probe(f->store, &e), ERR_BUSY); /* readiness tells */
+    gate_open(&gate);
+    pending_wait(&waiting);
+    pending_wait(&surplus);
+    assert_int_equal(store_probe(f->store, &e), ERR_NONE);
+    assert_int_equal(pending_done_count(&late), 0);
+    pending_start(f, &late); /* the disk goes on */
+    pending_wait(&late);
+    pending_release(&waiting);
+    pending_release(&surplus);
+    pending_release(&late);
+}
+
 /* ------------------------------------------------------------------ over a restart */
 
 static void *close_in_thread(void *arg)
@@ -340,6 +369,7 @@ int main(void)
         TEST(puts_that_wait_share_a_commit),
         TEST(a_bad_request_fails_alone),
         TEST(beyond_its_bound_the_queue_says_busy),
+        TEST(while_one_waits_for_long_the_queue_says_busy),
         TEST(closing_finishes_what_is_queued),
         TEST(what_was_accepted_is_there_after_a_restart),
     };
