@@ -9,8 +9,8 @@
  *
  * Every row is read after its claim and under its lease, so that what changes later is a hint past
  * the claim's watermark (protocol rule 6), however long the claim waits; the leases of those that
- * wait are renewed at each turn and each request of any thread (rule 9). Only live work is gathered:
- * what waits in the pool goes before what comes later.
+ * wait are renewed at each turn and each request of any thread (rule 9). Only live work is
+ * gathered: what waits in the pool goes before what comes later.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 #define _GNU_SOURCE
 /*
- * disk_fault - a library to be preloaded: what is written to the store's files fails or stalls, as long as a file says so
+ * disk_fault - a library to be preloaded: what is written to the store's files fails or stalls
  *
- * $DISK_FAULT names that file; its text is one of
+ * As long as a file that $DISK_FAULT names says so; its text is one of
  *
  *     readonly    every write says EROFS, as after a remount by the kernel
  *     eio         every sync says EIO
