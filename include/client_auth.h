@@ -26,7 +26,9 @@
 /* Of one connection, as it was shown in the handshake. */
 struct client_certificate {
     bool is_present;
-    bool is_from_ca; /* its chain was verified in this connection's handshake */
+    /* Its chain was verified in this connection's handshake against a bundle with this hash. */
+    bool is_from_ca;
+    unsigned char ca_sha256[PIN_SIZE];
     unsigned char sha256[PIN_SIZE], key_sha256[PIN_SIZE];
     int64_t valid_from_ms, valid_until_ms; /* wall clock */
 };
@@ -35,6 +37,9 @@ struct client_auth;
 
 /* Copies what it needs of tls.*, orgs[].client_pins and admin.public_health. */
 struct client_auth *client_auth_new(const struct config *c);
+/* The bundle of tls.client_ca has this hash: only chains that were verified against the same count.
+ * Before others have a. */
+void client_auth_set_ca(struct client_auth *a, const unsigned char sha256[PIN_SIZE]);
 struct client_auth *client_auth_share(struct client_auth *a);
 void client_auth_free(struct client_auth **a);
 

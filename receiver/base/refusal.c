@@ -39,15 +39,21 @@ const char *refusal_reason(enum refusal why)
     return TABLE[why].reason;
 }
 
+/* Under lock. */
+static struct metric_series *series_of(enum refusal why)
+{
+    if (gates[why].series == NULL)
+        gates[why].series = metric_series(METRIC_REFUSED, TABLE[why].reason);
+    return gates[why].series;
+}
+
 /* True if this one is logged; *left_out is how many were not since the last that was. */
 static bool pass(enum refusal why, unsigned long long *left_out)
 {
     struct gate *g = &gates[why];
     int64_t now = time_boot_ms();
     pthread_mutex_lock(&lock);
-    if (g->series == NULL)
-        g->series = metric_series(METRIC_REFUSED, TABLE[why].reason);
-    metric_add(g->series, 1);
+    metric_add(series_of(why), 1);
     if (now >= g->window_ends_ms) {
         g->window_ends_ms = now + WINDOW_MS;
         g->logged = 0;
@@ -80,6 +86,7 @@ void refusal_flush(void)
     for (size_t i = 0; i < REFUSAL_COUNT; i++) {
         struct gate *g = &gates[i];
         pthread_mutex_lock(&lock);
+        (void)series_of((enum refusal)i); /* shown as 0 before its first, so that rates are right */
         unsigned long long left_out = now >= g->window_ends_ms ? g->left_out : 0;
         g->left_out -= left_out;
         pthread_mutex_unlock(&lock);

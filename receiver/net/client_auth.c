@@ -29,6 +29,7 @@ struct org_pins {
 struct client_auth {
     enum config_client_certificate mode;
     bool accepts_expired_pins, is_by_path, has_ca;
+    unsigned char ca_sha256[PIN_SIZE]; /* if has_ca */
     struct pins global;
     struct org_pins *orgs;
     size_t org_count;
@@ -49,7 +50,6 @@ struct client_auth *client_auth_new(const struct config *c)
     a->mode = c->tls.client_certificate;
     a->accepts_expired_pins = c->tls.accept_expired_pins;
     a->is_by_path = c->admin.public_health;
-    a->has_ca = c->tls.client_ca != NULL && c->tls.client_ca[0] != '\0';
     a->global = copy(c->tls.client_pins, c->tls.client_pin_count);
     a->orgs = mem_array(c->org_count, sizeof *a->orgs);
     a->org_count = c->org_count;
@@ -59,6 +59,12 @@ struct client_auth *client_auth_new(const struct config *c)
     }
     atomic_init(&a->shares, 1);
     return a;
+}
+
+void client_auth_set_ca(struct client_auth *a, const unsigned char sha256[PIN_SIZE])
+{
+    memcpy(a->ca_sha256, sha256, PIN_SIZE);
+    a->has_ca = true;
 }
 
 struct client_auth *client_auth_share(struct client_auth *a)
@@ -111,6 +117,12 @@ static bool is_pinned_anywhere(const struct client_auth *a, const struct client_
     return found;
 }
 
+/* A connection may have come before a reload that gave up its authority. */
+static bool is_from_ca(const struct client_auth *a, const struct client_certificate *c)
+{
+    return a->has_ca && c->is_from_ca && memcmp(a->ca_sha256, c->ca_sha256, PIN_SIZE) == 0;
+}
+
 /* NULL: not one with pins of its own. */
 static const struct pins *own_pins(const struct client_auth *a, const char *org)
 {
@@ -136,7 +148,7 @@ bool client_auth_allows(const struct client_auth *a, const struct client_certifi
     bool by_pin = own != NULL   ? is_pinned(own, c)
                   : org != NULL ? is_pinned(&a->global, c)
                                 : is_pinned_anywhere(a, c);
-    bool by_ca = own == NULL && c->is_from_ca;
+    bool by_ca = own == NULL && is_from_ca(a, c);
     if ((by_pin && a->accepts_expired_pins) || ((by_pin || by_ca) && is_valid))
         return true;
     if (by_pin || by_ca)

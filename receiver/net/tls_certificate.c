@@ -130,17 +130,55 @@ static bool is_below_known_root(X509 *leaf)
     return is_known;
 }
 
-/* Whether an issuer that is not there is an intermediate or a private root can't be told from the
- * leaf, so for both the caller warns. */
-static bool issuer_is_found(X509 *leaf, STACK_OF(X509) * chain)
+static X509 *issuer_in(X509 *certificate, STACK_OF(X509) * chain)
 {
-    if (is_self_signed(leaf))
-        return true;
     for (int i = 0; i < sk_X509_num(chain); i++) {
-        if (X509_check_issued(sk_X509_value(chain, i), leaf) == X509_V_OK)
-            return true;
+        X509 *other = sk_X509_value(chain, i);
+        if (other != certificate && X509_check_issued(other, certificate) == X509_V_OK)
+            return other;
     }
-    return is_below_known_root(leaf);
+    return NULL;
+}
+
+/* From the leaf up to a root in the file, or below one that is known. Whether an issuer that is not
+ * there is an intermediate or a private root can't be told from what it issued, so for both the
+ * caller warns. */
+static bool is_complete(X509 *leaf, STACK_OF(X509) * chain)
+{
+    X509 *at = leaf;
+    for (int steps = 0; steps <= CHAIN_MAX && at != NULL; steps++) {
+        if (is_self_signed(at) || is_below_known_root(at))
+            return true;
+        at = issuer_in(at, chain);
+    }
+    return false;
+}
+
+/* As TLS 1.2 demands, and Salesforce: each is followed by its issuer. */
+static bool is_in_order(X509 *leaf, STACK_OF(X509) * chain)
+{
+    X509 *before = leaf;
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        X509 *next = sk_X509_value(chain, i);
+        if (X509_check_issued(next, before) != X509_V_OK)
+            return false;
+        before = next;
+    }
+    return true;
+}
+
+static void warn_of_chain(X509 *leaf, STACK_OF(X509) * chain, const char *file)
+{
+    if (!is_complete(leaf, chain))
+        log_warn("the chain is not complete: the issuer of its last certificate is neither in the "
+                 "file nor a root that this system trusts: unless it is your own root, add the "
+                 "intermediate certificates, or clients will refuse it",
+                 "file", file, NULL);
+    else if (!is_in_order(leaf, chain))
+        log_warn("the chain is not in order: each certificate must be followed by its issuer, or "
+                 "some clients will refuse it",
+                 "file", file, NULL);
+    ERR_clear_error();
 }
 
 static bool names_a_host(X509 *leaf)
@@ -173,11 +211,7 @@ static void warn(X509 *leaf, STACK_OF(X509) * chain, const char *file, const cha
                  int64_t expires_at_ms)
 {
     int64_t left_ms = expires_at_ms - time_wall_ms();
-    if (!issuer_is_found(leaf, chain))
-        log_warn("the certificate's issuer is neither in its file nor a root that this system "
-                 "trusts: unless it is your own root, add the intermediate certificates, or "
-                 "clients will refuse it",
-                 "file", file, NULL);
+    warn_of_chain(leaf, chain, file);
     warn_of_name(leaf, file, host);
     if (left_ms <= 0)
         log_warn("the certificate has expired", "file", file, NULL);

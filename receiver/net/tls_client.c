@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -25,6 +26,7 @@ enum { CHAIN_BYTES_MAX = 32768 };
 /* On a context. */
 struct clients {
     struct client_auth *auth; /* a share */
+    unsigned char ca_sha256[PIN_SIZE];
 };
 
 /* On a connection, once a certificate came in a full handshake. */
@@ -112,6 +114,7 @@ static int judge(X509_STORE_CTX *chain, void *arg)
     }
     if (ca != NULL) {
         seen->certificate.is_from_ca = X509_verify_cert(chain) == 1;
+        memcpy(seen->certificate.ca_sha256, clients->ca_sha256, PIN_SIZE);
         if (!seen->certificate.is_from_ca)
             seen->problem = X509_verify_cert_error_string(X509_STORE_CTX_get_error(chain));
         ERR_clear_error();
@@ -142,8 +145,26 @@ static SSL_TICKET_RETURN judge_ticket(SSL *s, SSL_SESSION *session, const unsign
 
 /* ------------------------------------------------------------------ the context */
 
+/* Of all certificates in the bundle, in its order. */
+static bool hash_authorities(X509_STORE *store, unsigned char out[PIN_SIZE])
+{
+    STACK_OF(X509_OBJECT) *list = X509_STORE_get0_objects(store);
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    bool ok = hash != NULL && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1;
+    for (int i = 0; i < sk_X509_OBJECT_num(list) && ok; i++) {
+        unsigned char one[PIN_SIZE];
+        X509 *x = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(list, i)); /* NULL: a CRL */
+        ok = x == NULL || (X509_digest(x, EVP_sha256(), one, NULL) == 1 &&
+                           EVP_DigestUpdate(hash, one, sizeof one) == 1);
+    }
+    ok = ok && EVP_DigestFinal_ex(hash, out, NULL) == 1;
+    EVP_MD_CTX_free(hash);
+    return ok;
+}
+
 /* Everything in the bundle is trusted as it stands, an intermediate certificate too. */
-static enum err load_authorities(SSL_CTX *c, const char *file, X509_STORE **out, struct error *e)
+static enum err load_authorities(SSL_CTX *c, const char *file, X509_STORE **out,
+                                 unsigned char sha256[PIN_SIZE], struct error *e)
 {
     BIO *bio = NULL;
     enum err result = tls_open_pem(&bio, file, e);
@@ -155,7 +176,7 @@ static enum err load_authorities(SSL_CTX *c, const char *file, X509_STORE **out,
         result = tls_error(e, "cannot make a list of authorities");
     else if (X509_STORE_load_file(store, file) != 1)
         result = tls_error(e, "%s (tls.client_ca) holds no certificates (PEM)", file);
-    else if (SSL_CTX_set1_verify_cert_store(c, store) != 1)
+    else if (!hash_authorities(store, sha256) || SSL_CTX_set1_verify_cert_store(c, store) != 1)
         result = tls_error(e, "OpenSSL does not take the authorities in %s", file);
     ERR_clear_error();
     *out = store;
@@ -180,9 +201,10 @@ enum err tls_client_set_up(SSL_CTX *c, struct client_auth *auth, const char *ca_
         return tls_error(e, "OpenSSL takes no data of ours");
     }
     if (ca_file != NULL && ca_file[0] != '\0') {
-        enum err err = load_authorities(c, ca_file, &ca, e);
+        enum err err = load_authorities(c, ca_file, &ca, clients->ca_sha256, e);
         if (err != ERR_NONE)
             return err;
+        client_auth_set_ca(auth, clients->ca_sha256);
     }
     SSL_CTX_set_verify(
         c, SSL_VERIFY_PEER | (client_auth_enforces(auth) ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),

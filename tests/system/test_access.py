@@ -68,7 +68,25 @@ class Networks(unittest.TestCase):
         self.assertEqual(refused(self.world, "address") - before, 24)
         lines = [l for l in self.world.daemon.text().splitlines() if 'msg="connection refused" reason=address' in l]
         self.assertLess(len(lines), 10)
-        self.assertIn("peer=127.0.0.1", lines[0])
+        self.assertRegex(lines[0], r"peer=127\.0\.\d\.\d$")
+
+    def test_a_changed_file_is_taken_over_by_itself(self):
+        def answers():
+            try:
+                return self.post("127.0.5.1", 250) == 200
+            except OSError:
+                return False
+
+        self.assertFalse(answers())
+        prefixes = [*self.RANGES["prefixes"], {"region": "y", "ip_prefix": "127.0.5.0/24"}]
+        new = self.world.folder / "new.json"
+        new.write_text(json.dumps({**self.RANGES, "prefixes": prefixes}))
+        new.rename(self.world.folder / "ip-ranges.json")
+        wait_for("the new networks", answers, 20)
+        self.assertEqual(self.post("127.0.3.1", 251), 200)
+        (self.world.folder / "ip-ranges.json").write_text("{}")
+        wait_for("the refusal of an empty list", lambda: "names no network" in self.world.daemon.text(), 20)
+        self.assertEqual(self.post("127.0.5.1", 252), 200)
 
     def test_a_file_that_cannot_be_used_is_a_configuration_error(self):
         for text, want in ((None, "No such file"), ("{}", "names no network"), ('{"prefixes":[{"ip_prefix":"1.2.3.4/5"}]}', "bits set")):

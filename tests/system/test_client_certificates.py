@@ -10,7 +10,8 @@ import tempfile
 import unittest
 
 import runner
-from harness import FLAVOUR, ORG_ID, ROOT, World, message, notification, sfid
+from harness import FLAVOUR, ORG_ID, ROOT, World, message, notification, sfid, wait_for
+from test_reload import ReloadWorld
 
 OTHER_ORG = sfid("00D", 4711)
 
@@ -224,6 +225,49 @@ class Optional(MutualTls):
         self.assertEqual(self.post("mine"), 200)
         self.assertEqual(self.post("stranger"), 403)
         self.assertEqual(self.post("old"), 403)
+
+
+class Removed(unittest.TestCase):
+    """A pin or an authority that a reload takes away: neither a connection that is open nor a session that is resumed keeps its trust."""
+
+    numbers = iter(range(3000, 4000))
+
+    def setUp(self):
+        self.certificates = Certificates()
+        self.addCleanup(self.certificates.dir.cleanup)
+
+    def connect(self, world, context, session=None):
+        connection = http.client.HTTPSConnection("localhost", world.port, timeout=30)
+        raw = socket.create_connection(("127.0.0.1", world.port), timeout=30)
+        connection.sock = context.wrap_socket(raw, server_hostname="localhost", session=session)
+        self.addCleanup(connection.close)
+        return connection
+
+    def lose(self, name, before, after):
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            with self.subTest((name, version)), ReloadWorld(tls={"client_certificate": "required", **before}) as world:
+                world.start()
+                context = ssl.create_default_context(cafile=str(world.ca))
+                context.load_cert_chain(*self.certificates.files[name])
+                context.minimum_version = context.maximum_version = version
+                open_one = self.connect(world, context)
+                self.assertEqual(world.post(body(next(self.numbers)), connection=open_one)[0], 200)
+                session = open_one.sock.session
+                world.change(tls={"client_certificate": "required", **after})
+                self.assertEqual(world.reload(), (200, {"status": "reloaded"}))
+                wait_for("the open connection to lose its trust",
+                         lambda: world.post(body(next(self.numbers)), connection=open_one)[0] == 403, 10)
+                stored = world.rows("SELECT count(*) FROM notification")
+                with self.assertRaises((ssl.SSLError, ConnectionError)):
+                    world.post(body(next(self.numbers)), connection=self.connect(world, context, session))
+                self.assertEqual(world.rows("SELECT count(*) FROM notification"), stored)
+
+    def test_a_pin(self):
+        self.lose("mine", {"client_pins": [self.certificates.hash("mine")]}, {"client_pins": [self.certificates.hash("theirs")]})
+
+    def test_an_authority(self):
+        other = self.certificates.files["theirs"][0]
+        self.lose("issued", {"client_ca": str(self.certificates.ca)}, {"client_ca": str(other)})
 
 
 class Check(unittest.TestCase):

@@ -18,16 +18,29 @@
 
 enum { HOUR_MS = 3600000 };
 
-enum shown { NONE, CERT_1, CERT_2, CERT_2_SAME_KEY, CERT_OLD, CERT_EARLY, CERT_CA, CERT_CA_OLD };
+static const unsigned char OUR_CA[PIN_SIZE] = "ours", OTHER_CA[PIN_SIZE] = "another";
+
+enum shown {
+    NONE,
+    CERT_1,
+    CERT_2,
+    CERT_2_SAME_KEY,
+    CERT_OLD,
+    CERT_EARLY,
+    CERT_CA,
+    CERT_CA_OLD,
+    CERT_OTHER_CA
+};
 
 /* CERT_2_SAME_KEY is the renewal of CERT_2 that keeps its key. */
 static struct client_certificate certificate(enum shown shown)
 {
     int64_t now = time_wall_ms();
     struct client_certificate c = {.is_present = shown != NONE,
-                                   .is_from_ca = shown == CERT_CA || shown == CERT_CA_OLD,
+                                   .is_from_ca = shown >= CERT_CA,
                                    .valid_from_ms = now - HOUR_MS,
                                    .valid_until_ms = now + HOUR_MS};
+    memcpy(c.ca_sha256, shown == CERT_OTHER_CA ? OTHER_CA : OUR_CA, PIN_SIZE);
     memset(c.sha256, (int)shown, PIN_SIZE);
     memset(c.key_sha256, 100 + (int)(shown == CERT_2_SAME_KEY ? CERT_2 : shown), PIN_SIZE);
     if (shown == CERT_OLD || shown == CERT_CA_OLD)
@@ -64,9 +77,11 @@ static struct client_auth *make(int mode, enum shown global, enum shown own, boo
     c.tls.client_pins = pins;
     c.tls.client_pin_count = global == NONE ? 0 : 2;
     c.tls.accept_expired_pins = accepts_expired;
-    c.tls.client_ca = has_ca ? "ca.pem" : "";
     c.admin.public_health = public_health;
-    return client_auth_new(&c);
+    struct client_auth *a = client_auth_new(&c);
+    if (has_ca)
+        client_auth_set_ca(a, OUR_CA);
+    return a;
 }
 
 static void a_certificate_speaks_for_whom_its_pins_say(void **state)
@@ -103,6 +118,8 @@ static void a_certificate_speaks_for_whom_its_pins_say(void **state)
         {"from the authority, not for who has its own pins", REQ, NONE, CERT_1, CERT_CA, false, OK,
          OTHER, OK},
         {"from the authority and pinned", REQ, NONE, CERT_CA, CERT_CA, false, OK, OK, OK},
+        {"from another authority, verified before a reload", REQ, NONE, NONE, CERT_OTHER_CA, false,
+         UNKNOWN, OTHER, OTHER},
         {"an expired pin", REQ, CERT_OLD, NONE, CERT_OLD, false, EXPIRED, EXPIRED, EXPIRED},
         {"an expired pin that may be", REQ, CERT_OLD, NONE, CERT_OLD, true, OK, OK, OK},
         {"an org's expired pin", REQ, CERT_2, CERT_OLD, CERT_OLD, false, EXPIRED, EXPIRED, OTHER},
@@ -130,6 +147,19 @@ static void a_certificate_speaks_for_whom_its_pins_say(void **state)
     }
     enum refusal why;
     assert_true(client_auth_allows(NULL, &(struct client_certificate){0}, ORG_A, &why));
+}
+
+static void an_authority_that_is_given_up_counts_no_more(void **state)
+{
+    (void)state;
+    struct client_certificate c = certificate(CERT_CA);
+    enum refusal why;
+    for (int has_ca = 0; has_ca < 2; has_ca++) {
+        struct client_auth *a = make(REQ, CERT_2, NONE, false, false, has_ca);
+        assert_int_equal(client_auth_allows(a, &c, NULL, &why), has_ca);
+        assert_int_equal(client_auth_allows(a, &c, ORG_B, &why), has_ca);
+        client_auth_free(&a);
+    }
 }
 
 static void the_handshake_enforces_unless_health_is_public(void **state)
@@ -203,6 +233,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_certificate_speaks_for_whom_its_pins_say),
+        cmocka_unit_test(an_authority_that_is_given_up_counts_no_more),
         cmocka_unit_test(the_handshake_enforces_unless_health_is_public),
         cmocka_unit_test(a_ticket_carries_no_trust_past_its_pin),
         cmocka_unit_test(a_share_outlives_the_first_owner),

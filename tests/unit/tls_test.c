@@ -120,30 +120,43 @@ static void trust(const char *name)
     assert_int_equal(setenv("SSL_CERT_DIR", at("no-such-directory"), 1), 0);
 }
 
+static struct net_certificate low, stranger; /* an authority below mid; another's */
+
 static void what_clients_would_stumble_over_is_warned_about(void **state)
 {
     (void)state;
     static const struct {
         const char *name;
-        const struct net_certificate *issuer; /* NULL: self-signed */
-        const struct net_certificate *after;  /* second in the file, or NULL */
+        const struct net_certificate *issuer;   /* NULL: self-signed */
+        const struct net_certificate *after[3]; /* in the file, after it */
         const char *trusted;
         int days;
         bool without_san;
         const char *want; /* NULL: nothing is logged */
     } rows[] = {
-        {"good", &pki.mid, &pki.mid, "none.pem", 90, false, NULL},
-        {"self-signed", NULL, NULL, "none.pem", 90, false, NULL},
-        {"chain without its link", &pki.mid, NULL, "ca.pem", 90, false, "issuer"},
-        {"chain with another link", &pki.mid, &pki.ca, "ca.pem", 90, false, "issuer"},
-        {"link only this system has", &pki.mid, NULL, "mid.pem", 90, false, "issuer"},
-        {"below a root that is known", &pki.ca, NULL, "ca.pem", 90, false, NULL},
-        {"below a root that is not known", &pki.ca, NULL, "mid.pem", 90, false, "issuer"},
-        {"with its root", &pki.ca, &pki.ca, "none.pem", 90, false, NULL},
-        {"no names", &pki.mid, &pki.mid, "none.pem", 90, true, "alternative name"},
-        {"soon", &pki.mid, &pki.mid, "none.pem", 20, false, "days=20"},
-        {"expired", &pki.mid, &pki.mid, "none.pem", -2, false, "has expired"},
+        {"good", &pki.mid, {&pki.mid}, "ca.pem", 90, false, NULL},
+        {"with all up to its root", &pki.mid, {&pki.mid, &pki.ca}, "none.pem", 90, false, NULL},
+        {"self-signed", NULL, {NULL}, "none.pem", 90, false, NULL},
+        {"chain without its link", &pki.mid, {NULL}, "ca.pem", 90, false, "not complete"},
+        {"chain with another link", &pki.mid, {&pki.ca}, "ca.pem", 90, false, "not complete"},
+        {"chain without its second link", &low, {&low}, "ca.pem", 90, false, "not complete"},
+        {"chain of three", &low, {&low, &pki.mid}, "ca.pem", 90, false, NULL},
+        {"chain in another order", &low, {&pki.mid, &low}, "ca.pem", 90, false, "not in order"},
+        {"with a stranger", &low, {&low, &stranger, &pki.mid}, "ca.pem", 90, false, "not in order"},
+        {"link only this system has", &pki.mid, {NULL}, "mid.pem", 90, false, "not complete"},
+        {"below a root that is known", &pki.ca, {NULL}, "ca.pem", 90, false, NULL},
+        {"below a root that is not known", &pki.ca, {NULL}, "mid.pem", 90, false, "not complete"},
+        {"up to an unknown root", &pki.mid, {&pki.mid}, "none.pem", 90, false, "not complete"},
+        {"with its root", &pki.ca, {&pki.ca}, "none.pem", 90, false, NULL},
+        {"no names", &pki.mid, {&pki.mid}, "ca.pem", 90, true, "alternative name"},
+        {"soon", &pki.mid, {&pki.mid}, "ca.pem", 20, false, "days=20"},
+        {"expired", &pki.mid, {&pki.mid}, "ca.pem", -2, false, "has expired"},
     };
+    net_certificate_make(
+        &low, &(struct net_certificate_options){
+                  .common_name = "low", .issuer = &pki.mid, .is_authority = true, .days = 90});
+    net_certificate_make(&stranger, &(struct net_certificate_options){
+                                        .common_name = "s", .is_authority = true, .days = 90});
     write_one("mid", &pki.mid);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct net_certificate c;
@@ -155,8 +168,9 @@ static void what_clients_would_stumble_over_is_warned_about(void **state)
                                      .without_san = rows[i].without_san,
                                  });
         net_key_write(at("w.key"), &c);
-        net_certificates_write(at("w.pem"),
-                               (const struct net_certificate *[]){&c, rows[i].after, NULL});
+        net_certificates_write(
+            at("w.pem"), (const struct net_certificate *[]){&c, rows[i].after[0], rows[i].after[1],
+                                                            rows[i].after[2], NULL});
         trust(rows[i].trusted);
         load_and_read_log(at("w.pem"), at("w.key"), log, sizeof log);
         if (rows[i].want == NULL ? log[0] != '\0' : strstr(log, rows[i].want) == NULL)
@@ -165,6 +179,10 @@ static void what_clients_would_stumble_over_is_warned_about(void **state)
             assert_non_null(strstr(log, "w.pem"));
         net_certificate_release(&c);
     }
+    net_certificate_release(&low);
+    net_certificate_release(&stranger);
+    net_certificate_release(&low);
+    net_certificate_release(&stranger);
     unsetenv("SSL_CERT_FILE");
     unsetenv("SSL_CERT_DIR");
 }
