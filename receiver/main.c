@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,11 +28,15 @@ static void block_signals(sigset_t *set)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
-/* No core dumps, since memory holds tokens and keys; as many descriptors as we may have, since each
- * connection is one. */
+/* No core dumps and no debuggers, since memory holds tokens and keys: who is not root can't read
+ * our memory either, be it the same user. (The sanitizers of test builds want to be debuggers.) As
+ * many descriptors as we may have, since each connection is one. */
 static void set_limits(void)
 {
     struct rlimit files;
+#ifndef TP_TEST_BUILD
+    (void)prctl(PR_SET_DUMPABLE, 0);
+#endif
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
