@@ -7,13 +7,14 @@
  */
 #include "listener_int.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <event2/buffer.h>
 
 #include "tls.h"
 
-enum { LINGER_MS = 2000, LINGER_BYTES_MAX = 64 << 20 };
+enum { LINGER_MS = 2000, LINGER_BYTES_MAX = 64 << 20, BARE_BYTES_MAX = 1 << 20 };
 
 void connection_close(struct connection *c)
 {
@@ -32,6 +33,31 @@ void connection_linger(struct connection *c)
     loop_give_reader(c->loop, &c->reader);
     connection_enter(c, CONNECTION_CLOSING, LINGER_MS);
     connection_drop_input(c);
+}
+
+static void on_bare_input(evutil_socket_t fd, short what, void *arg)
+{
+    struct connection *c = arg;
+    char dropped[4096]; /* encrypted: nothing to wipe */
+    (void)what;
+    ssize_t n = recv(fd, dropped, sizeof dropped, MSG_DONTWAIT);
+    if (n > 0)
+        c->lingered_bytes += (size_t)n;
+    if (n == 0 || c->lingered_bytes > BARE_BYTES_MAX ||
+        (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+        connection_close(c);
+    connection_settle(c);
+}
+
+void connection_linger_bare(struct connection *c)
+{
+    bufferevent_disable(c->bev, EV_READ | EV_WRITE);
+    c->bare_input = event_new(c->loop->base, c->fd, EV_READ | EV_PERSIST, on_bare_input, c);
+    if (shutdown(c->fd, SHUT_WR) != 0 || c->bare_input == NULL ||
+        event_add(c->bare_input, NULL) != 0)
+        connection_close(c);
+    else
+        connection_enter(c, CONNECTION_CLOSING, LINGER_MS);
 }
 
 size_t connection_wipe_input(struct connection *c)

@@ -186,7 +186,8 @@ static void on_handshake(struct connection *c)
 }
 
 /* Of a client that is refused for its certificate the log tells which it was, so that the admin can
- * pin it; other failures are scanners' and of no use to anybody but who looks for them. */
+ * pin it; and it gets to read the alert, although with TLS 1.3 it may be sending its request
+ * already. Other failures are scanners' and of no use to anybody but who looks for them. */
 static void on_handshake_failed(struct connection *c)
 {
     const struct listener *l = c->loop->listener;
@@ -196,17 +197,19 @@ static void on_handshake_failed(struct connection *c)
     char pin[PIN_TEXT_MAX];
     enum refusal why;
     metric_add(l->handshakes_failed, 1);
-    if (tls_session_client_refused(c->tls, code, &why, &certificate, &problem))
-        refusal_tell(why, &(struct refusal_detail){
-                              .peer = c->peer.address,
-                              .certificate = certificate.is_present
-                                                 ? pin_certificate_text(certificate.sha256, pin)
-                                                 : NULL,
-                              .text = problem});
-    else
+    if (!tls_session_client_refused(c->tls, code, &why, &certificate, &problem)) {
         log_debug("TLS handshake failed", "listener", l->name, "peer", c->peer.address, "reason",
                   tls_reason(code), NULL);
-    connection_close(c); /* OpenSSL has sent the alert that says why */
+        connection_close(c);
+        return;
+    }
+    refusal_tell(why, &(struct refusal_detail){
+                          .peer = c->peer.address,
+                          .certificate = certificate.is_present
+                                             ? pin_certificate_text(certificate.sha256, pin)
+                                             : NULL,
+                          .text = problem});
+    connection_linger_bare(c);
 }
 
 /* The peer sends no more; what it asked for before is still answered. */
@@ -346,6 +349,8 @@ void connection_free(struct connection *c)
     loop_give_reader(c->loop, &c->reader);
     if (c->owns_fd)
         close(c->fd);
+    if (c->bare_input != NULL)
+        event_free(c->bare_input); /* before its socket is closed */
     if (c->bev != NULL) {
         (void)connection_wipe_input(c);
         bufferevent_free(c->bev);

@@ -68,6 +68,7 @@ struct connection {
                                 closed earlier could come back under the same number too soon */
     struct ssl_st *tls;      /* NULL: plain */
     struct event *timer;
+    struct event *bare_input;      /* of connection_linger_bare */
     int64_t deadline_ms, armed_ms; /* armed_ms 0: timer not pending */
     int64_t read_at_ns;            /* monotonic; when the request being answered was read whole */
     size_t lingered_bytes;
@@ -211,6 +212,8 @@ bool connection_send(struct connection *c, const char *bytes, size_t n);
 void connection_close(struct connection *c); /* connection_settle frees it */
 /* The output is flushed: says so to the peer, then reads and drops what still comes. */
 void connection_linger(struct connection *c);
+/* After a handshake that failed: the same for its alert, past the bufferevent, which reads no more. */
+void connection_linger_bare(struct connection *c);
 void connection_drop_input(struct connection *c);
 size_t connection_wipe_input(struct connection *c); /* all that is here; gives its size */
 void connection_on_deadline(struct connection *c);
