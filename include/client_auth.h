@@ -31,6 +31,8 @@ struct client_certificate {
     unsigned char ca_sha256[PIN_SIZE];
     unsigned char sha256[PIN_SIZE], key_sha256[PIN_SIZE];
     int64_t valid_from_ms, valid_until_ms; /* wall clock */
+    const char
+        *problem; /* why the chain does not lead to the authority, for logs; static or NULL */
 };
 
 struct client_auth;

@@ -62,10 +62,10 @@ bool tls_session_has_input(struct ssl_st *s);
 void tls_session_close_notify(struct ssl_st *s);
 /* After the handshake: the client's certificate, all zero if none came. */
 void tls_session_client(struct ssl_st *s, struct client_certificate *out);
-/* After a handshake that failed with code: whether it was for the client's certificate, why, which
- * one (as above), and what is wrong with its chain (static, or NULL). */
+/* After a handshake that failed with code: whether it was for the client's certificate, why, and
+ * which one (as above). */
 bool tls_session_client_refused(struct ssl_st *s, unsigned long code, enum refusal *why,
-                                struct client_certificate *out, const char **problem);
+                                struct client_certificate *out);
 /* What OpenSSL's error code means; static. */
 const char *tls_reason(unsigned long code);
 

@@ -58,6 +58,8 @@ static enum err load_tls(struct generation *g, struct error *e)
                                    .clients = g->clients,
                                    .client_ca = c->tls.client_ca};
     enum err err = tls_server_new(&g->tls, &o, e);
+    if (err == ERR_NONE && c->tls.client_certificate == CONFIG_CLIENT_OPTIONAL)
+        log_warn("client certificates are optional: whoever shows none is let in", NULL);
     return err == ERR_NONE ? err : error_wrap(e, "%s:%u: tls", c->file, c->tls.line);
 }
 

@@ -18,13 +18,14 @@ struct reply {
     int status;
     const char *who; /* of the Fault; NULL: plain text, no detail */
     const char *extra, *text;
+    bool is_of_certificate; /* the log tells what is wrong with its chain */
 };
 
 static const struct reply REPLIES[REFUSAL_COUNT] = {
-    [REFUSED_CERTIFICATE_MISSING] = {403, NULL, NULL, FORBIDDEN},
-    [REFUSED_CERTIFICATE_UNKNOWN] = {403, NULL, NULL, FORBIDDEN},
-    [REFUSED_CERTIFICATE_EXPIRED] = {403, NULL, NULL, FORBIDDEN},
-    [REFUSED_CERTIFICATE_OF_ORG] = {403, NULL, NULL, FORBIDDEN},
+    [REFUSED_CERTIFICATE_MISSING] = {403, NULL, NULL, FORBIDDEN, true},
+    [REFUSED_CERTIFICATE_UNKNOWN] = {403, NULL, NULL, FORBIDDEN, true},
+    [REFUSED_CERTIFICATE_EXPIRED] = {403, NULL, NULL, FORBIDDEN, true},
+    [REFUSED_CERTIFICATE_OF_ORG] = {403, NULL, NULL, FORBIDDEN, true},
     [REFUSED_DRAINING] =
         {503, "Server", RETRY,
          "the receiver is stopping; the message will be taken when it is sent again"},
@@ -82,6 +83,7 @@ void intake_refuse(struct intake_loop *loop, enum refusal why, const struct list
                    struct listener_answer *answer)
 {
     const struct reply *r = &REPLIES[why];
+    const char *problem = r->is_of_certificate ? peer->certificate.problem : NULL;
     char pin[PIN_TEXT_MAX];
     if (text == NULL)
         text = r->text;
@@ -94,7 +96,7 @@ void intake_refuse(struct intake_loop *loop, enum refusal why, const struct list
                                       peer->certificate.is_present
                                           ? pin_certificate_text(peer->certificate.sha256, pin)
                                           : NULL,
-                                  .text = r->who == NULL ? NULL : text,
+                                  .text = r->who == NULL ? problem : text,
                                   .status = r->status});
 }
 
@@ -102,7 +104,10 @@ void intake_refused(void *ctx, void *arg, const struct listener_peer *peer, int 
                     const char *problem, struct listener_answer *answer)
 {
     bool ours = status == 503;
-    struct reply r = {status, ours ? "Server" : "Client", ours ? RETRY : NULL, problem};
+    struct reply r = {.status = status,
+                      .who = ours ? "Server" : "Client",
+                      .extra = ours ? RETRY : NULL,
+                      .text = problem};
     enum refusal why = REFUSED_REQUEST;
     for (size_t k = 0; k < sizeof BY_STATUS / sizeof BY_STATUS[0]; k++) {
         if (BY_STATUS[k].status == status)

@@ -193,11 +193,10 @@ static void on_handshake_failed(struct connection *c)
     const struct listener *l = c->loop->listener;
     unsigned long code = bufferevent_get_openssl_error(c->bev);
     struct client_certificate certificate;
-    const char *problem;
     char pin[PIN_TEXT_MAX];
     enum refusal why;
     metric_add(l->handshakes_failed, 1);
-    if (!tls_session_client_refused(c->tls, code, &why, &certificate, &problem)) {
+    if (!tls_session_client_refused(c->tls, code, &why, &certificate)) {
         log_debug("TLS handshake failed", "listener", l->name, "peer", c->peer.address, "reason",
                   tls_reason(code), NULL);
         connection_close(c);
@@ -208,7 +207,7 @@ static void on_handshake_failed(struct connection *c)
                           .certificate = certificate.is_present
                                              ? pin_certificate_text(certificate.sha256, pin)
                                              : NULL,
-                          .text = problem});
+                          .text = certificate.problem});
     connection_linger_bare(c);
 }
 

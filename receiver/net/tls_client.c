@@ -32,7 +32,6 @@ struct clients {
 /* On a connection, once a certificate came in a full handshake. */
 struct seen {
     struct client_certificate certificate;
-    const char *problem; /* of its chain; static, or NULL */
     bool is_refused;
     enum refusal why;
 };
@@ -116,7 +115,8 @@ static int judge(X509_STORE_CTX *chain, void *arg)
         seen->certificate.is_from_ca = X509_verify_cert(chain) == 1;
         memcpy(seen->certificate.ca_sha256, clients->ca_sha256, PIN_SIZE);
         if (!seen->certificate.is_from_ca)
-            seen->problem = X509_verify_cert_error_string(X509_STORE_CTX_get_error(chain));
+            seen->certificate.problem =
+                X509_verify_cert_error_string(X509_STORE_CTX_get_error(chain));
         ERR_clear_error();
     }
     seen->is_refused = !client_auth_allows(clients->auth, &seen->certificate, NULL, &seen->why);
@@ -230,10 +230,9 @@ void tls_session_client(struct ssl_st *s, struct client_certificate *out)
 }
 
 bool tls_session_client_refused(struct ssl_st *s, unsigned long code, enum refusal *why,
-                                struct client_certificate *out, const char **problem)
+                                struct client_certificate *out)
 {
     const struct seen *seen = SSL_get_ex_data(s, seen_index);
-    *problem = seen == NULL ? NULL : seen->problem;
     tls_session_client(s, out);
     if (seen != NULL && seen->is_refused) {
         *why = seen->why;

@@ -33,6 +33,7 @@ class Certificates:
             self.self_signed(name)
         self.expired("old")
         self.files = {n: (self.path / f"{n}.pem", self.path / f"{n}.key") for n in ("mine", "theirs", "stranger", "old")}
+        self.files["server"] = (self.path / "ca" / "server.pem", self.path / "ca" / "server.key")
         self.files["issued"] = (self.path / "ca" / "client.pem", self.path / "ca" / "client.key")
 
     def self_signed(self, name):
@@ -219,6 +220,12 @@ class Authority(MutualTls):
             self.assertEqual(self.post("theirs", OTHER_ORG, version), 200)
             self.assertEqual(self.post("theirs", ORG_ID, version), 403)
 
+    def test_a_servers_certificate_of_the_authority_is_no_clients(self):
+        before = self.refused("unknown_certificate")
+        self.assertEqual(self.post("server"), 403)
+        self.assertEqual(self.refused("unknown_certificate"), before + 1)
+        self.assertRegex(self.world.daemon.text(), r'reason=unknown_certificate .*certificate=sha256:[0-9a-f]{64} text="un[a-z]* certificate purpose"')
+
     def test_an_expired_pin_may_be_accepted(self):
         self.assertEqual(self.post("old"), 200)
 
@@ -233,6 +240,7 @@ class Optional(MutualTls):
         self.assertEqual(self.post("mine"), 200)
         self.assertEqual(self.post("stranger"), 403)
         self.assertEqual(self.post("old"), 403)
+        self.assertIn("client certificates are optional", self.world.daemon.text())
 
 
 class Removed(unittest.TestCase):
@@ -276,6 +284,24 @@ class Removed(unittest.TestCase):
     def test_an_authority(self):
         other = self.certificates.files["theirs"][0]
         self.lose("issued", {"client_ca": str(self.certificates.ca)}, {"client_ca": str(other)})
+
+
+class Delivery(unittest.TestCase):
+    def test_an_org_delivers_with_its_certificate_and_not_without(self):
+        certificates = Certificates()
+        self.addCleanup(certificates.dir.cleanup)
+        cert, key = certificates.files["mine"]
+        for options, delivered in (({"outbound_cert": cert, "outbound_key": key}, True), ({}, False)):
+            tls = {"client_certificate": "required", "client_pins": [certificates.key_pin("mine")]}
+            with self.subTest(delivered), World(tls=tls, org_options=options) as world:
+                org = world.start().org
+                org.create("Campaign", {"Name": "Fair", "Type": "Conference"})
+                if delivered:
+                    org.flush()
+                    self.assertEqual(world.rows("SELECT count(*) FROM notification"), [(1,)])
+                else:
+                    wait_for("refusals", lambda: world.metric("touchpoint_refused_total", reason="no_certificate") > 1)
+                    self.assertEqual(world.rows("SELECT count(*) FROM notification"), [(0,)])
 
 
 class Check(unittest.TestCase):
