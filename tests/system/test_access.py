@@ -102,6 +102,35 @@ class Networks(unittest.TestCase):
             self.assertIn(want, done.stderr)
 
 
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+@unittest.skipUnless(has_ipv6(), "this machine has no IPv6 loopback")
+class BothVersions(unittest.TestCase):
+    def test_a_socket_for_both_versions_tells_ipv4_from_ipv6(self):
+        for allow, v4, v6 in ((["127.0.0.0/8"], True, False), (["::1"], False, True), (["::/0"], False, True), (["0.0.0.0/0"], True, False),
+                              (["::ffff:127.0.0.1"], True, False), (["0.0.0.0/0", "::/0"], True, True)):
+            world = World(listen={"allow": allow})
+            world.config["listen"]["address"] = f"[::]:{world.port}"
+            with self.subTest(allow), world:
+                world.start()
+                context = ssl.create_default_context(cafile=str(world.ca))
+                for address, want in (("127.0.0.1", v4), ("::1", v6)):
+                    try:
+                        with socket.create_connection((address, world.port), timeout=30) as raw, \
+                                context.wrap_socket(raw, server_hostname="localhost"):
+                            got = True
+                    except OSError:
+                        got = False
+                    self.assertEqual(got, want, address)
+
+
 class Door(unittest.TestCase):
     SECRET = PATH + "/Zx81-hard-to-guess"
 
