@@ -56,6 +56,8 @@
       "Time since all campaigns were last queued to be looked at again")                           \
     X(METRIC_CERTIFICATE_EXPIRY, GAUGE, "certificate_expiry_seconds", "name",                      \
       "Seconds until the server certificate expires")                                              \
+    X(METRIC_QUARANTINED, COUNTER, "quarantined_total", "result",                                  \
+      "Refused documents on their way into the quarantine: kept, dropped")                         \
     X(METRIC_HELD_PASSES, GAUGE, "held_passes", "org", "Campaign passes held by the delete guard") \
     X(METRIC_BUILD_INFO, GAUGE, "build_info", "version", "Always 1")
 

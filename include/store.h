@@ -36,6 +36,7 @@
 
 #include <stdint.h>
 
+#include "buf.h"
 #include "error.h"
 #include "sfid.h"
 
@@ -46,6 +47,9 @@ enum {
     STORE_OBJECT_SIZE = 81,
     STORE_CODE_SIZE = 64,
     STORE_MESSAGE_SIZE = 512,
+    STORE_PEER_SIZE = 64,
+    STORE_DOCUMENT_MAX = 256 << 10, /* bytes kept of a document in quarantine */
+    STORE_DOCUMENTS_MAX = 10000,    /* in quarantine */
     STORE_ALONE_AFTER = 3, /* claims that never settled; then the hint runs alone, and after as many
                               again it is FAILED */
 };
@@ -94,9 +98,10 @@ struct store_options {
     int64_t echo_ms;      /* worker.echo */
     int64_t keep_done_ms; /* ≥ 7 days but in tests */
     int64_t keep_failed_ms, keep_ledger_ms;
-    uint64_t disk_reserve_bytes; /* below this much free space intake stops and settles go on
+    uint64_t disk_reserve_bytes;   /* below this much free space intake stops and settles go on
                                     (protocol rule 5) */
-    unsigned put_queue_max;      /* puts that may wait; beyond it store_put says ERR_BUSY */
+    unsigned put_queue_max;        /* puts that may wait; beyond it store_put says ERR_BUSY */
+    uint64_t quarantine_max_bytes; /* of refused documents, in all; 0: none is kept */
 };
 
 /* Opens, migrates, releases the leases of a former process (its rows become READY; a write mark
@@ -321,6 +326,45 @@ MUST_USE enum err store_cursor_get(struct store *s, const char *org, const char 
                                    size_t size, struct error *e);
 MUST_USE enum err store_cursor_set(struct store *s, const char *org, const char *name,
                                    const char *value, struct error *e);
+
+/* ------------------------------------------------------------------ quarantine */
+
+/* A document that was refused, on its way: the caller fills the texts, and redacts `bytes`, which
+ * are the first `n` of the `size` that were sent. */
+struct store_document {
+    char org[SFID_SIZE]; /* "" if it is not known */
+    char peer[STORE_PEER_SIZE];
+    char reason[STORE_CODE_SIZE], message[STORE_MESSAGE_SIZE];
+    size_t size, n;
+    struct store_document *next; /* the store's */
+    char bytes[];
+};
+/* Copies at most STORE_DOCUMENT_MAX bytes; gives. */
+struct store_document *store_document_new(const char *bytes, size_t n);
+void store_document_free(struct store_document **d);
+
+/* Takes *d, never waits and never fails: it is kept with the next batch, the oldest of the
+ * quarantine making room, or, when too many wait, the disk is nearly full or quarantine_max_bytes
+ * is 0, dropped (and, but for the last, counted). */
+void store_quarantine(struct store *s, struct store_document **d);
+void store_set_quarantine(struct store *s, uint64_t max_bytes);
+
+struct store_quarantined {
+    int64_t id; /* grows; never used twice */
+    int64_t at_ms;
+    char org[SFID_SIZE]; /* as the document says */
+    char peer[STORE_PEER_SIZE];
+    char reason[STORE_CODE_SIZE], message[STORE_MESSAGE_SIZE];
+    size_t size, kept; /* bytes as sent, and of them here */
+};
+/* The newest first, at most max, those before before_id (0: from the newest): the last one's id is
+ * where the next page begins. */
+MUST_USE enum err store_quarantine_walk(struct store *s, int64_t before_id,
+                                        struct store_quarantined *out, size_t max, size_t *count,
+                                        struct error *e);
+/* body's maximum must be STORE_DOCUMENT_MAX at least; it is cleared first. ERR_NOT_FOUND. */
+MUST_USE enum err store_quarantine_get(struct store *s, int64_t id, struct store_quarantined *out,
+                                       struct buf *body, struct error *e);
 
 /* ------------------------------------------------------------------ looking on */
 

@@ -38,6 +38,7 @@ static enum err start_store(struct daemon *d, struct error *e)
         .keep_done_ms = c->store.keep_done_ms,
         .keep_failed_ms = c->store.keep_failed_ms,
         .keep_ledger_ms = c->store.keep_ledger_ms,
+        .quarantine_max_bytes = c->store.quarantine_max_bytes,
         .disk_reserve_bytes = DISK_RESERVE_BYTES,
         .put_queue_max = PUT_QUEUE_MAX,
     };

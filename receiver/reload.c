@@ -126,6 +126,7 @@ static void change_to(struct daemon *d, struct generation *g)
     listener_reload(d->admin_listener, &admin, g->admin);
     store_set_keep(d->store, c->store.keep_done_ms, c->store.keep_failed_ms,
                    c->store.keep_ledger_ms);
+    store_set_quarantine(d->store, c->store.quarantine_max_bytes);
     log_setup(c->log.level, c->log.format);
     d->now = g;
     old->older = d->retired;

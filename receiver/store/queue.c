@@ -1,8 +1,10 @@
 /*
  * The queue between the callers' threads and a committer: puts are handed over and forgotten,
  * requests are waited for. Puts are bounded in number, and refused while the oldest of them waits
- * for too long: a disk that stalls then costs its senders a 503 at once, not a time-out. Requests have their own list, so that a flood of puts never delays the
- * workers; each caller waits for its own one, so that list is as long as there are threads.
+ * for too long: a disk that stalls then costs its senders a 503 at once, not a time-out. Requests
+ * have their own list, so that a flood of puts never delays the workers; each caller waits for its
+ * own one, so that list is as long as there are threads. Documents for the quarantine have a third,
+ * which nobody waits for.
  */
 #include "store_int.h"
 
@@ -10,6 +12,8 @@
 #include <errno.h>
 
 #include "timeutil.h"
+
+enum { DOCUMENTS_WAIT_MAX = 4 << 20 };
 
 void store_queue_init(struct store_queue *q, size_t put_max)
 {
@@ -22,13 +26,16 @@ void store_queue_init(struct store_queue *q, size_t put_max)
     q->put_max = put_max;
     q->request_first = NULL;
     q->request_last = &q->request_first;
+    q->document_first = NULL;
+    q->document_last = &q->document_first;
+    q->document_bytes = 0;
     q->stopping = false;
     q->refusal = (struct error){.kind = ERR_NONE};
 }
 
 void store_queue_release(struct store_queue *q)
 {
-    assert(q->put_first == NULL && q->request_first == NULL);
+    assert(q->put_first == NULL && q->request_first == NULL && q->document_first == NULL);
     pthread_cond_destroy(&q->answered);
     pthread_cond_destroy(&q->work);
     pthread_mutex_destroy(&q->lock);
@@ -72,6 +79,22 @@ enum err store_queue_probe(struct store_queue *q, int64_t now_boot_ms, struct er
     enum err err = admit(q, now_boot_ms, e);
     pthread_mutex_unlock(&q->lock);
     return err;
+}
+
+bool store_queue_document(struct store_queue *q, struct store_document *d)
+{
+    size_t bytes = sizeof *d + d->n;
+    pthread_mutex_lock(&q->lock);
+    bool fits = !q->stopping && q->document_bytes + bytes <= DOCUMENTS_WAIT_MAX;
+    if (fits) {
+        d->next = NULL;
+        *q->document_last = d;
+        q->document_last = &d->next;
+        q->document_bytes += bytes;
+        pthread_cond_signal(&q->work);
+    }
+    pthread_mutex_unlock(&q->lock);
+    return fits;
 }
 
 void store_queue_call(struct store_queue *q, struct store_request *r)
@@ -134,6 +157,23 @@ static void take_puts(struct store_queue *q, struct store_batch *out, size_t not
         q->put_last = &q->put_first;
 }
 
+static void take_document(struct store_queue *q, struct store_batch *out)
+{
+    struct store_document *d = q->document_first;
+    if (d == NULL)
+        return;
+    out->document = d;
+    q->document_bytes -= sizeof *d + d->n;
+    q->document_first = d->next;
+    if (d->next == NULL)
+        q->document_last = &q->document_first;
+}
+
+static bool has_work(const struct store_queue *q)
+{
+    return q->put_first != NULL || q->request_first != NULL || q->document_first != NULL;
+}
+
 bool store_queue_take(struct store_queue *q, struct store_batch *out, size_t notifications_max,
                       int64_t max_ms)
 {
@@ -141,13 +181,15 @@ bool store_queue_take(struct store_queue *q, struct store_batch *out, size_t not
     *out = (struct store_batch){0};
     pthread_mutex_lock(&q->lock);
     int rc = 0;
-    while (q->put_first == NULL && q->request_first == NULL && !q->stopping && rc != ETIMEDOUT)
+    while (!has_work(q) && !q->stopping && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&q->work, &q->lock, &until);
     out->requests = q->request_first;
     q->request_first = NULL;
     q->request_last = &q->request_first;
     take_puts(q, out, notifications_max);
-    bool going_on = !q->stopping || out->requests != NULL || out->puts != NULL;
+    take_document(q, out);
+    bool going_on =
+        !q->stopping || out->requests != NULL || out->puts != NULL || out->document != NULL;
     pthread_mutex_unlock(&q->lock);
     return going_on;
 }

@@ -37,6 +37,8 @@ static const struct {
     [STORE_OP_CURSOR_SET] = {sqlite_cursor_set, false},
     [STORE_OP_STATS] = {sqlite_stats, true},
     [STORE_OP_RETAIN] = {sqlite_retain, false},
+    [STORE_OP_QUARANTINE_WALK] = {sqlite_quarantine_walk, true},
+    [STORE_OP_QUARANTINE_GET] = {sqlite_quarantine_get, true},
 };
 
 /* ------------------------------------------------------------------ transactions */
@@ -206,15 +208,32 @@ static size_t run_puts(struct sqlite_store *s, struct store_batch *b, struct err
     return notifications;
 }
 
+/* Last, so that what it meets with is nobody else's matter, unless the connection breaks. */
+static void run_document(struct sqlite_store *s, struct store_batch *b, struct error *e)
+{
+    struct error own;
+    if (b->document == NULL || s->db.broken || sqlite_may_put(s, &own) != ERR_NONE)
+        return;
+    enum err err = sql_run(&s->db, &own, SQL_SAVEPOINT, "");
+    if (err == ERR_NONE) {
+        err = sqlite_quarantine_put(s, b->document, &b->document_kept, &own);
+        err = close_savepoint(s, err, &own);
+    }
+    b->document_kept = b->document_kept && err == ERR_NONE;
+    if (s->db.broken)
+        *e = own;
+}
+
 enum err sqlite_run_batch(struct sqlite_store *s, struct store_batch *b, struct error *e)
 {
-    if (b->requests == NULL && b->puts == NULL)
+    if (b->requests == NULL && b->puts == NULL && b->document == NULL)
         return ERR_NONE;
     enum err err = sqlite_begin(s, e);
     if (err != ERR_NONE)
         return err;
     run_requests(s, b, e);
     size_t notifications = s->db.broken ? 0 : run_puts(s, b, e);
+    run_document(s, b, e);
     if (s->db.broken) {
         sqlite_rollback(s);
         return e->kind;
@@ -231,6 +250,7 @@ enum err sqlite_run_batch(struct sqlite_store *s, struct store_batch *b, struct 
 
 void sqlite_fail_batch(struct store_batch *b, const struct error *why)
 {
+    b->document_kept = false;
     for (struct store_request *r = b->requests; r != NULL; r = r->next) {
         drop_claim(r);
         r->result = why->kind;
@@ -246,6 +266,9 @@ void sqlite_fail_batch(struct store_batch *b, const struct error *why)
 void sqlite_answer_batch(struct sqlite_store *s, struct store_batch *b)
 {
     store_queue_answer(&s->queue, b->requests);
+    if (b->document != NULL)
+        store_count_document(&s->base, b->document_kept);
+    store_document_free(&b->document);
     for (struct store_put *p = b->puts, *next; p != NULL; p = next) {
         next = p->next;
         p->done(p);

@@ -7,6 +7,7 @@
  *     sqlite_row.c     the moves between states, lanes, tallies       sqlite_read.c    looking on
  *     sqlite_lease.c   leases and write marks                         sqlite_retain.c  upkeep
  *     sqlite_batch.c   one transaction                                sqlite_check.c   damage
+ *     sqlite_quarantine.c  refused documents
  *
  * One connection writes and checkpoints, in one thread, the committer: SQLite before 3.51.3 can
  * lose commits when a checkpoint of one connection races with a commit of another. All other
@@ -155,7 +156,15 @@ sqlite_op sqlite_hint, sqlite_bulk_put, sqlite_bulk_end;
 sqlite_op sqlite_hold_put, sqlite_hold_end, sqlite_hold_approve, sqlite_cursor_set, sqlite_retain;
 /* Run by the caller's thread on the reader, under read_lock. */
 sqlite_op sqlite_bulk_list, sqlite_fingerprint, sqlite_hold_get, sqlite_hold_list,
-    sqlite_cursor_get, sqlite_stats;
+    sqlite_cursor_get, sqlite_stats, sqlite_quarantine_walk, sqlite_quarantine_get;
+
+/* ------------------------------------------------------------------ sqlite_quarantine.c */
+/* *kept false: there is no room. */
+MUST_USE enum err sqlite_quarantine_put(struct sqlite_store *s, const struct store_document *d,
+                                        bool *kept, struct error *e);
+/* Removes what is older, and what is beyond the bounds. */
+MUST_USE enum err sqlite_quarantine_trim(struct sqlite_store *s, int64_t before_ms, size_t *budget,
+                                         struct error *e);
 
 /* ------------------------------------------------------------------ sqlite_put.c */
 MUST_USE enum err sqlite_add_hint(struct sqlite_store *s, const char *org,

@@ -315,6 +315,11 @@ static enum err put(struct store *store, struct store_put *p, struct error *e)
     return store_queue_put(&((struct sqlite_store *)store)->queue, p, store_boot_ms(store), e);
 }
 
+static bool quarantine(struct store *store, struct store_document *d)
+{
+    return store_queue_document(&((struct sqlite_store *)store)->queue, d);
+}
+
 static enum err probe(struct store *store, struct error *e)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
@@ -338,4 +343,5 @@ const struct store_backend store_sqlite = {
     .put = put,
     .submit = sqlite_submit,
     .probe = probe,
+    .quarantine = quarantine,
 };

@@ -116,6 +116,10 @@ static int bind(sqlite3_stmt *st, const char *types, va_list ap)
             text = va_arg(ap, const char *);
             rc = sqlite3_bind_text(st, i + 1, text, -1, SQLITE_STATIC);
             break;
+        case 'b':
+            text = va_arg(ap, const void *);
+            rc = sqlite3_bind_blob64(st, i + 1, text, va_arg(ap, size_t), SQLITE_STATIC);
+            break;
         case 'd':
             rc = sqlite3_bind_int(st, i + 1, va_arg(ap, int));
             break;

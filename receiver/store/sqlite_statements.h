@@ -10,6 +10,7 @@
 #define SQL_ROW       "id, kind, background, due_at, rerun_at, received_at, tries, unsettled"
 #define SQL_READY_OF  "org = ?1 AND key = ?2 AND state = 0"
 #define SQL_LEASED_OF "org = ?1 AND key = ?2 AND state = 1"
+#define SQL_DOCUMENT  "id, at, org, peer, reason, message, size, kept"
 #define SQL_CLAIM                                                                                  \
     "SELECT " SQL_ROW ", notification_id, record_id, subject_id FROM notification "                \
     "WHERE " SQL_READY_OF
@@ -138,6 +139,18 @@
     X(SQL_LEDGER_TRIM,                                                                             \
       "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger ORDER BY id LIMIT ?2) "               \
       "AND at < ?1")                                                                               \
+    /* quarantine */                                                                               \
+    X(SQL_QUARANTINE_PUT,                                                                          \
+      "INSERT INTO quarantine (at, org, peer, reason, message, size, kept, body) "                 \
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                                   \
+    X(SQL_QUARANTINE_DROP,                                                                         \
+      "DELETE FROM quarantine WHERE id = (SELECT id FROM quarantine ORDER BY id LIMIT 1)")         \
+    X(SQL_QUARANTINE_TRIM,                                                                         \
+      "DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine ORDER BY id LIMIT ?2) "       \
+      "AND at < ?1")                                                                               \
+    X(SQL_QUARANTINE_WALK, "SELECT " SQL_DOCUMENT " FROM quarantine WHERE id < ?1 "                \
+                           "ORDER BY id DESC LIMIT ?2")                                            \
+    X(SQL_QUARANTINE_GET, "SELECT " SQL_DOCUMENT ", body FROM quarantine WHERE id = ?1")           \
     X(SQL_CLAMP, "UPDATE notification SET due_at = ?4 WHERE id IN (SELECT id FROM notification "   \
                  "WHERE " SQL_READY_OF " AND background = ?3 AND due_at > ?4 LIMIT ?5)")           \
     X(SQL_ECHO_SHIFT,                                                                              \

@@ -54,9 +54,12 @@ void store_init(struct store *s, const struct store_backend *b, const struct sto
     s->backend = b;
     s->options = *o;
     store_set_keep(s, o->keep_done_ms, o->keep_failed_ms, o->keep_ledger_ms);
+    store_set_quarantine(s, o->quarantine_max_bytes);
     store_waiters_init(&s->waiters);
     atomic_init(&s->wall_shift_ms, 0);
     atomic_init(&s->boot_shift_ms, 0);
+    s->quarantine_kept = metric_series(METRIC_QUARANTINED, "kept");
+    s->quarantine_dropped = metric_series(METRIC_QUARANTINED, "dropped");
     s->commit_seconds = metric_series(METRIC_STORE_COMMIT_SECONDS);
     s->batch_size = metric_series(METRIC_STORE_BATCH_SIZE);
     s->sync_seconds = metric_series(METRIC_SYNC_SECONDS);
@@ -86,7 +89,7 @@ void store_shift_clock(struct store *s, int64_t wall_ms, int64_t boot_ms)
 
 /* ------------------------------------------------------------------ requests */
 
-static enum err submit(struct store *s, struct store_request *r, struct error *e)
+enum err store_submit(struct store *s, struct store_request *r, struct error *e)
 {
     r->result = ERR_INTERNAL;
     r->error = (struct error){.kind = ERR_NONE};
@@ -102,7 +105,7 @@ static enum err submit_leased(struct store *s, struct store_request *r, struct s
                               struct error *e)
 {
     r->lease = c;
-    enum err err = submit(s, r, e);
+    enum err err = store_submit(s, r, e);
     if (err == ERR_NONE && r->deadline_boot_ms != 0)
         c->deadline_boot_ms = r->deadline_boot_ms;
     return err;
@@ -123,7 +126,7 @@ enum err store_claim(struct store *s, const struct store_claim_options *o, struc
     struct store_request r = {.op = STORE_OP_CLAIM, .u.claim.options = o != NULL ? o : &none};
     r.u.claim.next_boot_ms = INT64_MAX;
     store_waiters_claims(&s->waiters);
-    enum err err = submit(s, &r, e);
+    enum err err = store_submit(s, &r, e);
     store_waiters_claimed(err, r.u.claim.next_boot_ms);
     if (err == ERR_NONE)
         *out = r.u.claim.out;
@@ -180,7 +183,7 @@ enum err store_hint(struct store *s, const char *org, const struct store_new_hin
                     struct error *e)
 {
     struct store_request r = {.op = STORE_OP_HINT, .u.hint = {.org = org, .what = h}};
-    return submit(s, &r, e);
+    return store_submit(s, &r, e);
 }
 
 enum err store_bulk_put(struct store *s, struct store_claim *c, const struct store_bulk_job *job,
@@ -216,7 +219,7 @@ enum err store_fingerprint(struct store *s, const char *org, const char *campaig
     r.u.fingerprint.org = org;
     r.u.fingerprint.campaign = campaign;
     r.u.fingerprint.out = found;
-    enum err err = submit(s, &r, e);
+    enum err err = store_submit(s, &r, e);
     if (err == ERR_NONE)
         memcpy(out, found, sizeof found);
     return err;
@@ -237,7 +240,7 @@ enum err store_hold_get(struct store *s, const char *org, const char *campaign,
     struct store_request r = {.op = STORE_OP_HOLD_GET};
     r.u.hold_get.org = org;
     r.u.hold_get.campaign = campaign;
-    enum err err = submit(s, &r, e);
+    enum err err = store_submit(s, &r, e);
     if (err == ERR_NONE) {
         *found = r.u.hold_get.found;
         if (*found)
@@ -258,7 +261,7 @@ enum err store_hold_list(struct store *s, struct store_hold *out, size_t max, si
     struct store_request r = {.op = STORE_OP_HOLD_LIST};
     r.u.hold_list.out = out;
     r.u.hold_list.max = max;
-    enum err err = submit(s, &r, e);
+    enum err err = store_submit(s, &r, e);
     if (err == ERR_NONE)
         *count = r.u.hold_list.count;
     return err;
@@ -267,7 +270,7 @@ enum err store_hold_list(struct store *s, struct store_hold *out, size_t max, si
 enum err store_hold_approve(struct store *s, int64_t id, struct error *e)
 {
     struct store_request r = {.op = STORE_OP_HOLD_APPROVE, .u.hold_approve.id = id};
-    return submit(s, &r, e);
+    return store_submit(s, &r, e);
 }
 
 enum err store_cursor_get(struct store *s, const char *org, const char *name, char *out,
@@ -279,7 +282,7 @@ enum err store_cursor_get(struct store *s, const char *org, const char *name, ch
     r.u.cursor.name = name;
     r.u.cursor.out = found;
     r.u.cursor.size = sizeof found;
-    enum err err = submit(s, &r, e);
+    enum err err = store_submit(s, &r, e);
     if (err != ERR_NONE)
         return err;
     if (strlen(found) >= size)
@@ -298,7 +301,7 @@ enum err store_cursor_set(struct store *s, const char *org, const char *name, co
     if (strlen(value) > STORE_CURSOR_MAX)
         return error_set(e, ERR_INVALID, "cursor %s is longer than %d bytes", name,
                          STORE_CURSOR_MAX);
-    return submit(s, &r, e);
+    return store_submit(s, &r, e);
 }
 
 /* ------------------------------------------------------------------ looking on, upkeep */
@@ -309,7 +312,7 @@ enum err store_stats(struct store *s, struct store_org_stats *out, size_t max, s
     struct store_request r = {.op = STORE_OP_STATS};
     r.u.stats.out = out;
     r.u.stats.max = max;
-    enum err err = submit(s, &r, e);
+    enum err err = store_submit(s, &r, e);
     if (err == ERR_NONE)
         *count = r.u.stats.count;
     return err;
@@ -331,7 +334,7 @@ void store_set_keep(struct store *s, int64_t keep_done_ms, int64_t keep_failed_m
 enum err store_retain(struct store *s, bool *more, struct error *e)
 {
     struct store_request r = {.op = STORE_OP_RETAIN};
-    enum err err = submit(s, &r, e);
+    enum err err = store_submit(s, &r, e);
     if (err == ERR_NONE)
         *more = r.u.retain.more;
     return err;

@@ -53,6 +53,8 @@ enum store_op {
     STORE_OP_CURSOR_SET,
     STORE_OP_STATS,
     STORE_OP_RETAIN,
+    STORE_OP_QUARANTINE_WALK,
+    STORE_OP_QUARANTINE_GET,
     STORE_OP_COUNT
 };
 
@@ -120,6 +122,16 @@ struct store_request {
         struct {
             bool more;
         } retain;
+        struct {
+            int64_t before_id;
+            struct store_quarantined *out;
+            size_t max, count;
+        } quarantine_walk;
+        struct {
+            int64_t id;
+            struct store_quarantined out;
+            struct buf *body;
+        } quarantine_get;
     } u;
 
     int64_t deadline_boot_ms; /* answer: the lease was renewed until then; 0: it was not */
@@ -156,6 +168,8 @@ struct store_batch {
     struct store_request *requests;
     struct store_put *puts;
     size_t notifications;
+    struct store_document *document; /* at most one a batch, so that no Ack waits for many */
+    bool document_kept;
 };
 
 /* All under `lock`. */
@@ -165,6 +179,8 @@ struct store_queue {
     struct store_put *put_first, **put_last;
     size_t put_count, put_max;
     struct store_request *request_first, **request_last;
+    struct store_document *document_first, **document_last;
+    size_t document_bytes; /* of those that wait, their structs included */
     bool stopping;
     struct error refusal; /* kind ERR_NONE: puts are taken */
 };
@@ -177,6 +193,8 @@ MUST_USE enum err store_queue_put(struct store_queue *q, struct store_put *p, in
 MUST_USE enum err store_queue_probe(struct store_queue *q, int64_t now_boot_ms, struct error *e);
 /* Waits for the answer, which is r->result and r->error. */
 void store_queue_call(struct store_queue *q, struct store_request *r);
+/* Takes d and says true, or says false when too many wait or the queue was stopped. */
+bool store_queue_document(struct store_queue *q, struct store_document *d);
 /* Puts are refused with that error from now on, or taken again (NULL). */
 void store_queue_refuse(struct store_queue *q, const struct error *why);
 void store_queue_refusal(struct store_queue *q, struct error *out);
@@ -198,6 +216,8 @@ struct store {
     _Atomic int64_t keep_done_ms, keep_failed_ms, keep_ledger_ms;
     struct store_waiters waiters;
     _Atomic int64_t wall_shift_ms, boot_shift_ms; /* 0 but in tests */
+    _Atomic uint64_t quarantine_max_bytes;
+    struct metric_series *quarantine_kept, *quarantine_dropped;
     struct metric_series *commit_seconds, *batch_size, *sync_seconds;
 };
 
@@ -209,6 +229,8 @@ struct store_backend {
     enum err (*put)(struct store *s, struct store_put *p, struct error *e);
     void (*submit)(struct store *s, struct store_request *r); /* fills the answer */
     enum err (*probe)(struct store *s, struct error *e);
+    /* Takes d and says true; or false: it is to be dropped. Never waits. */
+    bool (*quarantine)(struct store *s, struct store_document *d);
 };
 
 extern const struct store_backend store_sqlite;
@@ -216,6 +238,9 @@ extern const struct store_backend store_sqlite;
 /* For backends: the common head. */
 void store_init(struct store *s, const struct store_backend *b, const struct store_options *o);
 void store_release(struct store *s);
+/* For the wrappers: runs a request of no lease. */
+MUST_USE enum err store_submit(struct store *s, struct store_request *r, struct error *e);
+void store_count_document(struct store *s, bool is_kept);
 int64_t store_wall_ms(const struct store *s);
 int64_t store_boot_ms(const struct store *s);
 /* Tests move the store's clocks; everyone who waits looks again. */

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "metrics.h"
 #include "sqlite_disk.h"
 
 /* Until there are more such ops on the database itself than that: a checkpoint is under way. It is
@@ -257,6 +258,40 @@ static void below_the_reserve_puts_stop_and_settles_go_on(void **state)
     expect_counts(f, 0, 0, 5, 0);
 }
 
+static void give_document(struct fixture *f)
+{
+    struct store_document *d = store_document_new("<a>", 3);
+    store_quarantine(f->store, &d);
+}
+
+/* With a put in the same batch or in one of its own: nobody is told, but the put. */
+static void a_document_that_could_not_be_written_is_dropped(void **state)
+{
+    struct fixture *f = *state;
+    struct metric_series *kept = metric_series(METRIC_QUARANTINED, "kept");
+    struct metric_series *dropped = metric_series(METRIC_QUARANTINED, "dropped");
+    fixture_close(f);
+    f->options.quarantine_max_bytes = 1000;
+    fixture_open(f);
+    uint64_t all = metric_value(kept) + metric_value(dropped), lost = metric_value(dropped);
+    for (unsigned i = 0; i < 10; i++) {
+        struct pending gate;
+        gate_shut(f, &gate);
+        fault_set(FAULT_SYNC, "-wal", SQLITE_IOERR_FSYNC, 0, 1);
+        give_document(f);
+        gate_open(&gate);
+        while (try_put(f, i, 1) != ERR_NONE)
+            until_mended(f);
+        fault_clear();
+    }
+    fixture_close(f); /* writes what waits */
+    assert_int_equal(metric_value(kept) + metric_value(dropped), all + 10);
+    assert_int_equal(metric_value(dropped), lost + 10);
+    assert_int_equal(sqlite_number(fixture_path(f), "SELECT count(*) FROM notification"), 10);
+    sqlite_expect_sound(fixture_path(f));
+    fixture_open(f);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, disk_setup, fixture_teardown)
@@ -273,6 +308,7 @@ int main(void)
         TEST(looking_on_recovers_as_well),
         TEST(damage_that_is_met_ends_the_taking_of_puts),
         TEST(below_the_reserve_puts_stop_and_settles_go_on),
+        TEST(a_document_that_could_not_be_written_is_dropped),
     };
     (void)unsetenv("TP_STORE_URL"); /* for SQLite alone */
     return cmocka_run_group_tests_name("store sqlite faults", tests, NULL, NULL);

@@ -79,6 +79,11 @@ void sqlite_expect_sound(const char *path)
         {"numbers were reserved",
          "SELECT count(*) FROM notification WHERE seq > (SELECT value FROM meta WHERE name = "
          "'seq')"},
+        {"the quarantine's totals are its sums",
+         "SELECT ((SELECT value FROM meta WHERE name = 'quarantine_bytes') <> "
+         "(SELECT coalesce(sum(length(body)), 0) FROM quarantine)) + "
+         "((SELECT value FROM meta WHERE name = 'quarantine_count') <> "
+         "(SELECT count(*) FROM quarantine))"},
     };
     sqlite3 *db = look(path, SQLITE_OPEN_READWRITE);
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {

@@ -37,6 +37,10 @@ static const struct {
     {"SQL_LEDGER_TRIM", "SCAN ledger", "in the order of its key, up to its limit"},
     {"SQL_LEDGER_TRIM", "LIST SUBQUERY 1", "likewise"},
     {"SQL_CLAMP", "LIST SUBQUERY 1", "up to its limit"},
+    {"SQL_QUARANTINE_DROP", "SCALAR SUBQUERY 1", "the first one"},
+    {"SQL_QUARANTINE_DROP", "SCAN quarantine", "up to the first one"},
+    {"SQL_QUARANTINE_TRIM", "SCAN quarantine", "in the order of its key, up to its limit"},
+    {"SQL_QUARANTINE_TRIM", "LIST SUBQUERY 1", "likewise"},
 };
 
 /* The index that a statement must go by, where the wrong one would do for SQLite, not for us. */

@@ -408,6 +408,32 @@ static void the_ledger_is_written_and_trimmed(void **state)
     assert_int_equal(sqlite_number(fixture_path(f), count), 0);
 }
 
+static void the_quarantine_is_bounded_in_documents(void **state)
+{
+    struct fixture *f = *state;
+    char fill[400];
+    fixture_close(f);
+    f->options.quarantine_max_bytes = 1 << 20;
+    (void)snprintf(fill, sizeof fill,
+                   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
+                   "INSERT INTO quarantine (at, org, peer, reason, message, size, kept, body) "
+                   "SELECT 4102444800000, '', '', 'x', 'x', 1, 1, x'00' FROM n",
+                   STORE_DOCUMENTS_MAX);
+    sqlite_change(fixture_path(f), fill);
+    sqlite_expect_sound(fixture_path(f));
+    fixture_open(f);
+    struct store_document *d = store_document_new("abc", 3);
+    store_quarantine(f->store, &d);
+    fixture_close(f); /* writes what waits */
+    assert_int_equal(sqlite_number(fixture_path(f), "SELECT count(*) FROM quarantine"),
+                     STORE_DOCUMENTS_MAX);
+    assert_int_equal(sqlite_number(fixture_path(f), "SELECT min(id) FROM quarantine"), 2);
+    assert_int_equal(sqlite_number(fixture_path(f), "SELECT sum(kept) FROM quarantine"),
+                     STORE_DOCUMENTS_MAX + 2);
+    sqlite_expect_sound(fixture_path(f));
+    fixture_open(f);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -428,6 +454,7 @@ int main(void)
         TEST(numbers_reserved_by_a_request_that_failed_are_reserved_again),
         TEST(numbers_are_never_used_twice),
         TEST(the_ledger_is_written_and_trimmed),
+        TEST(the_quarantine_is_bounded_in_documents),
     };
     (void)unsetenv("TP_STORE_URL"); /* for SQLite alone */
     return cmocka_run_group_tests_name("store sqlite", tests, NULL, NULL);
