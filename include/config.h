@@ -3,8 +3,7 @@
  *
  * Loaded with libcyaml; unknown keys, wrong types and values out of range are refused with file,
  * line, key and what is allowed. Relative paths are relative to the file. Secrets are named by
- * file, never written in it. Settings of features that this version lacks are refused where going
- * on would be wrong, and noted in `notes` where they merely have no effect.
+ * file, never written in it. Settings of features that this version lacks are refused.
  *
  * Ownership: config_load gives; config_free takes.
  * Threads:   read-only after loading, shared by all.
@@ -133,8 +132,7 @@ struct config {
     struct config_rule *rules;
     size_t rule_count;
     int64_t shutdown_timeout_ms;
-    struct config_list notes; /* sentences for the admin: what the file asks for in vain */
-    void *private;            /* the loader's */
+    void *private; /* the loader's */
 };
 
 MUST_USE enum err config_load(struct config **out, const char *file, struct error *e);

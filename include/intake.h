@@ -25,6 +25,8 @@ struct intake_options {
     const struct client_auth *clients; /* NULL: whoever connects may speak */
     /* Where messages go; NULL: store_put. Tests put their own here. */
     enum err (*put)(struct store *store, struct store_put *p, struct error *e);
+    /* Where copies of refused messages go; NULL: store_quarantine. */
+    void (*quarantine)(struct store *store, struct store_document **d);
     /* With admin.public_health: the word for {"status":…}, "unavailable" with 503. ready false:
      * /healthz; true: /readyz. Called on the loops, never waits. NULL: both paths are unknown. */
     const char *(*health_status)(void *ctx, bool ready);

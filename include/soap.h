@@ -92,9 +92,9 @@ MUST_USE enum soap_problem soap_read(struct soap_reader *r, const char *body, si
                                      struct soap_message *out, unsigned *line);
 
 /* Replaces, in place, the text content of every element whose local name is SessionId with 'x', by
- * a scan that needs no well-formedness; for a quarantine of refused bodies, which is not built yet:
- * only tests call it. One that never ends takes the rest along; a body in UTF-16 or UTF-32 is
- * replaced as a whole. */
+ * a scan that needs no well-formedness, and whatever else looks like a session id ("00D…!…"): for
+ * the quarantine of refused bodies. One that never ends takes the rest along; a body in UTF-16 or
+ * UTF-32 is replaced as a whole. */
 void soap_redact(char *body, size_t n);
 
 /* The acknowledgement, byte for byte as Salesforce's documentation shows

@@ -79,8 +79,6 @@ static void run_until_told(struct daemon *d)
 static int check_only(const struct daemon *d)
 {
     const struct config *c = d->now->config;
-    for (size_t i = 0; i < c->notes.count; i++)
-        (void)printf("note: %s\n", c->notes.items[i]);
     if (c->admin.token_file[0] != '\0' && access(c->admin.token_file, F_OK) != 0)
         (void)printf("note: %s:%u: admin.token_file: there is no %s, so the admin API would be "
                      "off; health and metrics would answer\n",
@@ -97,8 +95,6 @@ static int check_only(const struct daemon *d)
 static int run(struct daemon *d)
 {
     struct error e;
-    for (size_t i = 0; i < d->now->config->notes.count; i++)
-        log_warn("a setting is of no use", "setting", d->now->config->notes.items[i], NULL);
     enum err err = daemon_start(d, &e);
     if (err == ERR_NONE) {
         notify_ready();

@@ -157,8 +157,6 @@ void daemon_reload(struct daemon *d, const char *because)
     if (g != NULL) {
         change_to(d, g);
         files = g->files;
-        for (size_t i = 0; i < g->config->notes.count; i++)
-            log_warn("a setting is of no use", "setting", g->config->notes.items[i], NULL);
         log_info("configuration loaded anew", "because", because, "file", d->config_file, NULL);
     } else {
         log_error("the new configuration is refused; all goes on as before", "because", because,

@@ -1,9 +1,10 @@
 #define _GNU_SOURCE
 /*
- * Redaction for a quarantine of refused bodies, which is not built yet. They are by definition not
- * what they should be, so this is a scan, and it errs on the side of too much: a SessionId that
- * never ends takes the rest of the body along, and a body in UTF-16 or UTF-32, where the tags can't
- * be found, goes as a whole.
+ * Redaction for the quarantine of refused bodies. They are by definition not what they should be,
+ * so this is a scan, and it errs on the side of too much: a SessionId that never ends takes the rest
+ * of the body along, and a body in UTF-16 or UTF-32, where the tags can't be found, goes as a whole.
+ * Where the tags are broken or escaped, the session id is known by its form: the organisation's id
+ * of 15 characters, '!', and a token.
  */
 #include "soap_int.h"
 
@@ -81,6 +82,23 @@ static char *content_end(char *p, char *end)
     return end;
 }
 
+static bool is_token(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' ||
+           c == '_' || c == '-';
+}
+
+static void redact_tokens(char *body, char *end)
+{
+    enum { ORG_LEN = 15 };
+    for (char *p = body; (p = memchr(p, '!', (size_t)(end - p))) != NULL; p++) {
+        if (p - body < ORG_LEN || memcmp(p - ORG_LEN, "00D", 3) != 0)
+            continue;
+        for (char *t = p + 1; t < end && is_token(*t); t++)
+            *t = 'x';
+    }
+}
+
 void soap_redact(char *body, size_t n)
 {
     char *end = body + n;
@@ -88,6 +106,7 @@ void soap_redact(char *body, size_t n)
         memset(body, 'x', n);
         return;
     }
+    redact_tokens(body, end);
     for (char *p = body; (p = memchr(p, '<', (size_t)(end - p))) != NULL;) {
         size_t tag = session_tag(p, end, "<");
         char *content = tag == 0 ? NULL : content_of(p + tag, end);

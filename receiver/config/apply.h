@@ -1,6 +1,6 @@
 /*
- * apply - from the raw file to struct config, in four parts: the settings table, the orgs, what
- * concerns several keys at once, and the notes
+ * apply - from the raw file to struct config, in three parts: the settings table, the orgs, and
+ * what concerns several keys at once
  */
 #ifndef TP_APPLY_H
 #define TP_APPLY_H
@@ -26,8 +26,5 @@ MUST_USE enum err apply_pins(struct loading *l, const char *path, const char *co
                              unsigned count, struct pin **out, struct error *e);
 /* Whether client certificates are asked for as the pins and authorities suggest. */
 MUST_USE enum err check_clients(struct loading *l, const struct config *c, struct error *e);
-
-/* Fills c's notes. */
-void apply_notes(struct loading *l, struct config *c);
 
 #endif

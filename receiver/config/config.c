@@ -179,7 +179,6 @@ static enum err apply(struct loaded *o, struct error *e)
     if (err == ERR_NONE) {
         c->admin.line = source_line(l->source, "admin.token_file");
         apply_rules(l, o->raw, c);
-        apply_notes(l, c);
     }
     return err;
 }

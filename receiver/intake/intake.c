@@ -33,6 +33,8 @@ enum err intake_new(struct intake **out, const struct intake_options *o, struct 
     i->options = *o;
     if (o->put == NULL)
         i->options.put = store_put;
+    if (o->quarantine == NULL)
+        i->options.quarantine = store_quarantine;
     secret_set(&i->path, path, strlen(path));
     i->door_len = door_len(path);
     pthread_mutex_init(&i->door, NULL);

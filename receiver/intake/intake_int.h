@@ -1,6 +1,6 @@
 /*
  * intake_int - what the parts of the intake share: intake.c (life, the handler), admit.c (the
- * head), message.c (parse and store), object.c (what a notification asks for), answer.c (replies
+ * head), message.c (parse and store), quarantine.c (what was refused), object.c (what a notification asks for), answer.c (replies
  * and refusals), count.c (metrics)
  *
  * Threads: struct intake is shared; what changes in it says how. A struct intake_loop belongs to
@@ -76,6 +76,10 @@ bool intake_is_health(const struct intake *i, const struct http_head *h, bool *r
 /* message.c */
 void intake_take_message(struct intake_loop *loop, const struct listener_peer *peer,
                          const char *body, size_t n, struct listener_token token);
+
+/* quarantine.c: a refused body, which stays the caller's. */
+void intake_quarantine(struct intake *i, const struct listener_peer *peer, const char *reason,
+                       const char *message, const char *body, size_t n);
 
 /* object.c: fills item; gives the row of the known objects, or OBJECTS_KNOWN. */
 size_t intake_map(struct store_item *item, const struct soap_notification *n,

@@ -15,8 +15,10 @@
 _Static_assert(sizeof((struct store_item *)NULL)->object >= SOAP_OBJECT_MAX + 1,
                "every name that soap accepts fits");
 
+/* Answered before the copy is made: the peer need not wait for that. */
 static void refuse_message(struct intake_loop *loop, const struct listener_peer *peer,
-                           struct listener_token token, enum soap_problem problem, unsigned line)
+                           struct listener_token token, const char *body, size_t n,
+                           enum soap_problem problem, unsigned line)
 {
     struct listener_answer answer = {0};
     char text[256];
@@ -28,6 +30,7 @@ static void refuse_message(struct intake_loop *loop, const struct listener_peer 
                        soap_problem_code(problem));
     intake_refuse(loop, REFUSED_MESSAGE, peer, NULL, soap_problem_code(problem), text, &answer);
     listener_reply(token, &answer);
+    intake_quarantine(loop->intake, peer, soap_problem_code(problem), text, body, n);
 }
 
 static void refuse_org(struct intake_loop *loop, const struct listener_peer *peer,
@@ -117,7 +120,7 @@ void intake_take_message(struct intake_loop *loop, const struct listener_peer *p
     unsigned line = 0;
     enum soap_problem problem = soap_read(loop->reader, body, n, &m, &line);
     if (problem != SOAP_OK) {
-        refuse_message(loop, peer, token, problem, line);
+        refuse_message(loop, peer, token, body, n, problem, line);
         return;
     }
     struct intake_org *org = intake_org_by_id(loop->intake, m.org_id);

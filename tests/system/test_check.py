@@ -78,11 +78,6 @@ class Check(unittest.TestCase):
         for note in notes:
             self.assertRegex(note, r"^note: t\.yaml:\d+: [a-z0-9_.\[\]]+: ")
 
-    def test_settings_without_effect_are_told(self):
-        text = EXAMPLE
-        at = self.line(text, "quarantine_max:")
-        self.assertIn(f"note: t.yaml:{at}: store.quarantine_max: has no effect in this version", self.check(text).stdout)
-
     def test_a_missing_token_file_is_no_mistake_but_told(self):
         done = self.check(self.changed(("/etc/touchpointd/admin.token", "absent.token")))
         self.assertEqual(done.returncode, 0)

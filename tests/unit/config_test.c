@@ -274,31 +274,7 @@ static void rules_and_channels_are_kept_as_written_with_their_lines(void **state
     config_free(&c);
 }
 
-/* ------------------------------------------------------------------ notes and lines */
-
-static void a_setting_without_effect_is_noted(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *yaml, *want; /* NULL: none */
-    } rows[] = {
-        {ORG, NULL},
-        {"store: { quarantine_max: 0 }\n" ORG, NULL},
-        {"store: { quarantine_max: 1MiB }\n" ORG,
-         ":1: store.quarantine_max: has no effect in this version: "},
-        {"store:\n  quarantine_max: 64MiB\n" ORG, ":2: store.quarantine_max: has no effect"},
-    };
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        struct config *c = load(rows[i].yaml);
-        assert_int_equal(c->notes.count, rows[i].want != NULL);
-        if (rows[i].want != NULL) {
-            assert_memory_equal(c->notes.items[0], file, strlen(file));
-            assert_memory_equal(c->notes.items[0] + strlen(file), rows[i].want,
-                                strlen(rows[i].want));
-        }
-        config_free(&c);
-    }
-}
+/* ------------------------------------------------------------------ lines */
 
 static void messages_of_later_checks_have_their_lines(void **state)
 {
@@ -352,7 +328,6 @@ int main(void)
         cmocka_unit_test(the_environment_is_not_looked_at),
         cmocka_unit_test(a_relative_file_is_found_from_the_working_directory),
         cmocka_unit_test(rules_and_channels_are_kept_as_written_with_their_lines),
-        cmocka_unit_test(a_setting_without_effect_is_noted),
         cmocka_unit_test(networks_and_pins_are_read),
         cmocka_unit_test(messages_of_later_checks_have_their_lines),
     };

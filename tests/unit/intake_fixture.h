@@ -36,6 +36,8 @@ struct fake_store {
     struct store_item items[ITEMS_MAX]; /* of the last put */
     size_t item_count, put_count;
     char org[SFID_SIZE];
+    struct store_document *quarantined; /* the last one */
+    size_t quarantined_count;
 };
 
 struct fixture {
@@ -88,6 +90,17 @@ static inline enum err fake_put(struct store *store, struct store_put *p, struct
     return ERR_NONE;
 }
 
+static inline void fake_quarantine(struct store *store, struct store_document **d)
+{
+    struct fake_store *s = (struct fake_store *)(void *)store;
+    pthread_mutex_lock(&s->lock);
+    store_document_free(&s->quarantined);
+    s->quarantined = *d;
+    s->quarantined_count++;
+    pthread_mutex_unlock(&s->lock);
+    *d = NULL;
+}
+
 static inline bool has_kept(void *arg)
 {
     struct fake_store *s = arg;
@@ -137,6 +150,7 @@ static inline void fixture_start(struct fixture *f)
     const struct intake_options io = {.config = &f->config,
                                       .store = (struct store *)(void *)&f->store,
                                       .put = fake_put,
+                                      .quarantine = fake_quarantine,
                                       .health_status = say_health,
                                       .health_ctx = f};
     const struct listener_options lo = {.address = "127.0.0.1:0",
@@ -162,6 +176,7 @@ static inline void fixture_stop(struct fixture *f)
     listener_stop(&f->listener);
     assert_int_equal(intake_in_flight(f->intake), 0);
     intake_free(&f->intake);
+    store_document_free(&f->store.quarantined);
     assert_null(f->intake);
 }
 

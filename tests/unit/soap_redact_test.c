@@ -51,6 +51,12 @@ static void the_text_of_a_session_id_becomes_x(void **state)
         {"<SessionId a='/>'>bc</SessionId>", "<SessionId a='/>xxxx</SessionId>"},
         {"<SessionId 'a/>bc</SessionId>", "<SessionId 'a/>xx</SessionId>"},
         {"<!-- <SessionId>abc</SessionId> -->", "<!-- <SessionId>xxx</SessionId> -->"},
+        /* known by its form */
+        {"SessionId: 00D000000000001!AR8.a_b-c d", "SessionId: 00D000000000001!xxxxxxxxx d"},
+        {"&lt;SessionId&gt;00D000000000001!AR8&lt;", "&lt;SessionId&gt;00D000000000001!xxx&lt;"},
+        {"00D000000000001!", "00D000000000001!"},
+        {"0D000000000001!abc", "0D000000000001!abc"},
+        {"00D 000000000001!abc", "00D 000000000001!abc"},
         /* other elements */
         {"<SessionIds>abc</SessionIds>", "<SessionIds>abc</SessionIds>"},
         {"<MySessionId>abc</MySessionId>", "<MySessionId>abc</MySessionId>"},
