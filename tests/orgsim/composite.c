@@ -79,6 +79,26 @@ char *composite_substitute(const char *text, const json_t *results, char *missin
     return buf_take(&out);
 }
 
+static bool has_reference(json_t *value)
+{
+    const char *name;
+    json_t *child;
+    size_t i;
+    if (json_is_string(value))
+        return strstr(json_string_value(value), "@{") != NULL;
+    json_object_foreach(value, name, child)
+    {
+        if (has_reference(child))
+            return true;
+    }
+    json_array_foreach(value, i, child)
+    {
+        if (has_reference(child))
+            return true;
+    }
+    return false;
+}
+
 /* The value with every string substituted; NULL if a reference has no value. */
 static json_t *substituted(json_t *value, const json_t *results, char *missing, size_t size)
 {
@@ -125,9 +145,7 @@ static void run_routed(struct sim *sim, const struct sim_request *outer, struct 
     const struct route *route = route_find(inner, reply);
     if (route == NULL)
         return;
-    char *text = body == NULL ? mem_strdup("") : json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY);
-    inner->body = text;
-    inner->body_len = strlen(text);
+    inner->json = body;
     inner->id = outer->id;
     stats_subrequest(sim->stats, route->operation);
     if (strcmp(route->operation, "composite") == 0)
@@ -135,7 +153,6 @@ static void run_routed(struct sim *sim, const struct sim_request *outer, struct 
     else
         route->run(sim, inner, reply);
     sim_reply_parse(reply);
-    free(text);
 }
 
 static void run_one(struct sim *sim, const struct sim_request *outer, json_t *sub,
@@ -144,7 +161,11 @@ static void run_one(struct sim *sim, const struct sim_request *outer, json_t *su
     char missing[200] = "";
     json_t *body = json_object_get(sub, "body");
     char *url = composite_substitute(text_of(sub, "url"), results, missing, sizeof missing);
-    json_t *filled = body == NULL ? NULL : substituted(body, results, missing, sizeof missing);
+    json_t *filled = json_incref(body);
+    if (has_reference(body)) {
+        json_decref(filled);
+        filled = substituted(body, results, missing, sizeof missing);
+    }
     if (url == NULL || (body != NULL && filled == NULL)) {
         sim_reply_error(reply, 400, "PROCESSING_HALTED",
                         "Invalid reference specified. No value for %s found in %.*s", missing,

@@ -125,6 +125,8 @@ const char *sim_request_param(const struct sim_request *r, const char *name)
 json_t *sim_request_json(const struct sim_request *r, struct sim_reply *reply)
 {
     const char *type = r->content_type;
+    if (r->json != NULL)
+        return json_incref(r->json);
     if (type != NULL && strncasecmp(type, "application/json", 16) != 0) {
         sim_reply_error(reply, 415, "UNSUPPORTED_MEDIA_TYPE", "Content type not supported: %.100s",
                         type);

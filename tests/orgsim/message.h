@@ -40,6 +40,7 @@ struct sim_request {
     size_t param_count;
     const char *body; /* borrowed; never NULL */
     size_t body_len;
+    json_t *json; /* the body of a subrequest, in place of `body`; borrowed, NULL outside */
     const char *content_type, *authorization, *query_options; /* borrowed, may be NULL */
     size_t head_bytes;                                        /* request line and headers */
     uint64_t id;                                              /* holder of locks */
