@@ -43,7 +43,9 @@ endif
 ALL_CFLAGS  = $(BASE_CFLAGS) $(CFLAGS_$(FLAVOUR)) $(CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS_$(FLAVOUR)) $(LDFLAGS)
 
-LIB_SRC     := $(wildcard soap/*.c) $(filter-out receiver/main.c,$(wildcard receiver/*.c receiver/*/*.c))
+CTL_SRC     := $(wildcard receiver/ctl/*.c)
+CTL_OBJ     := $(CTL_SRC:%.c=$(OUT)/%.o)
+LIB_SRC     := $(wildcard soap/*.c) $(filter-out receiver/main.c $(CTL_SRC),$(wildcard receiver/*.c receiver/*/*.c))
 LIB_OBJ     := $(LIB_SRC:%.c=$(OUT)/%.o) $(if $(filter receiver/store/%,$(LIB_SRC)),$(OUT)/gen/store_schema.o)
 LIB         := $(OUT)/libtouchpoint.a
 SIM_SRC     := $(filter-out %_test.c,$(wildcard tests/orgsim/*.c))
@@ -65,12 +67,12 @@ SCHEMA_SQL  := $(sort $(wildcard receiver/store/schema/*.sql))
 .SECONDARY:
 .PHONY: all daemon orgsim test demo lint format bench chaos fuzz model tsan install clean help deps layers size tests-build fuzz-build clang
 
-all: ## build build/touchpointd
+all: ## build build/touchpointd, build/touchpointctl, build/orgsim
 	@tests/deps.sh build
 	@$(MAKE) --no-print-directory daemon orgsim FLAVOUR=release
 
-daemon: $(OUT)/touchpointd
-	@if [ "$(FLAVOUR)" = release ]; then cp -f $< $(BUILD)/touchpointd; fi
+daemon: $(OUT)/touchpointd $(OUT)/touchpointctl
+	@if [ "$(FLAVOUR)" = release ]; then cp -f $^ $(BUILD); fi
 orgsim: $(OUT)/orgsim
 	@if [ "$(FLAVOUR)" = release ]; then cp -f $< $(BUILD)/orgsim; fi
 
@@ -127,6 +129,7 @@ deps: ## install the packages that build, tests and demo need (apt-get, as root 
 
 install: all ## install the daemon (DESTDIR, PREFIX)
 	install -D -m 0755 $(BUILD)/touchpointd $(DESTDIR)$(PREFIX)/sbin/touchpointd
+	install -D -m 0755 $(BUILD)/touchpointctl $(DESTDIR)$(PREFIX)/bin/touchpointctl
 	install -D -m 0644 deploy/touchpointd.example.yaml $(DESTDIR)$(PREFIX)/share/doc/touchpointd/touchpointd.example.yaml
 
 clean: ## remove build/
@@ -158,6 +161,10 @@ $(SIM_LIB): $(filter-out %/main.o,$(SIM_OBJ))
 	$(Q)ar rcs $@ $^
 
 $(OUT)/touchpointd: $(OUT)/receiver/main.o $(LIB)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS)
+
+# the client sees base/ alone (checked by tests/lint/layers.sh)
+$(OUT)/touchpointctl: $(CTL_OBJ) $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS)
 
 # orgsim shares soap/ and base/ with the daemon, and nothing of its org client or rules (checked by tests/lint/layers.sh)

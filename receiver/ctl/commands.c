@@ -1,0 +1,238 @@
+/*
+ * The commands, one function each. With --json the API's answer is printed as it is.
+ */
+#include "ctl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mem.h"
+
+int ctl_fail(const struct error *e)
+{
+    (void)fprintf(stderr, "touchpointctl: %s\n", e->text);
+    return CTL_FAILED;
+}
+
+static int print_json(struct ctl_answer *a, int status)
+{
+    (void)json_dumpf(a->json, stdout, JSON_INDENT(2));
+    (void)putchar('\n');
+    ctl_answer_release(a);
+    return status;
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *s = json_string_value(json_object_get(object, name));
+    return s == NULL ? "" : s;
+}
+
+/* ------------------------------------------------------------------ status, doctor */
+
+/* What stands in a check besides its status: whose it is, and what is wrong. */
+static void add_check(struct table *t, const char *name, const json_t *check)
+{
+    const char *who = text_of(check, "name");
+    if (who[0] == '\0')
+        who = text_of(check, "org");
+    size_t i;
+    json_t *problem;
+    json_array_foreach(json_object_get(check, "problems"), i, problem)
+        table_add(t, (const char *[]){name, who, coloured("degraded"), json_string_value(problem)});
+    json_array_foreach(json_object_get(check, "warnings"), i, problem)
+        table_add(t, (const char *[]){name, who, "note", json_string_value(problem)});
+    if (json_array_size(json_object_get(check, "problems")) > 0)
+        return;
+    char days[64] = "";
+    const json_t *left = json_object_get(check, "days_left");
+    if (left != NULL)
+        (void)snprintf(days, sizeof days, "%lld days left", (long long)json_integer_value(left));
+    const char *text = text_of(check, "problem");
+    const char *status = text_of(check, "status");
+    if (status[0] != '\0')
+        table_add(t, (const char *[]){name, who, coloured(status), text[0] == '\0' ? days : text});
+}
+
+static void add_queue(struct table *t, const json_t *queue)
+{
+    char text[160];
+    (void)snprintf(text, sizeof text, "%lld ready, %lld in work, %lld failed, oldest %.0f s",
+                   (long long)json_integer_value(json_object_get(queue, "ready")),
+                   (long long)json_integer_value(json_object_get(queue, "leased")),
+                   (long long)json_integer_value(json_object_get(queue, "failed")),
+                   json_number_value(json_object_get(queue, "oldest_seconds")));
+    table_add(t, (const char *[]){"queue", text_of(queue, "org"), "", text});
+}
+
+/* The document of /readyz; gives the exit status that `degraded` is to have, 1 for unavailable. */
+static int print_checks(struct ctl *c, struct ctl_answer *a, int degraded)
+{
+    static const char *const heads[] = {"CHECK", "WHOSE", "STATUS", "WHAT"};
+    const char *status = text_of(a->json, "status"), *name;
+    int code = strcmp(status, "ok") == 0         ? CTL_WELL
+               : strcmp(status, "degraded") == 0 ? degraded
+                                                 : CTL_FAILED;
+    if (c->json)
+        return print_json(a, code);
+    struct table *t = table_new(heads, 4);
+    json_t *check, *one;
+    size_t i;
+    json_object_foreach(json_object_get(a->json, "checks"), name, check)
+    {
+        bool is_queue = strcmp(name, "queue") == 0 && json_is_array(check);
+        if (!json_is_array(check))
+            add_check(t, name, check);
+        json_array_foreach(check, i, one)
+        {
+            if (is_queue)
+                add_queue(t, one);
+            else
+                add_check(t, name, one);
+        }
+    }
+    (void)printf("%s\n\n", coloured(status));
+    table_end(&t, true);
+    ctl_answer_release(a);
+    return code;
+}
+
+static int run_status(struct ctl *c, int argc, char **argv)
+{
+    struct ctl_answer a;
+    struct error e;
+    (void)argc;
+    (void)argv;
+    if (ctl_call(c, "GET", "/readyz", NULL, &a, &e) == ERR_NONE)
+        return print_checks(c, &a, CTL_WELL);
+    ctl_answer_release(&a);
+    return ctl_fail(&e);
+}
+
+static int run_doctor(struct ctl *c, int argc, char **argv)
+{
+    struct ctl_answer a;
+    struct error e;
+    (void)argc;
+    (void)argv;
+    if (ctl_call(c, "POST", "/api/v1/doctor", NULL, &a, &e) == ERR_NONE)
+        return print_checks(c, &a, CTL_FAILED);
+    ctl_answer_release(&a);
+    return ctl_fail(&e);
+}
+
+/* ------------------------------------------------------------------ reload, check-config */
+
+static int run_reload(struct ctl *c, int argc, char **argv)
+{
+    struct ctl_answer a;
+    struct error e;
+    (void)argc;
+    (void)argv;
+    enum err err = ctl_call(c, "POST", "/api/v1/reload", NULL, &a, &e);
+    if (err == ERR_NONE && c->json)
+        return print_json(&a, CTL_WELL);
+    ctl_answer_release(&a);
+    if (err != ERR_NONE)
+        return ctl_fail(&e);
+    (void)puts("the configuration was loaded anew");
+    return CTL_WELL;
+}
+
+/* touchpointd --check of the program beside this one, else of the PATH. */
+static int run_check_config(struct ctl *c, int argc, char **argv)
+{
+    char own[4096];
+    (void)c;
+    (void)argc;
+    ssize_t n = readlink("/proc/self/exe", own, sizeof own - 1);
+    own[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(own, '/');
+    char *beside = mem_printf("%.*s/touchpointd", slash == NULL ? 0 : (int)(slash - own), own);
+    char *const words[] = {(char[]){"touchpointd"}, (char[]){"--config"}, argv[0],
+                           (char[]){"--check"}, NULL};
+    if (access(beside, X_OK) == 0)
+        (void)execv(beside, words);
+    (void)execvp("touchpointd", words);
+    (void)fprintf(stderr, "touchpointctl: there is no touchpointd beside this program or in the "
+                          "PATH that could check it\n");
+    free(beside);
+    return CTL_FAILED;
+}
+
+/* ------------------------------------------------------------------ jobs */
+
+static void add_job(struct table *t, const json_t *job)
+{
+    char id[32], text[160];
+    (void)snprintf(id, sizeof id, "%lld",
+                   (long long)json_integer_value(json_object_get(job, "id")));
+    (void)snprintf(text, sizeof text, "would delete %lld of %lld touchpoints",
+                   (long long)json_integer_value(json_object_get(job, "would_delete")),
+                   (long long)json_integer_value(json_object_get(job, "existing")));
+    table_add(t, (const char *[]){id, text_of(job, "kind"), coloured(text_of(job, "state")),
+                                  text_of(job, "org"), text_of(job, "campaign"),
+                                  text_of(job, "since"), text});
+}
+
+static int run_jobs(struct ctl *c, int argc, char **argv)
+{
+    static const char *const heads[] = {"JOB", "KIND", "STATE", "ORG", "CAMPAIGN", "SINCE", "WHAT"};
+    struct ctl_answer a;
+    struct error e;
+    (void)argc;
+    (void)argv;
+    enum err err = ctl_call(c, "GET", "/api/v1/jobs", NULL, &a, &e);
+    if (err == ERR_NONE && c->json)
+        return print_json(&a, CTL_WELL);
+    if (err != ERR_NONE) {
+        ctl_answer_release(&a);
+        return ctl_fail(&e);
+    }
+    json_t *job, *jobs = json_object_get(a.json, "jobs");
+    size_t i;
+    struct table *t = table_new(heads, sizeof heads / sizeof heads[0]);
+    json_array_foreach(jobs, i, job) add_job(t, job);
+    if (json_array_size(jobs) == 0)
+        (void)puts("no jobs");
+    table_end(&t, json_array_size(jobs) > 0);
+    ctl_answer_release(&a);
+    return CTL_WELL;
+}
+
+static int run_approve(struct ctl *c, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        struct ctl_answer a;
+        struct error e;
+        if (argv[i][0] == '\0' || argv[i][strspn(argv[i], "0123456789")] != '\0') {
+            (void)fprintf(stderr, "touchpointctl: %s is no job's number; `jobs` lists them\n",
+                          argv[i]);
+            return CTL_USAGE;
+        }
+        char *path = mem_printf("/api/v1/jobs/%s/approve", argv[i]);
+        enum err err = ctl_call(c, "POST", path, NULL, &a, &e);
+        free(path);
+        if (err == ERR_NONE && c->json)
+            (void)print_json(&a, CTL_WELL);
+        else if (err == ERR_NONE)
+            (void)printf("job %s: its deletions may be carried out\n", argv[i]);
+        ctl_answer_release(&a);
+        if (err != ERR_NONE)
+            return ctl_fail(&e);
+    }
+    return CTL_WELL;
+}
+
+const struct command COMMANDS[] = {
+    {"status", "", "whether the daemon is well: each check, each org, the queue", 0, 0, run_status},
+    {"doctor", "", "have each org asked and its schema checked now", 0, 0, run_doctor},
+    {"jobs", "", "deletions that the guard holds", 0, 0, run_jobs},
+    {"approve", "JOB…", "let held deletions be carried out", 1, -1, run_approve},
+    {"reload", "", "load the configuration anew, whole or not at all", 0, 0, run_reload},
+    {"check-config", "FILE", "what touchpointd --check says of a configuration", 1, 1,
+     run_check_config},
+};
+const size_t COMMAND_COUNT = sizeof COMMANDS / sizeof COMMANDS[0];

@@ -1,0 +1,89 @@
+/*
+ * touchpointctl: the admin's command. Options before the command; the command's own arguments
+ * behind it. A table of commands drives dispatch and usage.
+ */
+#include "ctl.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#define URL_DEFAULT   "http://127.0.0.1:8444"
+#define TOKEN_DEFAULT "/etc/touchpointd/admin.token"
+
+static const struct option LONG_OPTIONS[] = {
+    {"url", required_argument, NULL, 'u'}, {"token-file", required_argument, NULL, 't'},
+    {"json", no_argument, NULL, 'j'},      {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},   {NULL, 0, NULL, 0},
+};
+
+static void usage(FILE *to)
+{
+    (void)fputs("usage: touchpointctl [--url URL] [--token-file FILE] [--json] COMMAND …\n\n", to);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        char left[40];
+        (void)snprintf(left, sizeof left, "%s%s%s", COMMANDS[i].name,
+                       COMMANDS[i].arguments[0] == '\0' ? "" : " ", COMMANDS[i].arguments);
+        (void)fprintf(to, "  %-22s %s\n", left, COMMANDS[i].help);
+    }
+    (void)fputs("\n"
+                "  --url URL              admin.address of the daemon: http://host:port or "
+                "unix:/path (" URL_DEFAULT ")\n"
+                "  --token-file FILE      admin.token_file (" TOKEN_DEFAULT ")\n"
+                "  --json                 the API's own answer, for programs\n"
+                "  --help, --version\n"
+                "\n"
+                "Exit status: 0 well, 1 failed, 2 wrong usage.\n",
+                to);
+}
+
+static int run(struct ctl *c, int argc, char **argv)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *k = &COMMANDS[i];
+        if (strcmp(k->name, argv[0]) != 0)
+            continue;
+        if (argc - 1 >= k->least && (k->most < 0 || argc - 1 <= k->most))
+            return k->run(c, argc - 1, argv + 1);
+        (void)fprintf(stderr, "usage: touchpointctl %s %s\n", k->name, k->arguments);
+        return CTL_USAGE;
+    }
+    (void)fprintf(stderr, "touchpointctl: there is no command %s; --help lists them\n", argv[0]);
+    return CTL_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    struct ctl c = {.url = URL_DEFAULT, .token_file = TOKEN_DEFAULT};
+    for (int o; (o = getopt_long(argc, argv, "+", LONG_OPTIONS, NULL)) != -1;) {
+        switch (o) {
+        case 'u':
+            c.url = optarg;
+            break;
+        case 't':
+            c.token_file = optarg;
+            break;
+        case 'j':
+            c.json = true;
+            break;
+        case 'h':
+            usage(stdout);
+            return CTL_WELL;
+        case 'V':
+            (void)puts("touchpointctl " TP_VERSION);
+            return CTL_WELL;
+        default:
+            usage(stderr);
+            return CTL_USAGE;
+        }
+    }
+    if (optind == argc) {
+        usage(stderr);
+        return CTL_USAGE;
+    }
+    int status = run(&c, argc - optind, argv + optind);
+    ctl_release(&c);
+    if (fflush(stdout) != 0 && status == CTL_WELL)
+        status = CTL_FAILED;
+    return status;
+}
