@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "log.h"
 #include "daemon.h"
 #include "options.h"
@@ -75,6 +76,22 @@ static void run_until_told(struct daemon *d)
     }
 }
 
+static void tell_who_may_speak(const struct generation *g)
+{
+    static const char *const client_certificates[] = {
+        [CONFIG_CLIENT_OFF] = "not asked for",
+        [CONFIG_CLIENT_OPTIONAL] = "optional: whoever shows none is let in",
+        [CONFIG_CLIENT_REQUIRED] = "required",
+    };
+    size_t ranges = access_list_count(g->access);
+    if (ranges == 0)
+        (void)printf("who may connect: everybody");
+    else
+        (void)printf("who may connect: %zu range%s of addresses", ranges, ranges == 1 ? "" : "s");
+    (void)printf("; client certificates: %s\n",
+                 client_certificates[g->config->tls.client_certificate]);
+}
+
 /* Not the path, which may hold a secret part. */
 static int check_only(const struct daemon *d)
 {
@@ -86,6 +103,7 @@ static int check_only(const struct daemon *d)
     (void)printf("configuration ok: %s\n", c->file);
     (void)printf("would listen on %s (TLS) and on %s (admin), for %zu organisation%s\n",
                  c->listen.address, c->admin.address, c->org_count, c->org_count == 1 ? "" : "s");
+    tell_who_may_speak(d->now);
     if (fflush(stdout) == 0)
         return EXIT_WELL;
     (void)fprintf(stderr, "touchpointd: cannot write to standard output: %s\n", strerror(errno));

@@ -70,13 +70,21 @@ class Check(unittest.TestCase):
     def test_the_example_passes_and_says_what_it_would_listen_on(self):
         done = self.check(EXAMPLE)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        *notes, ok, listen = done.stdout.splitlines()
+        *notes, ok, listen, who = done.stdout.splitlines()
         self.assertEqual(ok, "configuration ok: t.yaml")
         self.assertEqual(
             listen, "would listen on [::]:8443 (TLS) and on 127.0.0.1:8444 (admin), for 1 organisation"
         )
+        self.assertEqual(who, "who may connect: everybody; client certificates: not asked for")
         for note in notes:
             self.assertRegex(note, r"^note: t\.yaml:\d+: [a-z0-9_.\[\]]+: ")
+
+    def test_who_may_connect_is_told(self):
+        pin = "sha256:" + "0" * 64
+        done = self.check(self.changed(("allow: []", "allow: [10.0.0.0/8, 10.1.0.0/16, '::1']"), ("client_certificate: off", "client_certificate: required"),
+                                       ("  client_pins: []  ", f"  client_pins: ['{pin}']  ")))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("who may connect: 2 ranges of addresses; client certificates: required\n", done.stdout)
 
     def test_a_missing_token_file_is_no_mistake_but_told(self):
         done = self.check(self.changed(("/etc/touchpointd/admin.token", "absent.token")))
