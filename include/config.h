@@ -81,6 +81,7 @@ struct config {
         uint64_t max_body_bytes;
         int64_t request_timeout_ms;
         unsigned max_connections, max_connections_per_address;
+        unsigned max_new_connections_per_address; /* a second; 0: no bound */
         unsigned threads;     /* resolved: "auto" is one a core */
         struct cidr *proxies; /* listen.proxy_protocol */
         size_t proxy_count;

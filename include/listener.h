@@ -11,6 +11,9 @@
  * A token that no longer matches (connection gone, or the request already answered) is dropped
  * silently. The same code serves the public TLS port and the loopback admin port (tls NULL: plain).
  *
+ * When all places are taken, a new connection takes that of the oldest one that was not answered
+ * with success yet.
+ *
  * Ownership: listener_reply borrows its arguments for the call.
  * Threads:   listener_reply any; handlers run on the loop's thread with the loop's own context
  *            (`loop_new`), so that a parser can be kept per loop.
@@ -91,7 +94,8 @@ struct listener_options {
     int64_t answer_timeout_ms; /* from `request` to listener_reply; then 503 by itself. 0: 20 s */
     int64_t write_timeout_ms;  /* absolute, for the peer to take a reply. 0: request_timeout_ms */
     unsigned max_connections, max_connections_per_address;
-    const char *name; /* of the threads and in logs: "intake", "admin" */
+    unsigned max_new_per_address; /* connections a second; 0: no bound */
+    const char *name;             /* of the threads and in logs: "intake", "admin" */
     /* Observes, for each request that was read whole, the seconds from then until its reply was
      * written, whoever made it. NULL: none. */
     struct metric_series *answer_seconds;

@@ -18,6 +18,8 @@
     X(REFUSED_CONNECTIONS_OF_ADDRESS, "max_connections_per_address", 1, "connection")              \
     /* from a proxy, before TLS: closed without a byte */                                          \
     X(REFUSED_PROXY_HEADER, "proxy_header", 5, "connection")                                       \
+    X(REFUSED_NEW_OF_ADDRESS, "max_new_connections_per_address", 1, "connection")                  \
+    X(REFUSED_MADE_ROOM, "made_room", 1, "connection")                                             \
     /* client certificates: in the handshake, or 403 */                                            \
     X(REFUSED_CERTIFICATE_MISSING, "no_certificate", 5, "client")                                  \
     X(REFUSED_CERTIFICATE_UNKNOWN, "unknown_certificate", 5, "client")                             \

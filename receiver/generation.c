@@ -205,6 +205,7 @@ struct listener_options generation_intake_options(const struct generation *g)
         .idle_timeout_ms = IDLE_TIMEOUT_MS,
         .max_connections = c->listen.max_connections,
         .max_connections_per_address = c->listen.max_connections_per_address,
+        .max_new_per_address = c->listen.max_new_connections_per_address,
         .name = "intake",
         .answer_seconds = metric_series(METRIC_INTAKE_SECONDS),
     };

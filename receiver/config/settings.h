@@ -32,6 +32,8 @@
     X(raw_listen, max_connections, listen.max_connections, set_count, "4096", 1, 100000, NULL)     \
     X(raw_listen, max_connections_per_address, listen.max_connections_per_address, set_count,      \
       "256", 1, 100000, NULL)                                                                      \
+    X(raw_listen, max_new_connections_per_address, listen.max_new_connections_per_address,         \
+      set_count, "100", 0, 100000, NULL)                                                           \
     X(raw_listen, threads, listen.threads, set_threads, "auto", 1, 256, NULL)                      \
     X(raw_listen, ip_ranges_file, listen.ip_ranges_file, set_path_or_none, "", 0, 0, NULL)
 

@@ -12,6 +12,7 @@
 #include "access.h"
 #include "log.h"
 #include "refusal.h"
+#include "timeutil.h"
 
 enum { ACCEPTS_PER_TURN = 64 };
 
@@ -29,10 +30,38 @@ void loop_close_listening(struct loop *loop)
 static bool is_within(enum limits_verdict verdict, const struct listener_peer *peer)
 {
     static const enum refusal reasons[] = {[LIMITS_FULL] = REFUSED_CONNECTIONS,
-                                           [LIMITS_ADDRESS_FULL] = REFUSED_CONNECTIONS_OF_ADDRESS};
+                                           [LIMITS_ADDRESS_FULL] = REFUSED_CONNECTIONS_OF_ADDRESS,
+                                           [LIMITS_ADDRESS_FAST] = REFUSED_NEW_OF_ADDRESS};
     if (verdict != LIMITS_OK)
         refusal_tell(reasons[verdict], &(struct refusal_detail){.peer = peer->address});
     return verdict == LIMITS_OK;
+}
+
+/* With all places taken, the oldest connection that has not asked for anything sensible yet goes:
+ * who only holds a place makes room for who may want something. One that is being answered stays.
+ */
+static bool make_room(struct loop *loop)
+{
+    struct connection *c = loop->unproven_first;
+    while (c != NULL && (c->state == CONNECTION_ANSWERING || c->state == CONNECTION_WRITING))
+        c = c->next_unproven;
+    if (c == NULL)
+        return false;
+    refusal_tell(REFUSED_MADE_ROOM, &(struct refusal_detail){.peer = c->peer.address});
+    connection_close(c);
+    connection_settle(c);
+    return true;
+}
+
+static enum limits_verdict enter(struct loop *loop, const struct sockaddr *peer,
+                                 struct limits_place **place)
+{
+    struct limits *limits = loop->listener->limits;
+    int64_t now = time_boot_ms();
+    enum limits_verdict verdict = limits_enter(limits, peer, now, place);
+    if (verdict == LIMITS_FULL && make_room(loop))
+        verdict = limits_enter(limits, peer, now, place);
+    return verdict;
 }
 
 bool loop_admit(struct loop *loop, const struct sockaddr *peer, const struct listener_peer *text,
@@ -43,7 +72,7 @@ bool loop_admit(struct loop *loop, const struct sockaddr *peer, const struct lis
         refusal_tell(REFUSED_ADDRESS, &(struct refusal_detail){.peer = text->address});
         return false;
     }
-    return is_within(limits_enter(loop->listener->limits, peer, place), text);
+    return is_within(enter(loop, peer, place), text);
 }
 
 /* Whoever is not admitted is closed without an answer: before TLS there is nothing that the peer
@@ -51,14 +80,13 @@ bool loop_admit(struct loop *loop, const struct sockaddr *peer, const struct lis
 static void admit(struct loop *loop, int fd, const struct sockaddr_storage *peer)
 {
     static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-    struct limits *limits = loop->listener->limits;
     const struct access_list *proxies = loop->options.proxies;
     const struct sockaddr *address = (const struct sockaddr *)peer;
     struct limits_place *place = NULL;
     struct listener_peer text;
     bool is_proxy = proxies != NULL && access_list_allows(proxies, address);
     socket_peer_text(address, &text);
-    if (is_proxy ? is_within(limits_enter(limits, &nobody, &place), &text)
+    if (is_proxy ? is_within(enter(loop, &nobody, &place), &text)
                  : loop_admit(loop, address, &text, &place))
         connection_open(loop, fd, place, &text, is_proxy ? peer : NULL);
     else

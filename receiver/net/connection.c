@@ -301,6 +301,33 @@ static struct bufferevent *make_bufferevent(struct connection *c)
     return bev;
 }
 
+static void enlist(struct connection *c)
+{
+    struct loop *loop = c->loop;
+    c->previous_unproven = loop->unproven_last;
+    if (loop->unproven_last != NULL)
+        loop->unproven_last->next_unproven = c;
+    else
+        loop->unproven_first = c;
+    loop->unproven_last = c;
+}
+
+void connection_prove(struct connection *c)
+{
+    struct loop *loop = c->loop;
+    if (c->is_proven)
+        return;
+    c->is_proven = true;
+    if (c->previous_unproven != NULL)
+        c->previous_unproven->next_unproven = c->next_unproven;
+    else
+        loop->unproven_first = c->next_unproven;
+    if (c->next_unproven != NULL)
+        c->next_unproven->previous_unproven = c->previous_unproven;
+    else
+        loop->unproven_last = c->previous_unproven;
+}
+
 void connection_begin(struct connection *c)
 {
     const struct listener_options *o = &c->loop->options;
@@ -331,6 +358,7 @@ void connection_open(struct loop *loop, int fd, struct limits_place *place,
     c->slot = loop_take_slot(loop, c);
     c->state = CONNECTION_PROXY_HEADER;
     loop->in_state[c->state]++;
+    enlist(c);
     c->timer = event_new(loop->base, -1, 0, on_timer, c);
     if (c->timer == NULL || (proxy != NULL && !connection_await_proxy(c, proxy)))
         connection_close(c);
@@ -343,6 +371,7 @@ void connection_open(struct loop *loop, int fd, struct limits_place *place,
 
 void connection_free(struct connection *c)
 {
+    connection_prove(c); /* leaves the list */
     connection_drop_body(c);
     connection_end_proxied(c);
     loop_give_reader(c->loop, &c->reader);

@@ -15,7 +15,7 @@
 #include "mem.h"
 #include "timeutil.h"
 
-enum { KEY_SIZE = 16, BUCKETS = 1024 };
+enum { KEY_SIZE = 16, BUCKETS = 1024, PACES = 4096, BURST_S = 5 };
 
 struct limits_place {
     unsigned char key[KEY_SIZE];
@@ -27,7 +27,9 @@ struct limits_place {
 };
 
 struct limits {
-    unsigned max_connections, max_connections_per_address; /* guarded by lock */
+    unsigned max_connections, max_connections_per_address; /* guarded by lock, with the next */
+    unsigned max_new_per_address;
+    int64_t next_us[PACES]; /* when the next one would come at the pace that is allowed */
     _Atomic uint64_t max_bytes, max_bytes_per_address;
     _Atomic uint64_t held;
     uint64_t seed;
@@ -51,6 +53,7 @@ void limits_resize(struct limits *l, const struct limits_options *o)
     pthread_mutex_lock(&l->lock);
     l->max_connections = o->max_connections;
     l->max_connections_per_address = o->max_connections_per_address;
+    l->max_new_per_address = o->max_new_per_address;
     pthread_mutex_unlock(&l->lock);
     atomic_store(&l->max_bytes, o->max_bytes);
     atomic_store(&l->max_bytes_per_address, o->max_bytes_per_address);
@@ -84,20 +87,20 @@ static bool key_of(const struct sockaddr *peer, unsigned char key[KEY_SIZE])
     return true;
 }
 
-static size_t bucket_of(const struct limits *l, const unsigned char key[KEY_SIZE])
+static uint64_t hash_of(const struct limits *l, const unsigned char key[KEY_SIZE])
 {
     uint64_t h = l->seed ^ 14695981039346656037u;
     for (size_t i = 0; i < KEY_SIZE; i++) {
         h = (h ^ key[i]) * 1099511628211u;
         h ^= h >> 29;
     }
-    return (size_t)(h % BUCKETS);
+    return h;
 }
 
 static struct limits_place *find_or_make(struct limits *l, const unsigned char key[KEY_SIZE],
                                          bool has_address)
 {
-    size_t bucket = bucket_of(l, key);
+    size_t bucket = (size_t)(hash_of(l, key) % BUCKETS);
     for (struct limits_place *p = l->buckets[bucket]; p != NULL; p = p->next) {
         if (p->has_address == has_address && memcmp(p->key, key, KEY_SIZE) == 0)
             return p;
@@ -111,7 +114,22 @@ static struct limits_place *find_or_make(struct limits *l, const unsigned char k
     return p;
 }
 
-enum limits_verdict limits_enter(struct limits *l, const struct sockaddr *peer,
+/* The generic cell rate algorithm (ITU-T I.371): one time a place says how far ahead of its pace an
+ * address is. Under the lock. */
+static bool keeps_pace(struct limits *l, const unsigned char key[KEY_SIZE], int64_t now_ms)
+{
+    if (l->max_new_per_address == 0)
+        return true;
+    int64_t *next = &l->next_us[hash_of(l, key) / BUCKETS % PACES];
+    int64_t now = now_ms * 1000, one = 1000000 / (int64_t)l->max_new_per_address;
+    int64_t due = *next > now ? *next : now;
+    if (due - now > one * (int64_t)l->max_new_per_address * BURST_S - one)
+        return false;
+    *next = due + one;
+    return true;
+}
+
+enum limits_verdict limits_enter(struct limits *l, const struct sockaddr *peer, int64_t now_ms,
                                  struct limits_place **place)
 {
     unsigned char key[KEY_SIZE];
@@ -119,7 +137,9 @@ enum limits_verdict limits_enter(struct limits *l, const struct sockaddr *peer,
     enum limits_verdict verdict = LIMITS_OK;
 
     pthread_mutex_lock(&l->lock);
-    if (l->open >= l->max_connections) {
+    if (has_address && !keeps_pace(l, key, now_ms)) {
+        verdict = LIMITS_ADDRESS_FAST;
+    } else if (l->open >= l->max_connections) {
         verdict = LIMITS_FULL;
     } else {
         struct limits_place *p = find_or_make(l, key, has_address);

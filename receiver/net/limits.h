@@ -1,5 +1,6 @@
 /*
- * limits - how many connections and buffered bytes there may be, in all and per address
+ * limits - how many connections and buffered bytes there may be, in all and per address, and how
+ * many new connections an address may open a second
  *
  * An address is an IPv4 address or an IPv6 /64 (what one customer usually gets, RFC 6177); a unix
  * socket has none and only counts in all. Connections are counted under a lock when they come and
@@ -20,18 +21,22 @@ struct limits_place; /* of one address; shared by its connections */
 
 struct limits_options {
     unsigned max_connections, max_connections_per_address;
+    /* A second, on average; five times as many may come at once. 0: no bound. Addresses are told
+     * apart by a seeded hash into some thousand places, so very few share their bound. */
+    unsigned max_new_per_address;
     uint64_t max_bytes, max_bytes_per_address;
 };
 
-enum limits_verdict { LIMITS_OK, LIMITS_FULL, LIMITS_ADDRESS_FULL };
+enum limits_verdict { LIMITS_OK, LIMITS_FULL, LIMITS_ADDRESS_FULL, LIMITS_ADDRESS_FAST };
 
 struct limits *limits_new(const struct limits_options *o);
 void limits_free(struct limits **l);
 /* Other bounds from now on; what is over them stays. */
 void limits_resize(struct limits *l, const struct limits_options *o);
 
-/* Counts one connection in; *place is set for LIMITS_OK only. */
-enum limits_verdict limits_enter(struct limits *l, const struct sockaddr *peer,
+/* Counts one connection in; *place is set for LIMITS_OK only. now_ms: of a clock that never goes
+ * back. */
+enum limits_verdict limits_enter(struct limits *l, const struct sockaddr *peer, int64_t now_ms,
                                  struct limits_place **place);
 void limits_leave(struct limits *l, struct limits_place **place);
 unsigned limits_open(struct limits *l);

@@ -45,6 +45,7 @@ static struct limits_options limits_of(const struct listener_options *o)
     return (struct limits_options){
         .max_connections = o->max_connections,
         .max_connections_per_address = o->max_connections_per_address,
+        .max_new_per_address = o->max_new_per_address,
         .max_bytes = o->max_buffered_bytes,
         .max_bytes_per_address = o->max_buffered_per_address_bytes,
     };

@@ -76,6 +76,8 @@ struct connection {
     char *body;
     size_t body_len, body_cap;
     struct limits_place *place;
+    struct connection *next_unproven, *previous_unproven; /* in the loop's list, if not proven */
+    bool is_proven;    /* a request of it was answered with success */
     bool is_head;      /* a HEAD request: the reply has no body */
     bool peer_closed;  /* they will send nothing more */
     bool close_after;  /* the reply that is being written is the last */
@@ -112,7 +114,8 @@ struct loop {
     struct connection **slots;
     uint32_t *free_slots;
     uint32_t slot_count, free_count;
-    uint64_t generation; /* of the newest connection */
+    uint64_t generation;                               /* of the newest connection */
+    struct connection *unproven_first, *unproven_last; /* in order of their coming */
     struct http_reader *spare_readers[SPARE_READERS_MAX];
     size_t spare_count;
     struct buf out; /* one reply's bytes */
@@ -188,6 +191,7 @@ void connection_enter(struct connection *c, enum connection_state state, int64_t
 void connection_advance(struct connection *c); /* as far as the bytes at hand allow */
 /* The last call of each call-back: frees it if it is closed, else arms its timer. */
 void connection_settle(struct connection *c);
+void connection_prove(struct connection *c); /* it is worth its place */
 void connection_drain(struct connection *c);
 void connection_free(struct connection *c);
 

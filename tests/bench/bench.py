@@ -34,6 +34,7 @@ MILLION = os.environ.get("BENCH_MILLION") == "1"
 QUEUED = int(os.environ.get("BENCH_QUEUED", "1000000"))
 SYNCS = 500
 OPEN_CONNECTIONS = 4096
+SLOW_CONNECTIONS = 10000
 TOP_UP_SECONDS_MAX = 60
 PARSE_SECONDS = 0.2
 DECIDE_SECONDS = 1
@@ -176,6 +177,33 @@ class Bench:
             self.problems.append(f"only {result['open']} of {OPEN_CONNECTIONS} connections: {result['problem']}")
         return resident
 
+    @contextlib.contextmanager
+    def slow_peers(self):
+        command = [sys.executable, pathlib.Path(__file__).parent / "slow.py", str(self.ours.port), str(SLOW_CONNECTIONS)]
+        peers = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            if peers.stdout.readline() != "ready\n":
+                raise Broken("the slow peers did not start")
+            yield
+        finally:
+            peers.stdin.close()
+            peers.stdout.close()
+            try:
+                peers.wait(10)
+            except subprocess.TimeoutExpired:
+                peers.kill()
+                peers.wait()
+
+    def measure_hostile(self):
+        """The share of the rate that is left to others while very many slow connections are held open, kept alive and new."""
+        shares = {"single": [], "handshake": []}
+        for _ in range(min(3, ROUNDS)):
+            for case, share in shares.items():
+                alone = self.load(self.ours, **CASES[case][0])["rate"]
+                with self.slow_peers():
+                    share.append(self.load(self.ours, **CASES[case][0])["rate"] / alone)
+        return shares
+
     def queued(self):
         return sum(last - first + 1 for first, last in self.acknowledged["touchpointd"])
 
@@ -218,8 +246,11 @@ class Bench:
         after_load = self.ours.resident_bytes()
         for name in ("nginx", "gsoap"):
             self.servers[name].stop()
+        say(f"{SLOW_CONNECTIONS:,} slow connections")
+        hostile = self.measure_hostile()
         say(f"{QUEUED:,} notifications queued, then {OPEN_CONNECTIONS:,} connections")
         figures = self.measure_queue()
+        figures["hostile"] = hostile
         figures["memory"] |= {"idle": idle, "after_load": after_load}
         self.ours.stop()
         say("looking up what was acknowledged")

@@ -101,8 +101,13 @@ def size_rows(figures):
     ]
 
 
+def hostile_rows(figures):
+    return [row(f"share of the rate with 10,000 slow connections, {what}", figures["hostile"][case], "×", 0.8)
+            for case, what in (("single", "kept alive"), ("handshake", "new connections"))]
+
+
 def rows(bench, figures):
-    return speed_rows(bench) + cpu_rows(bench) + size_rows(figures)
+    return speed_rows(bench) + cpu_rows(bench) + hostile_rows(figures) + size_rows(figures)
 
 
 def number(value, unit=""):

@@ -220,6 +220,7 @@ listen:
   path: {PATH}
   max_connections: {CONNECTIONS_MAX}
   max_connections_per_address: {CONNECTIONS_MAX}
+  max_new_connections_per_address: 0
 tls:
   certificate: [cert.pem]
   key: [key.pem]

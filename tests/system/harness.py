@@ -218,7 +218,8 @@ class World:
             "client_credentials": {"type": "client_credentials", "client_id": "app", "secret_file": "client.secret"},
         }[self.auth]
         base = {
-            "listen": {"address": f"127.0.0.1:{self.port}", "path": PATH},
+            # tests are in a hurry
+            "listen": {"address": f"127.0.0.1:{self.port}", "path": PATH, "max_new_connections_per_address": 0},
             "tls": {
                 "certificate": ["certs/server.pem", "certs/server-rsa.pem"],
                 "key": ["certs/server.key", "certs/server-rsa.key"],

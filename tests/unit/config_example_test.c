@@ -64,6 +64,7 @@ static void the_example_is_valid_and_shows_the_defaults(void **state)
     SAME(listen.request_timeout_ms);
     SAME(listen.max_connections);
     SAME(listen.max_connections_per_address);
+    SAME(listen.max_new_connections_per_address);
     SAME(listen.threads);
     SAME(tls.client_certificate);
     SAME(tls.accept_expired_pins);
@@ -108,6 +109,7 @@ static void the_example_names_every_key(void **state)
         "  request_timeout:",
         "  max_connections:",
         "  max_connections_per_address:",
+        "  max_new_connections_per_address:",
         "  threads:",
         "  proxy_protocol:",
         "  allow:",

@@ -158,6 +158,8 @@ static void the_ends_of_each_range_are_allowed_and_no_more(void **state)
          "100001"},
         {"listen: { max_connections_per_address: %s }\n" ORG, "listen.max_connections_per_address",
          "1", "100000", "0", "100001"},
+        {"listen: { max_new_connections_per_address: %s }\n" ORG,
+         "listen.max_new_connections_per_address", "0", "100000", "-1", "100001"},
         {"listen: { threads: %s }\n" ORG, "listen.threads", "1", "256", "0", "257"},
         {"store: { keep_done: %s }\n" ORG, "store.keep_done", "7d", "3650d", "167h", "3651d"},
         {"store: { keep_failed: %s }\n" ORG, "store.keep_failed", "1d", "3650d", "23h", "3651d"},

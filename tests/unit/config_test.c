@@ -32,6 +32,7 @@ static void keys_that_are_absent_have_the_documented_defaults(void **state)
     assert_int_equal(c->listen.request_timeout_ms, 30000);
     assert_int_equal(c->listen.max_connections, 4096);
     assert_int_equal(c->listen.max_connections_per_address, 256);
+    assert_int_equal(c->listen.max_new_connections_per_address, 100);
     assert_in_range(c->listen.threads, 1, 256);
     assert_int_equal(c->listen.proxy_count, 0);
     assert_int_equal(c->listen.allow_count, 0);

@@ -28,10 +28,16 @@ static struct sockaddr_storage peer(const char *text)
     return out;
 }
 
-static enum limits_verdict enter(struct limits *l, const char *text, struct limits_place **place)
+static enum limits_verdict enter_at(struct limits *l, const char *text, int64_t now_ms,
+                                    struct limits_place **place)
 {
     struct sockaddr_storage p = peer(text);
-    return limits_enter(l, (struct sockaddr *)&p, place);
+    return limits_enter(l, (struct sockaddr *)&p, now_ms, place);
+}
+
+static enum limits_verdict enter(struct limits *l, const char *text, struct limits_place **place)
+{
+    return enter_at(l, text, 0, place);
 }
 
 static struct limits *make(unsigned in_all, unsigned per_address)
@@ -131,6 +137,40 @@ static void bytes_are_bounded_per_address_and_in_all(void **state)
     limits_free(&l);
 }
 
+/* Comes and goes; whether it was let in. */
+static bool passes(struct limits *l, const char *text, int64_t now_ms)
+{
+    struct limits_place *p = NULL;
+    enum limits_verdict verdict = enter_at(l, text, now_ms, &p);
+    limits_leave(l, &p);
+    return verdict == LIMITS_OK;
+}
+
+static void an_address_may_come_five_seconds_worth_at_once_and_then_at_its_pace(void **state)
+{
+    (void)state;
+    struct limits *l = limits_new(&(struct limits_options){
+        .max_connections = 10, .max_connections_per_address = 10, .max_new_per_address = 4});
+    int64_t now = 1000000;
+    for (int i = 0; i < 20; i++)
+        assert_true(passes(l, "192.0.2.1", now));
+    struct limits_place *p = NULL;
+    assert_int_equal(enter_at(l, "192.0.2.1", now, &p), LIMITS_ADDRESS_FAST);
+    assert_true(passes(l, "192.0.2.2", now)); /* the neighbour is not to blame */
+    assert_true(passes(l, "unix", now));
+    assert_false(passes(l, "192.0.2.1", now + 249));
+    assert_true(passes(l, "192.0.2.1", now + 250));
+    assert_false(passes(l, "192.0.2.1", now + 250));
+    now += 60000; /* what was not used in a minute is five seconds' worth all the same */
+    for (int i = 0; i < 20; i++)
+        assert_true(passes(l, "192.0.2.1", now));
+    assert_false(passes(l, "192.0.2.1", now));
+    limits_resize(
+        l, &(struct limits_options){.max_connections = 10, .max_connections_per_address = 10});
+    assert_true(passes(l, "192.0.2.1", now)); /* no bound */
+    limits_free(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +178,7 @@ int main(void)
         cmocka_unit_test(places_come_back_when_connections_leave),
         cmocka_unit_test(a_unix_socket_has_no_address_to_be_counted_by),
         cmocka_unit_test(bytes_are_bounded_per_address_and_in_all),
+        cmocka_unit_test(an_address_may_come_five_seconds_worth_at_once_and_then_at_its_pace),
     };
     return cmocka_run_group_tests_name("limits", tests, NULL, NULL);
 }

@@ -1,0 +1,224 @@
+"""Hostile peers: slow ones, floods, cut connections. Others are served meanwhile, nothing is left behind, and the daemon is as before."""
+import http.client
+import os
+import re
+import select
+import shutil
+import socket
+import ssl
+import struct
+import subprocess
+import threading
+import time
+import unittest
+
+import runner
+from harness import PATH, World, message, notification, sfid, wait_for
+
+PLACES = 600
+
+
+def body(number):
+    return message(notification(number, sfid("701", number), "Campaign")).encode()
+
+
+def request(number, close=False):
+    text = body(number)
+    return (f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml; charset=UTF-8\r\nSOAPAction: \"\"\r\n"
+            f"{'Connection: close' if close else 'X-Y: z'}\r\nContent-Length: {len(text)}\r\n\r\n").encode() + text
+
+
+class Case(unittest.TestCase):
+    settings = {"max_connections": PLACES, "max_connections_per_address": 300}
+
+    def setUp(self):
+        self.world = World(listen=self.settings)
+        self.world.start()
+        self.addCleanup(self.world.stop)
+        self.world.checked()
+        self.number = 0
+        self.honest(5)
+        self.closed()
+        self.before = self.descriptors()
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.world.daemon.child.pid}/fd"))
+
+    def refused(self, reason):
+        return self.world.metric("touchpoint_refused_total", reason=reason)
+
+    def connect(self, address="127.0.0.1"):
+        return socket.create_connection(("127.0.0.1", self.world.port), timeout=30, source_address=(address, 0))
+
+    def honest(self, count):
+        """So many messages, each on a connection of its own; gives the slowest."""
+        slowest = 0
+        for _ in range(count):
+            self.number += 1
+            started = time.monotonic()
+            self.assertEqual(self.world.post(body(self.number))[0], 200)
+            slowest = max(slowest, time.monotonic() - started)
+        return slowest
+
+    def closed(self):
+        """No connection is left."""
+        wait_for("all connections to be gone", lambda: self.world.metric("touchpoint_connections") <= 1)  # this one
+
+    def is_as_before(self):
+        self.closed()
+        try:
+            wait_for("all descriptors to be closed", lambda: self.descriptors() <= self.before + 12)  # some of them are the workers' connections to the org
+        except AssertionError:
+            fds = f"/proc/{self.world.daemon.child.pid}/fd"
+            self.fail(f"{self.before} before, now: " + " ".join(sorted(os.readlink(f"{fds}/{x}") for x in os.listdir(fds))))
+        self.honest(5)
+        self.assertEqual(self.world.ready()[1]["status"], "ok")
+
+
+class Slow(Case):
+    def hold(self, count, begin):
+        """Opens so many connections from many addresses, each left in the state that begin gives it."""
+        held = []
+        self.addCleanup(lambda: [x.close() for x in held])
+        for i in range(count):
+            held.append(begin(self.connect(f"127.0.{1 + i // 200}.{1 + i % 20}")))
+        return held
+
+    def hello(self, raw):
+        raw.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03half a greeting")
+        return raw
+
+    def half_request(self, raw):
+        context = ssl.create_default_context(cafile=str(self.world.ca))
+        tls = context.wrap_socket(raw, server_hostname="localhost")
+        tls.sendall(request(1)[:60])
+        return tls
+
+    def test_connections_that_say_nothing_make_room(self):
+        self.hold(3 * PLACES, lambda raw: raw)
+        self.honest(40)
+        self.assertGreaterEqual(self.refused("made_room"), 2 * PLACES)
+
+    def test_handshakes_that_do_not_go_on_make_room(self):
+        self.hold(2 * PLACES, self.hello)
+        self.honest(40)
+
+    def test_requests_that_do_not_go_on_make_room(self):
+        held = self.hold(PLACES + 100, self.half_request)
+        self.honest(40)
+        for x in held:
+            x.close()
+        self.is_as_before()
+
+    def test_who_was_served_keeps_its_place(self):
+        context = ssl.create_default_context(cafile=str(self.world.ca))
+        regular = http.client.HTTPSConnection("localhost", self.world.port, context=context, timeout=30)
+        self.assertEqual(self.world.post(body(1), connection=regular)[0], 200)
+        self.hold(3 * PLACES, lambda raw: raw)
+        for number in range(2, 10):
+            self.assertEqual(self.world.post(body(number), connection=regular)[0], 200)
+        regular.close()
+
+    def test_slowhttptest_keeps_nobody_out(self):
+        url = f"https://localhost:{self.world.port}{PATH}"
+        attacks = [("-H",), ("-B",), ("-X", "-k", "3")]
+        for attack in attacks:
+            with self.subTest(attack[0]):
+                tool = subprocess.Popen(["slowhttptest", *attack, "-c", "900", "-r", "300", "-i", "2", "-l", "8", "-p", "2", "-u", url],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.world.folder)
+                try:
+                    wait_for("the attack to begin", lambda: self.world.metric("touchpoint_connections") > 100)
+                    while tool.poll() is None:
+                        self.honest(5)
+                finally:
+                    tool.kill()
+                    tool.wait()
+        self.is_as_before()
+
+
+Slow.settings = {"max_connections": PLACES, "max_connections_per_address": PLACES}
+
+
+class Floods(Case):
+    settings = {"max_connections": PLACES, "max_connections_per_address": 300, "max_new_connections_per_address": 40}
+
+    def test_a_flood_of_handshakes_from_an_address_is_cut_to_its_pace(self):
+        over, opened = threading.Event(), [0, 0]
+        context = ssl._create_unverified_context()
+
+        def flood(k):
+            while not over.is_set():
+                try:
+                    raw = self.connect(f"127.0.9.{k + 1}")
+                    context.wrap_socket(raw, do_handshake_on_connect=True).close()
+                    opened[k] += 1
+                except OSError:
+                    raw.close()
+
+        started = time.monotonic()
+        floods = [threading.Thread(target=flood, args=(k,)) for k in range(2)]
+        for x in floods:
+            x.start()
+        try:
+            for _ in range(6):
+                self.honest(10)
+                time.sleep(0.3)
+        finally:
+            over.set()
+            for x in floods:
+                x.join()
+        seconds = time.monotonic() - started
+        self.assertLessEqual(max(opened), 40 * (5 + seconds) + 10)
+        self.assertGreater(self.refused("max_new_connections_per_address"), 100)
+        self.is_as_before()
+
+
+class Cut(Case):
+    settings = {"max_connections": PLACES, "max_connections_per_address": 300}
+
+    def cut(self, limit, how):
+        """A message over TLS of which so many bytes reach the daemon; then the connection is reset, closed, or half closed. Gives what was
+        sent in all, and the answer if there was one."""
+        incoming, outgoing, sent, answer = ssl.MemoryBIO(), ssl.MemoryBIO(), 0, b""
+        tls = ssl.create_default_context(cafile=str(self.world.ca)).wrap_bio(incoming, outgoing, server_hostname="localhost")
+        raw = self.connect()
+        asked = False
+        while sent < limit and not answer:
+            try:
+                if not asked:
+                    tls.do_handshake()
+                    tls.write(request(self.number, close=True))
+                    asked = True
+                answer = tls.read(100)
+            except ssl.SSLWantReadError:
+                pass
+            piece = outgoing.read()[: limit - sent]
+            sent += len(piece)
+            if piece:
+                raw.sendall(piece)
+            elif not answer:
+                got = raw.recv(65536)
+                if not got:
+                    break
+                incoming.write(got)
+        if how == "reset":
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        elif how == "half":
+            raw.shutdown(socket.SHUT_WR)
+            select.select([raw], [], [], 0.001)
+        raw.close()
+        return sent, answer
+
+    def test_a_connection_that_is_cut_at_each_byte_leaves_nothing(self):
+        self.number = 1000
+        whole, answer = self.cut(1 << 20, "close")
+        self.assertIn(b" 200 ", answer)
+        for limit in range(0, whole):
+            self.number = 1001 + limit
+            self.cut(limit, ("reset", "close", "half")[limit % 3])
+        self.is_as_before()
+        self.assertNotIn("level=error", self.world.daemon.text())
+
+
+if __name__ == "__main__":
+    runner.main()
