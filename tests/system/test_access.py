@@ -1,6 +1,7 @@
 """Who may speak: networks, the secret part of the path, organisations; each refusal counted by its reason."""
 import http.client
 import json
+import random
 import socket
 import ssl
 import subprocess
@@ -111,12 +112,25 @@ def has_ipv6():
         return False
 
 
+def port_for_both():
+    """Free for [::], and outside of the range from which other tests' clients get theirs."""
+    while True:
+        port = random.randrange(20000, 30000)
+        with socket.socket(socket.AF_INET6) as s:
+            try:
+                s.bind(("::", port))
+                return port
+            except OSError:
+                pass
+
+
 @unittest.skipUnless(has_ipv6(), "this machine has no IPv6 loopback")
 class BothVersions(unittest.TestCase):
     def test_a_socket_for_both_versions_tells_ipv4_from_ipv6(self):
         for allow, v4, v6 in ((["127.0.0.0/8"], True, False), (["::1"], False, True), (["::/0"], False, True), (["0.0.0.0/0"], True, False),
                               (["::ffff:127.0.0.1"], True, False), (["0.0.0.0/0", "::/0"], True, True)):
             world = World(listen={"allow": allow})
+            world.port = port_for_both()
             world.config["listen"]["address"] = f"[::]:{world.port}"
             with self.subTest(allow), world:
                 world.start()
