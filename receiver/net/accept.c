@@ -64,15 +64,22 @@ static enum limits_verdict enter(struct loop *loop, const struct sockaddr *peer,
     return verdict;
 }
 
-bool loop_admit(struct loop *loop, const struct sockaddr *peer, const struct listener_peer *text,
-                struct limits_place **place)
+static bool is_listed(struct loop *loop, const struct sockaddr *peer,
+                      const struct listener_peer *text)
 {
     const struct access_list *list = loop->options.access;
-    if (list != NULL && !access_list_allows(list, peer)) {
-        refusal_tell(REFUSED_ADDRESS, &(struct refusal_detail){.peer = text->address});
-        return false;
-    }
-    return is_within(enter(loop, peer, place), text);
+    if (list == NULL || access_list_allows(list, peer))
+        return true;
+    refusal_tell(REFUSED_ADDRESS, &(struct refusal_detail){.peer = text->address});
+    return false;
+}
+
+bool loop_readmit(struct loop *loop, const struct sockaddr *peer, const struct listener_peer *text,
+                  struct limits_place **place)
+{
+    struct limits *limits = loop->listener->limits;
+    return is_listed(loop, peer, text) &&
+           is_within(limits_move(limits, peer, time_boot_ms(), place), text);
 }
 
 /* Whoever is not admitted is closed without an answer: before TLS there is nothing that the peer
@@ -86,8 +93,8 @@ static void admit(struct loop *loop, int fd, const struct sockaddr_storage *peer
     struct listener_peer text;
     bool is_proxy = proxies != NULL && access_list_allows(proxies, address);
     socket_peer_text(address, &text);
-    if (is_proxy ? is_within(enter(loop, &nobody, &place), &text)
-                 : loop_admit(loop, address, &text, &place))
+    if ((is_proxy || is_listed(loop, address, &text)) &&
+        is_within(enter(loop, is_proxy ? &nobody : address, &place), &text))
         connection_open(loop, fd, place, &text, is_proxy ? peer : NULL);
     else
         close(fd);

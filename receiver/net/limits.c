@@ -129,30 +129,22 @@ static bool keeps_pace(struct limits *l, const unsigned char key[KEY_SIZE], int6
     return true;
 }
 
-enum limits_verdict limits_enter(struct limits *l, const struct sockaddr *peer, int64_t now_ms,
-                                 struct limits_place **place)
+/* Counts one connection for the address, if its bounds allow. Under the lock. */
+static enum limits_verdict take(struct limits *l, const struct sockaddr *peer, int64_t now_ms,
+                                bool is_full, struct limits_place **place)
 {
     unsigned char key[KEY_SIZE];
     bool has_address = key_of(peer, key);
-    enum limits_verdict verdict = LIMITS_OK;
-
-    pthread_mutex_lock(&l->lock);
-    if (has_address && !keeps_pace(l, key, now_ms)) {
-        verdict = LIMITS_ADDRESS_FAST;
-    } else if (l->open >= l->max_connections) {
-        verdict = LIMITS_FULL;
-    } else {
-        struct limits_place *p = find_or_make(l, key, has_address);
-        if (has_address && p->connections >= l->max_connections_per_address) {
-            verdict = LIMITS_ADDRESS_FULL; /* p is not new: it has connections (the bound is ≥ 1) */
-        } else {
-            p->connections++;
-            l->open++;
-            *place = p;
-        }
-    }
-    pthread_mutex_unlock(&l->lock);
-    return verdict;
+    if (has_address && !keeps_pace(l, key, now_ms))
+        return LIMITS_ADDRESS_FAST;
+    if (is_full)
+        return LIMITS_FULL;
+    struct limits_place *p = find_or_make(l, key, has_address);
+    if (has_address && p->connections >= l->max_connections_per_address)
+        return LIMITS_ADDRESS_FULL; /* p is not new: it has connections (the bound is ≥ 1) */
+    p->connections++;
+    *place = p;
+    return LIMITS_OK;
 }
 
 static void unlink_place(struct limits *l, struct limits_place *p)
@@ -163,6 +155,38 @@ static void unlink_place(struct limits *l, struct limits_place *p)
     *at = p->next;
 }
 
+/* Gives the place if nobody is left there: to be freed. Under the lock. */
+static struct limits_place *give_up(struct limits *l, struct limits_place *p)
+{
+    if (--p->connections > 0)
+        return NULL;
+    unlink_place(l, p);
+    return p;
+}
+
+enum limits_verdict limits_enter(struct limits *l, const struct sockaddr *peer, int64_t now_ms,
+                                 struct limits_place **place)
+{
+    pthread_mutex_lock(&l->lock);
+    enum limits_verdict verdict = take(l, peer, now_ms, l->open >= l->max_connections, place);
+    l->open += verdict == LIMITS_OK;
+    pthread_mutex_unlock(&l->lock);
+    return verdict;
+}
+
+enum limits_verdict limits_move(struct limits *l, const struct sockaddr *peer, int64_t now_ms,
+                                struct limits_place **place)
+{
+    struct limits_place *left = *place, *gone = NULL;
+    pthread_mutex_lock(&l->lock);
+    enum limits_verdict verdict = take(l, peer, now_ms, false, place);
+    if (verdict == LIMITS_OK)
+        gone = give_up(l, left);
+    pthread_mutex_unlock(&l->lock);
+    free(gone);
+    return verdict;
+}
+
 void limits_leave(struct limits *l, struct limits_place **place)
 {
     struct limits_place *p = *place;
@@ -171,12 +195,9 @@ void limits_leave(struct limits *l, struct limits_place **place)
     *place = NULL;
     pthread_mutex_lock(&l->lock);
     l->open--;
-    bool last = --p->connections == 0;
-    if (last)
-        unlink_place(l, p);
+    p = give_up(l, p);
     pthread_mutex_unlock(&l->lock);
-    if (last)
-        free(p);
+    free(p);
 }
 
 unsigned limits_open(struct limits *l)

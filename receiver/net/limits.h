@@ -38,6 +38,10 @@ void limits_resize(struct limits *l, const struct limits_options *o);
  * back. */
 enum limits_verdict limits_enter(struct limits *l, const struct sockaddr *peer, int64_t now_ms,
                                  struct limits_place **place);
+/* Moves one connection to another place: a proxy has said whose it is. Its number in all does not
+ * change, so it is never LIMITS_FULL; *place stays unless LIMITS_OK. */
+enum limits_verdict limits_move(struct limits *l, const struct sockaddr *peer, int64_t now_ms,
+                                struct limits_place **place);
 void limits_leave(struct limits *l, struct limits_place **place);
 unsigned limits_open(struct limits *l);
 

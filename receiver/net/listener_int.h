@@ -167,10 +167,10 @@ bool loop_is_current(const struct loop *loop);
 /* accept.c */
 void loop_on_accept(evutil_socket_t fd, short what, void *arg);
 bool loop_accept_turn(struct loop *loop); /* true when a whole turn was used up */
-/* Looks the peer up in the list of networks and counts it in. False when it is refused, which is
- * told. */
-bool loop_admit(struct loop *loop, const struct sockaddr *peer, const struct listener_peer *text,
-                struct limits_place **place);
+/* A connection is this peer's, a proxy says: looks it up in the list of networks and counts it
+ * there. False when it is refused, which is told. Closes no other connection. */
+bool loop_readmit(struct loop *loop, const struct sockaddr *peer, const struct listener_peer *text,
+                  struct limits_place **place);
 void loop_close_listening(struct loop *loop);
 
 /* slots.c */

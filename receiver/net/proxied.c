@@ -42,14 +42,12 @@ void connection_refuse_proxied(struct connection *c, const char *problem)
 /* The header is whole and taken. */
 static void begin(struct connection *c)
 {
-    struct loop *loop = c->loop;
     const struct sockaddr *source = proxy_source(&c->proxied->reader);
     if (source == NULL)
         source = (const struct sockaddr *)&c->proxied->proxy;
     else
         socket_peer_text(source, &c->peer);
-    limits_leave(loop->listener->limits, &c->place);
-    bool is_admitted = loop_admit(loop, source, &c->peer, &c->place);
+    bool is_admitted = loop_readmit(c->loop, source, &c->peer, &c->place);
     connection_end_proxied(c);
     if (is_admitted)
         connection_begin(c);

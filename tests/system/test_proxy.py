@@ -29,13 +29,7 @@ def post(number):
     return b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n" % (PATH.encode(), len(body)) + body
 
 
-class Behind(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.world = World(listen={"proxy_protocol": [PROXY + "/32"], "max_connections_per_address": 2,
-                                  "allow": ["192.0.2.0/24", "2001:db8::/32", "127.0.0.1"]}).start()
-        cls.number = 100
-
+class Case(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.world.stop()
@@ -59,6 +53,14 @@ class Behind(unittest.TestCase):
             return raw.recv(100) == b""
         except ConnectionResetError:
             return True
+
+
+class Behind(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World(listen={"proxy_protocol": [PROXY + "/32"], "max_connections_per_address": 2,
+                                  "allow": ["192.0.2.0/24", "2001:db8::/32", "127.0.0.1"]}).start()
+        cls.number = 100
 
     def test_both_versions_and_families_are_understood(self):
         for header in (v1("192.0.2.1"), v1("2001:db8::1"), v2("192.0.2.1"), v2("2001:db8::1"), v2("192.0.2.1", tlvs=b""),
@@ -159,6 +161,31 @@ class Behind(unittest.TestCase):
         self.assertGreater(time.monotonic() - start, 9)
         wait_for("all connections to end", lambda: self.world.metric("touchpoint_connections") == 0)
         self.assertEqual(self.refused("proxy_header"), before + 1)
+
+
+class Full(Case):
+    """All places taken by connections that nobody has introduced yet."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World(listen={"proxy_protocol": [PROXY], "max_connections": 6}).start()
+        cls.number = 1000
+
+    def test_the_oldest_make_room_for_those_who_are_introduced(self):
+        held = [self.connect() for _ in range(6)]
+        wait_for("all places to be taken", lambda: self.world.metric("touchpoint_connections", state="proxy_header") == 6)
+        for k in range(12):
+            with self.connect() as raw:
+                raw.sendall(v1(f"192.0.2.{k}"))
+                with self.tls(raw) as tls:
+                    self.assertEqual(self.answers(tls), "HTTP/1.1 200")
+        self.assertGreaterEqual(self.refused("made_room"), 1)
+        last = held[-1]  # introduced while all places are taken
+        last.sendall(v2("192.0.2.99"))
+        with self.tls(last) as tls:
+            self.assertEqual(self.answers(tls), "HTTP/1.1 200")
+        for raw in held[:-1]:
+            raw.close()
 
 
 if __name__ == "__main__":

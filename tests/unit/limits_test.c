@@ -100,6 +100,35 @@ static void places_come_back_when_connections_leave(void **state)
     assert_null(l);
 }
 
+static enum limits_verdict move(struct limits *l, const char *text, struct limits_place **place)
+{
+    struct sockaddr_storage p = peer(text);
+    return limits_move(l, (struct sockaddr *)&p, 0, place);
+}
+
+/* As when a proxy says whose the connection is. */
+static void a_connection_moves_to_another_place_even_when_all_are_taken(void **state)
+{
+    (void)state;
+    static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    struct limits *l = make(2, 1);
+    struct limits_place *a = NULL, *b = NULL, *c = NULL;
+    assert_int_equal(limits_enter(l, &nobody, 0, &a), LIMITS_OK);
+    assert_int_equal(limits_enter(l, &nobody, 0, &b), LIMITS_OK);
+    assert_int_equal(limits_enter(l, &nobody, 0, &c), LIMITS_FULL);
+    assert_int_equal(move(l, "192.0.2.1", &a), LIMITS_OK);
+    struct limits_place *before = b;
+    assert_int_equal(move(l, "192.0.2.1", &b), LIMITS_ADDRESS_FULL);
+    assert_ptr_equal(b, before);
+    assert_int_equal(move(l, "192.0.2.2", &b), LIMITS_OK);
+    assert_int_equal(limits_open(l), 2);
+    limits_leave(l, &a);
+    assert_int_equal(enter(l, "192.0.2.2", &a), LIMITS_ADDRESS_FULL);
+    limits_leave(l, &b);
+    assert_int_equal(limits_open(l), 0);
+    limits_free(&l);
+}
+
 static void a_unix_socket_has_no_address_to_be_counted_by(void **state)
 {
     (void)state;
@@ -176,6 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_ipv6_network_of_64_bits_counts_as_one_address),
         cmocka_unit_test(places_come_back_when_connections_leave),
+        cmocka_unit_test(a_connection_moves_to_another_place_even_when_all_are_taken),
         cmocka_unit_test(a_unix_socket_has_no_address_to_be_counted_by),
         cmocka_unit_test(bytes_are_bounded_per_address_and_in_all),
         cmocka_unit_test(an_address_may_come_five_seconds_worth_at_once_and_then_at_its_pace),
