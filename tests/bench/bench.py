@@ -204,6 +204,19 @@ class Bench:
                     share.append(self.load(self.ours, **CASES[case][0])["rate"] / alone)
         return shares
 
+    def measure_allocations(self):
+        """Calls of malloc and the like for a message, of all libraries together."""
+        count = self.folder / "allocs"
+        found = {}
+        self.ours.start(LD_PRELOAD=str(TOOLS / "allocs.so"), ALLOCS=str(count))
+        for case in ("single", "full"):
+            self.load(self.ours, **{**CASES[case][0], "seconds": 1})  # caches fill
+            before = int.from_bytes(count.read_bytes(), sys.byteorder)
+            sent = self.load(self.ours, **{**CASES[case][0], "seconds": 1})["sent"]
+            found[case] = (int.from_bytes(count.read_bytes(), sys.byteorder) - before) / max(sent, 1)
+        self.ours.stop()
+        return found
+
     def queued(self):
         return sum(last - first + 1 for first, last in self.acknowledged["touchpointd"])
 
@@ -253,6 +266,7 @@ class Bench:
         figures["hostile"] = hostile
         figures["memory"] |= {"idle": idle, "after_load": after_load}
         self.ours.stop()
+        figures["allocations"] = self.measure_allocations()
         say("looking up what was acknowledged")
         for name in ("gsoap", "touchpointd"):
             self.check_rows(self.servers[name])

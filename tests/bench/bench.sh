@@ -21,6 +21,7 @@ lib=build/release/libtouchpoint.a
     -lssl -lcrypto "${xml[@]}"
 "$cc" "${flags[@]}" $here/parse.c $here/message.c $lib -o $out/parse "${xml[@]}"
 "$cc" "${flags[@]}" $here/fdatasync.c -o $out/fdatasync
+"$cc" -O2 -shared -fPIC $here/allocs.c -o $out/allocs.so
 "$cc" "${flags[@]}" $here/decide.c $lib -o $out/decide "${icu[@]}" -lm
 
 soapcpp2 -1 -c -S -L -x -w -p outbound -d "$peer" $here/gsoap_peer/outbound.h >"$peer/soapcpp2.log" 2>&1 ||

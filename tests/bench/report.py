@@ -106,8 +106,13 @@ def hostile_rows(figures):
             for case, what in (("single", "kept alive"), ("handshake", "new connections"))]
 
 
+def allocation_rows(figures):
+    return [row(f"allocations a message, {what}", [figures["allocations"][case]], "")
+            for case, what in (("single", "1 notification"), ("full", "100 notifications"))]
+
+
 def rows(bench, figures):
-    return speed_rows(bench) + cpu_rows(bench) + hostile_rows(figures) + size_rows(figures)
+    return speed_rows(bench) + cpu_rows(bench) + hostile_rows(figures) + allocation_rows(figures) + size_rows(figures)
 
 
 def number(value, unit=""):

@@ -78,10 +78,11 @@ class Server:
     def command(self):
         raise NotImplementedError
 
-    def start(self):
+    def start(self, **environment):
         with open(self.log, "ab") as log:
             try:
-                self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                                env={**os.environ, **environment})
             except OSError as e:
                 raise Broken(f"{self.name} can't be started: {e}") from e
         self.wait_until(self.is_up, "come up")
