@@ -272,7 +272,8 @@ struct store_settle {
     const struct store_new_hint *hints; /* ≤ STORE_SLICE_MAX */
     size_t hint_count;
     bool whole; /* a whole-campaign pass: also settles as applied the campaign's other due rows with
-                   seq ≤ watermark, a slice a call */
+                   seq ≤ watermark, a slice a call; not those of deletions, which say who is gone
+                   and whose helper record is to go, so each must be claimed */
     bool release; /* give the lease up; a write mark still set becomes an echo. Ignored while `more`
                      comes back */
     const char

@@ -3,7 +3,8 @@
  * that it made, the slice of rows that a whole-campaign pass stands for, and the lease itself.
  *
  * protocol rule 6: a whole pass settles what was due at its claim and drew its sequence number no
- * later than the watermark; all else stays READY, for its change may be younger than the read.
+ * later than the watermark; all else stays READY, for its change may be younger than the read. So
+ * do deletions that it did not claim: they are evidence that it did not have.
  */
 #include "sqlite_int.h"
 

@@ -84,9 +84,10 @@
     /* settling */                                                                                 \
     X(SQL_OUTCOME, "SELECT " SQL_ROW " FROM notification WHERE org = ?1 AND key = ?2 AND id = ?3 " \
                    "AND state = 1")                                                                \
+    /* not deletion and campaign_gone: each has a helper record that only who claims it knows */   \
     X(SQL_WHOLE_ROWS,                                                                              \
       "SELECT " SQL_ROW " FROM notification WHERE " SQL_READY_OF " AND background = ?3 "           \
-      "AND due_at <= ?4 AND seq <= ?5 LIMIT ?6")                                                   \
+      "AND due_at <= ?4 AND seq <= ?5 AND kind NOT IN (2, 3) LIMIT ?6")                            \
     X(SQL_READY,                                                                                   \
       "UPDATE notification SET state = 0, seq = ?2, due_at = ?3, tries = ?4, unsettled = ?5, "     \
       "rerun_at = 0, code = coalesce(?6, code), message = coalesce(?7, message) WHERE id = ?1")    \

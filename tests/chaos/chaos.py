@@ -190,15 +190,21 @@ class Group:
         """Every campaign once more: nothing is to be written, and so no message of ours comes back to us for ever."""
         org = self.world.org
         self.until("live work to end", self.no_live_work)
+        if self.silent and self.kind.write_back:  # members of a campaign without a setting are told so now
+            self.look_at_all()
         org.call("POST", "/sim/stats/reset")
+        self.look_at_all()
+        written = {k: n for k, n in org.stats()["rows"].items() if n and k not in ("failed", "unchanged")}
+        if written and not self.wrong:
+            self.blame(f"a second look at everything wrote {written}")
+
+    def look_at_all(self):
+        org = self.world.org
         campaigns = [{"Id": r["Id"], "Name": r["Name"]} for r in org.records("Campaign")]
         if campaigns:
             org.update("Campaign", *campaigns)
         org.flush(SETTLE_S)
-        self.until("the second look to end", self.no_live_work)
-        written = {k: n for k, n in org.stats()["rows"].items() if n and k not in ("failed", "unchanged")}
-        if written and not self.wrong:
-            self.blame(f"a second look at everything wrote {written}")
+        self.until("the look at everything to end", self.no_live_work)
 
     def until(self, what, probe):
         """As wait_for, but slow to ask, since asking costs; what is not reached is found by the checks that follow."""

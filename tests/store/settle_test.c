@@ -173,6 +173,27 @@ static void a_ready_row_resent_during_a_whole_pass_stays_ready(void **state)
     settle_applied(f, &c);
 }
 
+/* It says who is gone, and names the helper record that is to go: a pass that did not see it can't
+ * stand for it. */
+static void deletions_that_a_whole_pass_did_not_claim_stay_ready(void **state)
+{
+    struct fixture *f = *state;
+    put_members(f, 1, STORE_SLICE_MAX, 1);
+    shift(f, SECOND_MS);
+    struct store_item gone[2] = {member_item(5000, 1), member_item(5001, 1)};
+    gone[0].kind = STORE_DELETION;
+    gone[1].kind = STORE_CAMPAIGN_GONE;
+    struct put_result put = put_items(f, f->org, gone, 2);
+    assert_int_equal(put.stored, 2);
+    put_member(f, 5002, 1);
+    struct store_claim *c = claim_on(f, 1, STORE_SLICE_MAX);
+    settle_whole(f, &c);
+    expect_counts(f, 2, 0, STORE_SLICE_MAX + 1, 0);
+    c = claim_on(f, 1, 2);
+    settle_applied(f, &c);
+    expect_counts(f, 0, 0, STORE_SLICE_MAX + 3, 0);
+}
+
 static void a_leased_row_resent_during_a_whole_pass_runs_again(void **state)
 {
     struct fixture *f = *state;
@@ -387,6 +408,7 @@ int main(void)
         TEST(a_whole_pass_keeps_the_verdicts_that_it_was_told),
         TEST(what_came_during_a_whole_pass_stays_ready),
         TEST(a_ready_row_resent_during_a_whole_pass_stays_ready),
+        TEST(deletions_that_a_whole_pass_did_not_claim_stay_ready),
         TEST(a_leased_row_resent_during_a_whole_pass_runs_again),
         TEST(what_is_not_due_is_not_settled_by_a_whole_pass),
         TEST(between_its_slices_a_whole_pass_keeps_the_lease),
