@@ -82,8 +82,8 @@ struct config {
         int64_t request_timeout_ms;
         unsigned max_connections, max_connections_per_address;
         unsigned max_new_connections_per_address; /* a second; 0: no bound */
-        unsigned threads;     /* resolved: "auto" is one a core */
-        struct cidr *proxies; /* listen.proxy_protocol */
+        unsigned threads;                         /* resolved: "auto" is one a core */
+        struct cidr *proxies;                     /* listen.proxy_protocol */
         size_t proxy_count;
         struct cidr *allow;
         size_t allow_count;

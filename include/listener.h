@@ -81,7 +81,8 @@ struct listener_options {
     /* Borrowed; who is not on it is closed at accept, without a byte. NULL: everybody. */
     const struct access_list *access;
     /* Borrowed; who is on it is a proxy: it must say first whom it speaks for (PROXY protocol 1 or
-     * 2), and that address counts from then on. From others no such header is taken. NULL: nobody. */
+     * 2), and that address counts from then on. From others no such header is taken. NULL: nobody.
+     */
     const struct access_list *proxies;
     unsigned threads; /* ≥ 1 */
     uint64_t max_body_bytes;

@@ -184,8 +184,8 @@ const char *reason_code(enum reason r);
 const char *reason_text(enum reason r);
 
 enum sync_type { SYNC_BLANK, SYNC_ALL, SYNC_RESPONDED, SYNC_EXCLUDE, SYNC_UNKNOWN };
-/* Whether any member of the campaign could have a touchpoint. False is certain, and then its members
- * need not be read. */
+/* Whether any member of the campaign could have a touchpoint. False is certain, and then its
+ * members need not be read. */
 bool campaign_can_include(const struct campaign *c, const struct policy *p);
 enum sync_type sync_type_of(const char *picklist_value);
 

@@ -38,8 +38,8 @@ MUST_USE enum err worker_start(struct worker_pool **out, const struct worker_opt
                                struct error *e);
 bool worker_is_alive(
     const struct worker_pool *p); /* every thread turned, or is inside a bounded pass, lately */
-/* No pass begins any more; those under way end as they would. What waits for a thread goes back into
- * the queue. */
+/* No pass begins any more; those under way end as they would. What waits for a thread goes back
+ * into the queue. */
 void worker_retire(struct worker_pool *p);
 bool worker_has_ended(const struct worker_pool *p); /* all threads have, after worker_retire */
 void worker_stop_soon(

@@ -1,10 +1,10 @@
 #define _GNU_SOURCE
 /*
  * Redaction for the quarantine of refused bodies. They are by definition not what they should be,
- * so this is a scan, and it errs on the side of too much: a SessionId that never ends takes the rest
- * of the body along, and a body in UTF-16 or UTF-32, where the tags can't be found, goes as a whole.
- * Where the tags are broken or escaped, the session id is known by its form: the organisation's id
- * of 15 characters, '!', and a token.
+ * so this is a scan, and it errs on the side of too much: a SessionId that never ends takes the
+ * rest of the body along, and a body in UTF-16 or UTF-32, where the tags can't be found, goes as a
+ * whole. Where the tags are broken or escaped, the session id is known by its form: the
+ * organisation's id of 15 characters, '!', and a token.
  */
 #include "soap_int.h"
 

@@ -51,7 +51,7 @@ void ctl_release(struct ctl *c);
 struct table;
 struct table *table_new(const char *const *heads, size_t columns);
 void table_add(struct table *t, const char *const *cells); /* copies */
-void table_end(struct table **t, bool print); /* frees it */
+void table_end(struct table **t, bool print);              /* frees it */
 /* "ok" green, "degraded" and the like yellow, the rest red; on a terminal. The text is static until
  * the fourth next call. */
 const char *coloured(const char *status);

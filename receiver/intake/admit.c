@@ -2,8 +2,9 @@
 /*
  * The head decides before a byte of the body is kept. The path may hold a secret part, so it is
  * compared whole and in constant time, and what was asked for instead is neither answered nor
- * logged. Without an accepted certificate, where one is required and the handshake let the client in,
- * nothing but health answers. The query is not looked at: Salesforce sends none, and a proxy may add one.
+ * logged. Without an accepted certificate, where one is required and the handshake let the client
+ * in, nothing but health answers. The query is not looked at: Salesforce sends none, and a proxy
+ * may add one.
  */
 #include "intake_int.h"
 

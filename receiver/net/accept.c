@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
 /*
- * New connections: looked up in the list of networks, counted against the caps, then opened. A full turn is left after some, so that
- * those who are connected have theirs.
+ * New connections: looked up in the list of networks, counted against the caps, then opened. A full
+ * turn is left after some, so that those who are connected have theirs.
  */
 #include "listener_int.h"
 
@@ -83,7 +83,8 @@ bool loop_readmit(struct loop *loop, const struct sockaddr *peer, const struct l
 }
 
 /* Whoever is not admitted is closed without an answer: before TLS there is nothing that the peer
- * would understand. A proxy's connections count for no address before it has said whose they are. */
+ * would understand. A proxy's connections count for no address before it has said whose they are.
+ */
 static void admit(struct loop *loop, int fd, const struct sockaddr_storage *peer)
 {
     static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};

@@ -62,8 +62,8 @@ static bool parse_version(struct http_reader *r, const char *p, size_t n)
     return true;
 }
 
-/* Registered methods are upper case, some with a hyphen, and methods are case-sensitive, so "post" is
- * none, nor is "1GET", which other servers refuse, too. */
+/* Registered methods are upper case, some with a hyphen, and methods are case-sensitive, so "post"
+ * is none, nor is "1GET", which other servers refuse, too. */
 static bool parse_method(struct http_reader *r, struct http_span m)
 {
     if (m.n == 0 || !http_all(m.p, m.n, HTTP_C_TOKEN))

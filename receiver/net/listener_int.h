@@ -216,7 +216,8 @@ bool connection_send(struct connection *c, const char *bytes, size_t n);
 void connection_close(struct connection *c); /* connection_settle frees it */
 /* The output is flushed: says so to the peer, then reads and drops what still comes. */
 void connection_linger(struct connection *c);
-/* After a handshake that failed: the same for its alert, past the bufferevent, which reads no more. */
+/* After a handshake that failed: the same for its alert, past the bufferevent, which reads no more.
+ */
 void connection_linger_bare(struct connection *c);
 void connection_drop_input(struct connection *c);
 size_t connection_wipe_input(struct connection *c); /* all that is here; gives its size */

@@ -3,7 +3,8 @@
  * result codes
  *
  * Arguments are named by a string of types: 't' const char * (NULL is NULL, borrowed until the next
- * statement), 'i' int64_t, 'n' int64_t where TIME_NONE is NULL, 'd' int, 'b' const void * and size_t.
+ * statement), 'i' int64_t, 'n' int64_t where TIME_NONE is NULL, 'd' int, 'b' const void * and
+ * size_t.
  *
  * Errors:  ERR_INVALID: the data were refused, the transaction goes on. All others: the transaction
  * is lost and `broken` says that the connection must be closed and opened again.

@@ -1,6 +1,7 @@
 /*
  * Our listener, plain, with a handler that says what it was handed: "X-Seen: METHOD TARGET BODY",
- * the body in hexadecimal, and "X-Head: HEAD"; or "X-Refused: REASON". It prints its address and ends when its standard input does.
+ * the body in hexadecimal, and "X-Head: HEAD"; or "X-Refused: REASON". It prints its address and
+ * ends when its standard input does.
  */
 #include <stdio.h>
 #include <stdlib.h>
