@@ -117,7 +117,8 @@ void call_path(struct buf *b, const struct org *o, const char *rest);
 void call_count(const struct org *o, const char *operation, enum err result, int64_t took_ms);
 
 enum { CALL_REFERENCE_SIZE = 32 };
-/* The body of a Composite of these subrequests, which it takes. NULL: not writable. Caller: free. */
+/* The body of a Composite of these subrequests, which it takes. NULL: not writable. Caller: free.
+ */
 char *call_composite(json_t *subrequests);
 /* The referenceId of its i-th part. */
 void call_reference(char out[CALL_REFERENCE_SIZE], size_t i);

@@ -206,7 +206,8 @@ static enum err fail_poison(struct sqlite_store *s, const char *org, const char 
 }
 
 /* Moves what was picked and brings the campaign's lanes up to date. If the process dies with many
- * claims that it gathered, that is hardly the fault of any: each is counted when it stands alone. */
+ * claims that it gathered, that is hardly the fault of any: each is counted when it stands alone.
+ */
 static enum err move(struct sqlite_store *s, const char *org, const char *key, int64_t now_ms,
                      bool gathered, struct picked *p, struct error *e)
 {

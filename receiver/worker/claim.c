@@ -138,7 +138,7 @@ static void wait_for_org(struct worker_pool *pool, int64_t wait_ms)
         (void)pthread_cond_timedwait(&pool->freed, &pool->lock, &until);
 }
 
-/* ------------------------------------------------------------------ claims that wait in the pool */
+/* ------------------------------------------------------------------ claims that wait here */
 
 /* Those of orgs that are held back; the caller gives them back without the lock. */
 static struct waiting *take_held(struct worker_pool *pool)

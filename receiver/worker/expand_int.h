@@ -22,7 +22,7 @@ const char (*expand_ids(const struct expand_ids *x))[SFID_SIZE];
 /* Received time of the hint that asked for this record; the oldest of the claim when none matches.
  */
 int64_t expand_received(const struct pass *p, const char *record);
-/* The campaign of a touchpoint, as stored or, where that was lost, by lookup; false: it has none. */
+/* The campaign of a touchpoint, as stored or, where that was lost, by lookup; false: none. */
 bool expand_campaign_of(const struct org_touchpoint *t, char out[SFID_SIZE]);
 
 /* ------------------------------------------------------------------ helpers.c */
