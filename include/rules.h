@@ -44,6 +44,7 @@ struct person {
     char contact_id[SFID_SIZE], lead_id[SFID_SIZE]; /* at most one is set: the Contact where there
                                                        is one (a converted lead's too) */
     const char *email;
+    bool is_unseen; /* the org names it and does not show it: that it has no email is not known */
 };
 
 struct member {

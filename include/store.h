@@ -147,6 +147,9 @@ MUST_USE enum err store_put(struct store *s, struct store_put *p, struct error *
 
 /* ------------------------------------------------------------------ claim */
 
+/* The code of what waits until the org's API calls allow more than deletions. */
+#define STORE_CODE_BUDGET "api_budget"
+
 struct store_hint {
     int64_t row;
     enum store_kind kind;
@@ -154,6 +157,7 @@ struct store_hint {
     char record_id[SFID_SIZE], subject_id[SFID_SIZE], campaign_id[SFID_SIZE];
     int tries;       /* counted tries, this one included */
     bool background; /* of the reconcile */
+    bool withheld;   /* looked at already, and put off with STORE_CODE_BUDGET */
     int64_t received_at_ms;
 };
 

@@ -318,7 +318,8 @@ bool classify_subrequest(long status, json_t *body, struct verdict *v, struct or
         kind = rule->request;
     else if (by_status != NULL)
         kind = by_status->kind;
-    *v = (struct verdict){.rule = rows_of(kind),
+    bool by_row = rule != NULL && kind == ERR_INVALID;
+    *v = (struct verdict){.rule = by_row ? rule->upsert : rows_of(kind),
                           .org_err = kind,
                           .daily_limit = code_is_daily(code, message_of(error))};
     describe(error, code, rule, by_status == NULL ? NULL : by_status->advice, out);

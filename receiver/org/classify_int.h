@@ -28,7 +28,7 @@ enum row_rule {
     ROW_DONE,       /* nothing is left to do */
     ROW_RETRY,      /* may succeed unchanged */
     ROW_PARK,       /* this row is wrong */
-    ROW_SUSPECT,    /* this row is wrong, or, where all of several say so, the org's setup */
+    ROW_SUSPECT,    /* this row is wrong, or, where all of several say so, their campaign */
     ROW_PERMISSION, /* where all rows say so: the org's setup */
     ROW_ORG,        /* the org as a whole */
 };

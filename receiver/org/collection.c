@@ -29,6 +29,7 @@ struct write {
     const char (*ids)[SFID_SIZE];      /* delete */
     const struct org_status *statuses; /* update */
     int64_t at_ms;                     /* update */
+    bool is_extra;                     /* a permission that is missing for it stops no work */
     size_t n;
     struct org_row_result *results;
     struct verdict *verdicts; /* one a row */
@@ -203,8 +204,8 @@ static enum err settle(const struct write *w, struct error *e)
     struct tally tally = {0};
     for (size_t i = 0; i < w->n; i++) {
         struct verdict *v = &w->verdicts[i];
-        if (w->kind == WRITE_UPDATE && (v->rule == ROW_PERMISSION || v->rule == ROW_SUSPECT))
-            v->rule = ROW_PARK; /* see org_update_statuses */
+        if (w->is_extra && (v->rule == ROW_PERMISSION || v->rule == ROW_SUSPECT))
+            v->rule = ROW_PARK;
         tally_add(&tally, v, &w->results[i]);
     }
     enum err err = tally_judge(&tally, w->conn->org, w->operation, w->object, e);
@@ -279,6 +280,7 @@ static enum err delete_records(struct org_conn *c, enum schema_name object,
         .kind = WRITE_DELETE,
         .operation = "delete",
         .object = c->org->config->schema.name[object],
+        .is_extra = object == SCHEMA_DELETION,
         .ids = ids,
         .n = n,
     };
@@ -305,6 +307,7 @@ enum err org_update_statuses(struct org_conn *c, const struct org_status *rows, 
         .kind = WRITE_UPDATE,
         .operation = "update",
         .object = "CampaignMember",
+        .is_extra = true,
         .statuses = rows,
         .at_ms = at_ms,
         .n = n,

@@ -19,6 +19,7 @@ static const char OBJECT[] = "CampaignMember";
 /* The contact of a converted lead, for the page at hand. */
 struct converted {
     char contact_id[SFID_SIZE];
+    bool is_seen;
     char *email;
 };
 
@@ -37,11 +38,18 @@ struct member_page {
 static void select_members(struct select *s, const struct org *o)
 {
     static const char *const fields[] = {
-        "CampaignId",       "LeadId",
-        "ContactId",        "Status",
-        "HasResponded",     "FirstRespondedDate",
-        "CreatedDate",      "Lead.Email",
-        "Lead.IsConverted", "Lead.ConvertedContactId",
+        "CampaignId",
+        "LeadId",
+        "ContactId",
+        "Status",
+        "HasResponded",
+        "FirstRespondedDate",
+        "CreatedDate",
+        "Lead.Id",
+        "Lead.Email",
+        "Lead.IsConverted",
+        "Lead.ConvertedContactId",
+        "Contact.Id",
         "Contact.Email",
     };
     select_init(s);
@@ -57,14 +65,17 @@ static void select_members(struct select *s, const struct org *o)
 /* ------------------------------------------------------------------ one record */
 
 /* The Contact where there is one (a converted lead's too), else the Lead. True: the contact's email
- * is still to be looked up. */
+ * is still to be looked up. Of who is not shared with the user nothing comes but the member's
+ * lookup. */
 static bool read_person(struct record *r, struct person *p)
 {
-    char lead_id[SFID_SIZE], converted[SFID_SIZE];
+    char lead_id[SFID_SIZE], converted[SFID_SIZE], seen_lead[SFID_SIZE], seen_contact[SFID_SIZE];
     struct record lead = record_parent(r, "Lead"), contact = record_parent(r, "Contact");
 
     record_id(r, "LeadId", lead_id);
     record_id(r, "ContactId", p->contact_id);
+    record_id(&lead, "Id", seen_lead);
+    record_id(&contact, "Id", seen_contact);
     record_id(&lead, "ConvertedContactId", converted);
     const char *lead_email = record_text(&lead, "Email");
     const char *contact_email = record_text(&contact, "Email");
@@ -74,6 +85,7 @@ static bool read_person(struct record *r, struct person *p)
 
     if (p->contact_id[0] != '\0') {
         p->email = contact_email;
+        p->is_unseen = seen_contact[0] == '\0';
         return false;
     }
     if (is_converted) {
@@ -82,6 +94,7 @@ static bool read_person(struct record *r, struct person *p)
     }
     memcpy(p->lead_id, lead_id, SFID_SIZE);
     p->email = lead_email;
+    p->is_unseen = lead_id[0] != '\0' && seen_lead[0] == '\0';
     return false;
 }
 
@@ -165,8 +178,10 @@ static enum err on_contacts(void *ctx, json_t *records, struct error *e)
         if (r.err != ERR_NONE)
             return r.err;
         struct converted *c = find_converted(p, id);
-        if (c != NULL && c->email == NULL)
-            c->email = mem_strdup(email);
+        if (c == NULL || c->is_seen)
+            continue;
+        c->is_seen = true;
+        c->email = mem_strdup(email);
     }
     return ERR_NONE;
 }
@@ -190,8 +205,10 @@ static enum err read_converted(struct member_page *p, size_t members, struct err
     for (size_t i = 0; err == ERR_NONE && i < members; i++) {
         struct person *person = &p->members[i].person;
         struct converted *c = person->email == NULL ? find_converted(p, person->contact_id) : NULL;
-        if (c != NULL)
+        if (c != NULL) {
             person->email = c->email;
+            person->is_unseen = !c->is_seen;
+        }
     }
     select_release(&select);
     free(ids);

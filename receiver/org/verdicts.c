@@ -1,7 +1,9 @@
 /*
  * From the verdicts on rows to the outcome of the call. Errors about the org as a whole
  * (permission, object, budget) become the call's error where no row was written; beside rows that
- * were, their rows are retried (or parked, for a permission), and the next call tells.
+ * were, their rows are retried (or parked, for a permission), and the next call tells. Where a
+ * trigger or a record's access refuses all rows, that may be about their campaign alone: the call
+ * fails, which only its campaign pays for.
  */
 #include "classify_int.h"
 
@@ -55,6 +57,7 @@ enum err tally_judge(const struct tally *t, struct org *o, const char *operation
     const struct verdict *v = &t->first[rule].verdict;
     if (v->org_err == ERR_LIMIT)
         org_note_limit_kind(o, v->daily_limit);
-    return error_set(e, v->org_err, "%s %s: %s (%s)", operation, object, t->first[rule].message,
+    enum err err = rule == ROW_SUSPECT ? ERR_INVALID : v->org_err;
+    return error_set(e, err, "%s %s: %s (%s)", operation, object, t->first[rule].message,
                      t->first[rule].code);
 }

@@ -9,6 +9,7 @@
 #include "sqlite_int.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "mem.h"
 
@@ -39,7 +40,10 @@ static enum err retry(struct sqlite_store *s, const struct sqlite_lease *l,
     if (o->uncounted && again.tries > 0)
         again.tries--;
     again.unsettled = 0;
-    return sqlite_row_ready(s, l->org, l->key, &again, o->code, o->message, e);
+    /* what came meanwhile was not looked at yet */
+    bool has_news =
+        row->rerun_at_ms != 0 && o->code != NULL && strcmp(o->code, STORE_CODE_BUDGET) == 0;
+    return sqlite_row_ready(s, l->org, l->key, &again, has_news ? NULL : o->code, o->message, e);
 }
 
 /* A row that is not leased under this key was settled before: settling twice changes nothing. */

@@ -12,7 +12,8 @@
 #define SQL_LEASED_OF "org = ?1 AND key = ?2 AND state = 1"
 #define SQL_DOCUMENT  "id, at, org, peer, reason, message, size, kept"
 #define SQL_CLAIM                                                                                  \
-    "SELECT " SQL_ROW ", notification_id, record_id, subject_id FROM notification "                \
+    "SELECT " SQL_ROW ", notification_id, record_id, subject_id, "                                 \
+    "code IS '" STORE_CODE_BUDGET "' FROM notification "                                           \
     "WHERE " SQL_READY_OF
 
 #define SQL_STATEMENTS(X)                                                                          \
@@ -34,7 +35,9 @@
     X(SQL_FIND, "SELECT " SQL_ROW ", state, key FROM notification "                                \
                 "WHERE org = ?1 AND notification_id = ?2 AND record_id = ?3")                      \
     X(SQL_STAY, "UPDATE notification SET seq = coalesce(?2, seq), due_at = ?3, background = ?4, "  \
-                "received_at = ?5, code = coalesce(?6, code), message = coalesce(?7, message) "    \
+                "received_at = ?5, "                                                               \
+                "code = coalesce(?6, nullif(code, '" STORE_CODE_BUDGET "')), "                     \
+                "message = coalesce(?7, message) "                                                 \
                 "WHERE id = ?1")                                                                   \
     X(SQL_RERUN, "UPDATE notification SET rerun_at = ?2, background = ?3 WHERE id = ?1")           \
     X(SQL_AGAIN,                                                                                   \

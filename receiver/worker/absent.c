@@ -27,7 +27,8 @@ static char (*absent_ids(const struct pass *p, size_t *count))[SFID_SIZE]
 }
 
 /* A member that is there after all: of another campaign (someone edited the touchpoint's lookup),
- * or new since the read. */
+ * or new since the read. Of a campaign that does not come its members may be seen all the same
+ * (where their sharing follows the lead or contact): it is hidden, and nothing can be decided. */
 static enum err on_member_elsewhere(void *ctx, const struct member *m, size_t n, struct error *e)
 {
     struct pass *p = ctx;
@@ -37,7 +38,10 @@ static enum err on_member_elsewhere(void *ctx, const struct member *m, size_t n,
         if (row == NULL || row->seen)
             continue;
         row->seen = true;
-        pass_move(p, STORE_MEMBER, m[i].campaign_id, m[i].id, "", pass_received(p));
+        if (!p->campaign->campaign.exists && strcmp(m[i].campaign_id, p->claim->key) == 0)
+            p->of_hidden_campaign++;
+        else
+            pass_move(p, STORE_MEMBER, m[i].campaign_id, m[i].id, "", pass_received(p));
     }
     return ERR_NONE;
 }
@@ -124,6 +128,11 @@ enum err absent_settle(struct pass *p, bool look_elsewhere, struct error *e)
     if (n > 0 && look_elsewhere)
         err = org_read_members(p->conn, NULL, (const char(*)[SFID_SIZE])ids, n, on_member_elsewhere,
                                p, e);
+    if (p->of_hidden_campaign > 0)
+        log_warn("touchpoints were left in place: their campaign can't be seen, yet its members "
+                 "can; check that the integration user sees all campaigns",
+                 "org", p->claim->org, "campaign", p->claim->key, "touchpoints",
+                 log_num((long long)p->of_hidden_campaign), NULL);
     if (n > 0 && err == ERR_NONE)
         err = doom_absent(p, (const char(*)[SFID_SIZE])ids, n, e);
     free(ids);

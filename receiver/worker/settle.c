@@ -21,7 +21,8 @@
 enum {
     GAP_AGAIN_MS = 65 * 1000,
     GAP_PATIENCE_MS = 15 * 60 * 1000,
-    BUDGET_WAIT_MS = 15 * 60 * 1000
+    BUDGET_WAIT_MS = 15 * 60 * 1000,
+    BEHIND_OTHERS_MS = 30 * 1000
 };
 
 static uint64_t random_bits(void)
@@ -60,7 +61,7 @@ static void retry_or_fail(const struct pass *p, const struct store_hint *h, bool
         return;
     }
     o->verdict = STORE_RETRY;
-    o->due_at_ms = time_wall_ms() + retry_delay_ms(h->tries, random_bits());
+    o->due_at_ms = time_wall_ms() + retry_delay_ms(h->tries, p->jitter);
 }
 
 /* getDeleted is complete up to the last whole minute only, and what was deleted for good is nowhere
@@ -69,6 +70,34 @@ static bool looks_again(const struct pass *p, const struct store_hint *h)
 {
     return p->gap_covered_ms < h->received_at_ms &&
            time_wall_ms() - h->received_at_ms < GAP_PATIENCE_MS;
+}
+
+/* Of more failed rows than are kept the campaign's own hint tells, so that its tries are counted,
+ * with growing pauses, and end. NULL: none was claimed, and one is made. */
+static const struct store_hint *answers_for_all(const struct pass *p)
+{
+    const struct store_hint *found = NULL;
+    for (size_t i = 0; p->failures_overflow && i < p->claim->count; i++) {
+        const struct store_hint *h = &p->claim->hints[i];
+        if (h->kind == STORE_CAMPAIGN && (found == NULL || h->tries > found->tries))
+            found = h;
+    }
+    return found;
+}
+
+/* While the org is held back what others wait for becomes older than this, so that the next attempt
+ * is made with another campaign: the trouble may be with this one alone. Without its org nothing
+ * holds the work back but its due time. */
+static int64_t org_pause_ms(const struct pass *p)
+{
+    struct org_state state;
+    if (p->org == NULL)
+        return RETRY_CAP_MS;
+    org_state_get(p->org, &state);
+    int64_t left = state.held_until_boot_ms - time_boot_ms();
+    if (left < 0)
+        return 0;
+    return left < BEHIND_OTHERS_MS ? left : BEHIND_OTHERS_MS;
 }
 
 static bool is_of_a_deletion(const struct store_hint *h)
@@ -81,11 +110,12 @@ static struct store_outcome outcome_of(const struct pass *p, const struct store_
 {
     struct store_outcome o = {
         .row = h->row, .verdict = STORE_APPLIED, .code = p->held ? "held" : NULL};
-    if (result == ERR_NONE && p->withheld && !is_of_a_deletion(h)) {
+    bool has_failed = stands_for_member(h) && failure_of(p, member_of(h)) != NULL;
+    if (result == ERR_NONE && p->withheld && !is_of_a_deletion(h) && !has_failed) {
         o.verdict = STORE_RETRY;
         o.uncounted = true;
         o.due_at_ms = time_wall_ms() + BUDGET_WAIT_MS;
-        o.code = "api_budget";
+        o.code = STORE_CODE_BUDGET;
         o.message = "nine tenths of the org's daily API calls are used: only deletions are carried "
                     "out until it is less";
         return o;
@@ -105,6 +135,10 @@ static struct store_outcome outcome_of(const struct pass *p, const struct store_
             retry_or_fail(p, h, f->park, &o);
             o.code = f->code;
             o.message = f->message;
+        } else if (answers_for_all(p) == h) {
+            retry_or_fail(p, h, !p->some_may_pass, &o);
+            o.code = p->failures[0].code;
+            o.message = p->failures[0].message;
         }
         return o;
     }
@@ -113,9 +147,7 @@ static struct store_outcome outcome_of(const struct pass *p, const struct store_
     if (is_org_failure(result)) {
         o.verdict = STORE_RETRY;
         o.uncounted = true;
-        /* without its org nothing holds the work back but its due time */
-        o.due_at_ms =
-            time_wall_ms() + (p->org == NULL ? RETRY_CAP_MS : retry_delay_ms(1, random_bits()));
+        o.due_at_ms = time_wall_ms() + org_pause_ms(p) + retry_delay_ms(1, p->jitter);
     } else {
         retry_or_fail(p, h, false, &o);
     }
@@ -165,7 +197,7 @@ static struct store_new_hint *gather_hints(const struct pass *p, bool ended_well
             .campaign_id = p->claim->key,
             .record_id = f->member_id,
             .subject_id = "",
-            .due_at_ms = time_wall_ms() + retry_delay_ms(1, random_bits()),
+            .due_at_ms = time_wall_ms() + retry_delay_ms(1, p->jitter),
             .code = f->code,
             .message = f->message,
         };
@@ -178,13 +210,13 @@ static struct store_new_hint *gather_hints(const struct pass *p, bool ended_well
             .subject_id = "",
             .due_at_ms = time_wall_ms() + GAP_AGAIN_MS,
         };
-    if (ended_well && p->failures_overflow)
+    if (ended_well && p->failures_overflow && answers_for_all(p) == NULL)
         hints[n++] = (struct store_new_hint){
             .kind = STORE_CAMPAIGN,
             .campaign_id = p->claim->key,
             .record_id = p->claim->key,
             .subject_id = "",
-            .due_at_ms = time_wall_ms() + retry_delay_ms(6, random_bits()),
+            .due_at_ms = time_wall_ms() + retry_delay_ms(1, p->jitter),
             .code = p->failures[0].code,
             .message = p->failures[0].message,
         };
@@ -251,6 +283,7 @@ enum err settle_pass(struct pass *p, enum err result, const struct error *why, s
         return ERR_NONE;
     bool well = result == ERR_NONE;
     size_t hint_count;
+    p->jitter = random_bits();
     struct store_new_hint *all = gather_hints(p, well, &hint_count);
     const struct store_new_hint *hints = all;
     struct store_outcome *outcomes = mem_array(p->claim->count, sizeof *outcomes);

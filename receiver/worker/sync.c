@@ -65,6 +65,10 @@ static enum err apply_decision(struct pass *p, const struct member *m, const str
     if (reason == REASON_NONE && loses_to_duplicate(p, m->id))
         reason = REASON_DUPLICATE_EMAIL;
 
+    if (reason == REASON_NO_EMAIL && m->person.is_unseen) { /* whatever is there stays */
+        p->unseen_people++;
+        return ERR_NONE;
+    }
     status_want(p, m, reason);
     if (reason != REASON_NONE) {
         if (old != NULL)
@@ -200,8 +204,19 @@ void sync_note_type(const struct pass *p)
         p->unknown_sync_type(p->ctx, c->sync_type);
 }
 
+static void warn_of_unseen(const struct pass *p)
+{
+    if (p->unseen_people > 0)
+        log_warn("members were left as they are: their lead or contact is not shared with the "
+                 "integration user, so that nothing is known of an email; grant it Read and View "
+                 "All on Lead and Contact",
+                 "org", p->claim->org, "campaign", p->claim->key, "members",
+                 log_num((long long)p->unseen_people), NULL);
+}
+
 static enum err finish(struct pass *p, struct error *e)
 {
+    warn_of_unseen(p);
     enum err err = write_flush(p, e);
     if (err == ERR_NONE && p->spool.count > 0)
         err = bulk_upserts(p, e);
@@ -244,7 +259,7 @@ static enum err start_whole(struct pass *p, struct error *e)
     p->whole = true;
     existing_release(&p->existing);
     p->doomed_count = 0;
-    p->unseen = 0;
+    p->unseen = p->unseen_people = p->of_hidden_campaign = 0;
     status_clear(p);
     guard_fingerprint(&p->campaign->campaign, p->options->policy_fingerprint, p->fingerprint);
     enum err err = org_read_touchpoints(p->conn, p->claim->key, NULL, 0, on_touchpoints, p, e);
@@ -293,9 +308,24 @@ static enum err start_members(struct pass *p, struct error *e)
     return err == ERR_NONE ? start_whole(p, e) : err;
 }
 
+/* Nothing but what waits for the budget: there is nothing to delete, or it was deleted before. To
+ * read a large campaign every quarter of an hour only to put it off would keep the budget used
+ * up. */
+static bool waits_for_budget(const struct pass *p)
+{
+    bool all = p->deletes_only && p->claim->count > 0 && !p->claim->more;
+    for (size_t i = 0; all && i < p->claim->count; i++)
+        all = p->claim->hints[i].withheld;
+    return all;
+}
+
 enum err sync_run(struct pass *p, struct error *e)
 {
     enum err err = bulk_resume(p, e);
+    if (err == ERR_NONE && waits_for_budget(p)) {
+        p->withheld = true;
+        return ERR_NONE;
+    }
     if (err == ERR_NONE && p->campaign == NULL)
         err = org_read_campaign(p->conn, p->claim->key, &p->campaign, e);
     if (err != ERR_NONE)

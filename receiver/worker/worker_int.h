@@ -187,6 +187,8 @@ struct pass {
     struct failure *failures;
     size_t failure_count;
     bool failures_overflow; /* more than FAILURES_MAX: one campaign hint stands for them */
+    bool some_may_pass;     /* of the failed rows: not all are wrong in themselves */
+    uint64_t jitter;        /* of all that is tried again, so that it comes back as one pass */
     struct move *moves;
     size_t move_count, move_room;
     bool moves_in_background;
@@ -195,7 +197,9 @@ struct pass {
     bool deletes_only; /* the API budget is nearly used up */
     bool withheld;     /* writes that waited for it: the hints wait too */
     bool held;
-    size_t unseen;   /* of the doomed: only that the user sees all says that they are gone */
+    size_t unseen; /* of the doomed: only that the user sees all says that they are gone */
+    size_t of_hidden_campaign; /* touchpoints whose member is seen and whose campaign is not */
+    size_t unseen_people;      /* members whose person the user may not see */
     bool asks_again; /* an absence that can't be confirmed yet: the log of deletions is asked */
     int64_t gap_covered_ms; /* expand_run, with a gap: deletions up to then are known */
     char fingerprint[STORE_FINGERPRINT_SIZE];

@@ -109,6 +109,7 @@ void write_failed(struct pass *p, const char *member_id, const struct org_row_re
     status_unsure(p, member_id);
     if (p->failures == NULL)
         p->failures = mem_array(FAILURES_MAX, sizeof *p->failures);
+    p->some_may_pass = p->some_may_pass || r->class != ORG_ROW_PARK;
     if (p->failure_count == FAILURES_MAX) {
         p->failures_overflow = true;
         return;

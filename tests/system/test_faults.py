@@ -74,6 +74,39 @@ class OrgFaults(Case):
         self.drained(self.world)
         self.assertEqual(len(org.touchpoints(campaign)), 5)
 
+    def test_a_campaign_that_is_hidden_while_its_members_are_not_is_left_alone(self):
+        org = self.world.org
+        campaign, _, _, _ = self.campaign(self.world)
+        self.settled(self.world, campaign=campaign)
+        self.drained(self.world)
+        org.call("POST", "/sim/permissions", {"hide": ["Campaign"], "no_view_all": ["Campaign"]})
+        org.call("POST", "/sim/stats/reset")
+        org.update("Campaign", {"Id": campaign, "Name": "hidden"})
+        self.drained(self.world)
+        self.assertIn("their campaign can't be seen", self.world.daemon.text())
+        self.assertEqual(len(org.touchpoints(campaign)), 5)
+        self.assertLess(org.stats()["api"]["calls"], 20)
+        org.call("POST", "/sim/permissions", {})
+        org.update("Campaign", {"Id": campaign, SYNC: EXCLUDE})
+        self.settled(self.world, campaign=campaign)
+
+    def test_people_who_are_no_longer_shared_lose_no_touchpoint(self):
+        org = self.world.org
+        campaign, members, leads, contacts = self.campaign(self.world)
+        self.settled(self.world, campaign=campaign)
+        org.call("POST", "/sim/permissions", {"hide": ["Lead", "Contact"], "no_view_all": ["Lead", "Contact"]})
+        org.update("Campaign", {"Id": campaign, "Name": "their people are unseen"})
+        org.update("Lead", {"Id": leads[0], "LastName": "unseen"})
+        org.update("CampaignMember", {"Id": members[-1], "Status": "Responded"})
+        self.drained(self.world)
+        self.assertEqual(len(org.touchpoints(campaign)), 5)
+        self.assertIn("not shared with the integration user", self.world.daemon.text())
+        org.update("Campaign", {"Id": campaign, SYNC: EXCLUDE})
+        wait_for("what needs nobody to be seen", lambda: not org.touchpoints(campaign))
+        org.call("POST", "/sim/permissions", {})
+        org.update("Campaign", {"Id": campaign, SYNC: ALL})
+        self.settled(self.world, campaign=campaign)
+
     def test_a_token_for_another_org_stops_all_work(self):
         org = self.world.org
         campaign, members, _, _ = self.campaign(self.world)
@@ -107,6 +140,109 @@ class WholeOrg(Case):
             tries = world.rows("SELECT max(tries) FROM notification WHERE state IN (0, 1)")[0][0]
             self.assertLessEqual(tries, 1, "a failure of the org as a whole consumes no try")
             world.org.heal()
+            self.settled(world, campaign=campaign)
+
+    def test_maintenance_holds_the_work_and_consumes_no_try(self):
+        with World() as world:
+            world.start()
+            campaign, _, _, _ = self.campaign(world, None)
+            self.drained(world)
+            world.org.fault("row_error", "collections_upsert", {"statusCode": "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE",
+                                                                "message": "maintenance"}, count=-1)
+            world.org.update("Campaign", {"Id": campaign, SYNC: ALL})
+            wait_for("a few tries", lambda: world.org.stats()["rows"]["failed"] >= 15)
+            self.assertLessEqual(world.rows("SELECT max(tries) FROM notification WHERE state IN (0, 1)")[0][0], 1)
+            self.assertEqual(world.ready()[1]["status"], "degraded")
+            world.org.heal()
+            self.settled(world, campaign=campaign)
+
+    def test_a_campaign_that_refuses_all_its_rows_slows_no_other(self):
+        with World() as world:
+            org = world.start().org
+            bad, members, _, _ = self.campaign(world, None)
+            good = [self.campaign(world, None)[0] for _ in range(10)]
+            self.drained(world)
+            for member in members:
+                org.fault("row_error", "collections_upsert", {"statusCode": "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "message": "trigger"},
+                          row=member, count=-1)
+            org.update("Campaign", {"Id": bad, SYNC: ALL})
+            wait_for("its refusal", lambda: org.stats()["rows"]["failed"] >= 5)
+            for campaign in good:
+                org.update("Campaign", {"Id": campaign, SYNC: ALL})
+                self.settled(world, campaign=campaign, limit_s=20)
+            org.heal()
+            self.settled(world, campaign=bad)
+
+    def test_a_campaign_that_cannot_be_read_slows_no_other(self):
+        for fault in ({"status": 400, "errorCode": "QUERY_TIMEOUT", "message": "too long"}, {"status": 500, "errorCode": "UNKNOWN_EXCEPTION", "message": "?"}):
+            with self.subTest(fault["errorCode"]), World() as world:
+                org = world.start().org
+                bad, _, _, _ = self.campaign(world, None)
+                good = [self.campaign(world, None)[0] for _ in range(10)]
+                self.drained(world)
+                number = org.fault("status", "query", fault, path=bad, count=-1)
+                org.update("Campaign", {"Id": bad, SYNC: ALL})
+                wait_for("a few failures", lambda n=number: any(
+                    x["id"] == n and x["fired"] >= 3 for x in org.call("GET", "/sim/faults")["faults"]))
+                org.update("Campaign", *({"Id": x, SYNC: ALL} for x in good))
+                for campaign in good:
+                    self.settled(world, campaign=campaign, limit_s=30)
+                org.heal()
+                org.update("Campaign", {"Id": bad, "Name": "a new reason to look"})
+                self.settled(world, campaign=bad)
+
+    def test_a_helper_record_that_may_not_be_deleted_stops_no_work(self):
+        with World() as world:
+            org = world.start().org
+            campaign, members, _, _ = self.campaign(world)
+            self.settled(world, campaign=campaign)
+            org.call("POST", "/sim/permissions", {"no_delete": ["Campaign_Member_Deletion__c"]})
+            org.delete("CampaignMember", members[0])
+            self.drained(world)
+            self.settled(world, campaign=campaign)
+            self.assertIn("deletion helper records stay in the org", world.daemon.text())
+            self.assertFalse(world.ready()[1]["checks"]["orgs"][0]["stopped"])
+
+    def load_of_refused(self, world, code):
+        """More rows than are remembered one by one, all refused; the campaign."""
+        org = world.start().org
+        campaign = org.call("POST", "/sim/load", {"campaigns": 1, "members": 1100, "seed": 5, "emails": 1, "sync_type": None,
+                                                  "type": "Trade Show"})["campaigns"][0]
+        org.fault("row_error", "collections_upsert", {"statusCode": code, "message": "no"}, count=-1)
+        org.update("Campaign", {"Id": campaign, SYNC: ALL})
+        return campaign
+
+    def test_very_many_wrong_rows_are_told_by_their_campaign_once(self):
+        with World() as world:
+            campaign = self.load_of_refused(world, "FIELD_CUSTOM_VALIDATION_EXCEPTION")
+            wait_for("the failure", lambda: world.rows(
+                "SELECT 1 FROM notification WHERE state = 3 AND record_id = ? AND code = 'FIELD_CUSTOM_VALIDATION_EXCEPTION'", campaign))
+            self.assertEqual(world.rows("SELECT count(*) FROM notification WHERE state IN (0, 1)"), [(0,)])
+            self.assertEqual(world.org.stats()["rows"]["failed"], 1100)
+            world.org.heal()
+            world.org.update("Campaign", {"Id": campaign, "Name": "a new reason to look"})
+            self.settled(world, campaign=campaign)
+
+    def test_very_many_locked_rows_are_tried_again_by_their_campaign_and_counted(self):
+        with World() as world:
+            campaign = self.load_of_refused(world, "UNABLE_TO_LOCK_ROW")
+            wait_for("the third try", lambda: world.rows("SELECT 1 FROM notification WHERE state IN (0, 1) AND tries >= 3"))
+            self.assertEqual(world.rows("SELECT count(*) FROM notification WHERE state IN (0, 1)"), [(1,)])
+            world.org.heal()
+            self.settled(world, campaign=campaign)
+
+    def test_rows_that_failed_together_are_tried_again_together(self):
+        with World() as world:
+            org = world.start().org
+            campaign = org.call("POST", "/sim/load", {"campaigns": 1, "members": 300, "seed": 5, "emails": 1, "sync_type": None,
+                                                      "type": "Trade Show"})["campaigns"][0]
+            world.checked()
+            org.fault("lock", "collections_upsert", count=-1)
+            org.call("POST", "/sim/stats/reset")
+            org.update("Campaign", {"Id": campaign, SYNC: ALL})
+            wait_for("the fourth try", lambda: world.rows("SELECT 1 FROM notification WHERE state IN (0, 1) AND tries >= 4"))
+            self.assertLessEqual(org.stats()["api"]["calls"], 40, org.stats()["api"])
+            org.heal()
             self.settled(world, campaign=campaign)
 
     def test_many_deletions_without_a_reason_are_held_until_approved(self):

@@ -69,11 +69,11 @@ UNUSED static void assert_request(struct fixture *x, size_t i, const char *metho
 
 #define MEMBER_HEADER                                                                              \
     "\"Id\",\"CampaignId\",\"LeadId\",\"ContactId\",\"Status\",\"HasResponded\","                  \
-    "\"FirstRespondedDate\",\"CreatedDate\",\"Lead.Email\",\"Lead.IsConverted\","                  \
-    "\"Lead.ConvertedContactId\",\"Contact.Email\",\"Buyer_Touchpoint_Date__c\"\n"
+    "\"FirstRespondedDate\",\"CreatedDate\",\"Lead.Id\",\"Lead.Email\",\"Lead.IsConverted\","      \
+    "\"Lead.ConvertedContactId\",\"Contact.Id\",\"Contact.Email\",\"Buyer_Touchpoint_Date__c\"\n"
 #define MEMBER_ROW(id)                                                                             \
     "\"" id "\",\"" CAMPAIGN "\",\"" L1 "\",\"\",\"Sent\",\"false\",\"\","                         \
-    "\"2026-01-15T09:30:00.000Z\",\"lead@example.com\",\"false\",\"\",\"\",\"\"\n"
+    "\"2026-01-15T09:30:00.000Z\",\"" L1 "\",\"lead@example.com\",\"false\",\"\",\"\",\"\",\"\"\n"
 #define SEEN(id)                                                                                   \
     id " campaign=" CAMPAIGN " contact= lead=" L1 " email=lead@example.com "                       \
        "responded=0 status=Sent\n"

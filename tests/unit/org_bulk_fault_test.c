@@ -333,9 +333,10 @@ static char *many_rows(size_t n, size_t email)
         char id[16], member[SFID_SIZE];
         (void)snprintf(id, sizeof id, "00v%012u", (unsigned)i);
         assert_true(sfid_normalise(id, 15, member));
-        buf_printf(&b, "%s,%s,%s,,Sent,false,,2026-01-15T09:30:00.000Z,", member, CAMPAIGN, L1);
+        buf_printf(&b, "%s,%s,%s,,Sent,false,,2026-01-15T09:30:00.000Z,%s,", member, CAMPAIGN, L1,
+                   L1);
         buf_put(&b, x, email);
-        buf_puts(&b, ",false,,,\n");
+        buf_puts(&b, ",false,,,,\n");
     }
     free(x);
     return buf_take(&b);

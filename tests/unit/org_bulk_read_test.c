@@ -116,16 +116,18 @@ static void cells_become_what_the_json_of_pages_gives(void **state)
     will_csv(
         x, 3, "null",
         "\"Note__c\",\"Id\",\"CampaignId\",\"LeadId\",\"ContactId\",\"Status\","
-        "\"HasResponded\",\"FirstRespondedDate\",\"CreatedDate\",\"Lead.Email\","
-        "\"Lead.IsConverted\",\"Lead.ConvertedContactId\",\"Contact.Email\","
+        "\"HasResponded\",\"FirstRespondedDate\",\"CreatedDate\",\"Lead.Id\",\"Lead.Email\","
+        "\"Lead.IsConverted\",\"Lead.ConvertedContactId\",\"Contact.Id\",\"Contact.Email\","
         "\"Buyer_Touchpoint_Date__c\",\"SCORE__C\",\"Vip__c\"\n"
         "\"5\n\"\"x\"\",\",\"" M1 "\",\"" CAMPAIGN "\",\"\",\"003000000000001AAA\",\"\","
-        "\"true\",\"2026-02-01\",\"2026-01-15T09:30:00.000Z\",\"\",\"\",\"\",\"c@example.com\","
+        "\"true\",\"2026-02-01\",\"2026-01-15T09:30:00.000Z\",\"\",\"\",\"\",\"\","
+        "\"003000000000001AAA\",\"c@example.com\","
         "\"2026-03-01T00:00:00.000Z\",\"1.50\",\"true\"\n"
         "\"\",\"" M2 "\",\"" CAMPAIGN "\",\"" L1 "\",\"\",\"Sent\",\"false\",\"\","
-        "\"2026-01-15T09:30:00.000Z\",\"l@example.com\",\"false\",\"\",\"\",\"\",\"\",\"\"\n"
+        "\"2026-01-15T09:30:00.000Z\",\"" L1
+        "\",\"l@example.com\",\"false\",\"\",\"\",\"\",\"\",\"\",\"\"\n"
         "\"7\",\"" M3 "\",\"" CAMPAIGN "\",\"\",\"\",\"Sent\",\"false\",\"\","
-        "\"2026-01-15T09:30:00.000Z\",\"\",\"\",\"\",\"\",\"\",\"1.0E7\",\"false\"\n");
+        "\"2026-01-15T09:30:00.000Z\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"1.0E7\",\"false\"\n");
     fake_will(x->fake, 204, "");
     enum err got = read_all(x, &s);
     if (got != ERR_NONE)

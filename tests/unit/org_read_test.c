@@ -13,19 +13,23 @@ static void a_member_is_its_contact_where_it_has_one(void **state)
         const char *changes, *want;
         bool asks_contact;
     } rows[] = {
-        {"{\"ContactId\":\"003000000000001\",\"Contact\":{\"Email\":\"c@example.com\"}}",
-         "contact=003000000000001AAA lead= email=c@example.com", false},
-        {"{\"ContactId\":\"003000000000001AAA\",\"Contact\":{\"Email\":null}}",
-         "contact=003000000000001AAA lead= email=NULL", false},
+        {"{\"ContactId\":\"003000000000001\",\"Contact\":{\"Id\":\"003000000000001\",\"Email\":\"c@"
+         "example.com\"}}",
+         "contact=003000000000001AAA lead= email=c@example.com responded", false},
+        {"{\"ContactId\":\"003000000000001AAA\",\"Contact\":{\"Id\":\"003000000000001\",\"Email\":"
+         "null}}",
+         "contact=003000000000001AAA lead= email=NULL responded", false},
         {"{\"ContactId\":\"003000000000001AAA\",\"Contact\":null,\"LeadId\":null,\"Lead\":null}",
-         "contact=003000000000001AAA lead= email=NULL", false},
+         "contact=003000000000001AAA lead= email=NULL unseen responded", false},
         {"{\"ContactId\":null,\"Contact\":null,\"LeadId\":null,\"Lead\":null}",
-         "contact= lead= email=NULL", false},
-        {"{\"Lead\":null}", "contact= lead=" L1 " email=NULL", false},
-        {"{\"Lead\":{\"Email\":\"old@example.com\",\"IsConverted\":true,\"ConvertedContactId\":"
+         "contact= lead= email=NULL responded", false},
+        {"{\"Lead\":null}", "contact= lead=" L1 " email=NULL unseen responded", false},
+        {"{\"Lead\":{\"Id\":\"" L1
+         "\",\"Email\":\"old@example.com\",\"IsConverted\":true,\"ConvertedContactId\":"
          "\"003000000000009\"}}",
-         "contact=003000000000009AAA lead= email=new@example.com", true},
-        {"{\"Lead\":{\"Email\":\"old@example.com\",\"IsConverted\":true,\"ConvertedContactId\":"
+         "contact=003000000000009AAA lead= email=new@example.com responded", true},
+        {"{\"Lead\":{\"Id\":\"" L1
+         "\",\"Email\":\"old@example.com\",\"IsConverted\":true,\"ConvertedContactId\":"
          "null}}",
          "contact= lead=" L1 " email=old@example.com", false},
     };
@@ -135,8 +139,9 @@ static void a_member_with_wrong_types_is_not_taken(void **state)
         "{\"CreatedDate\":\"yesterday\"}",
         "{\"FirstRespondedDate\":17}",
         "{\"Lead\":[]}",
-        "{\"Lead\":{\"Email\":5,\"IsConverted\":false,\"ConvertedContactId\":null}}",
-        "{\"Lead\":{\"Email\":null}}",
+        "{\"Lead\":{\"Id\":\"" L1
+        "\",\"Email\":5,\"IsConverted\":false,\"ConvertedContactId\":null}}",
+        "{\"Lead\":{\"Id\":\"" L1 "\",\"Email\":null}}",
         "{\"Contact\":\"x\"}",
     };
     struct fixture *x = fixture_of(state);

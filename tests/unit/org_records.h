@@ -14,12 +14,13 @@
 #define QUERYALL "/services/data/v64.0/queryAll?q="
 #define MEMBER_SELECT                                                                              \
     "SELECT Id,CampaignId,LeadId,ContactId,Status,HasResponded,FirstRespondedDate,CreatedDate,"    \
-    "Lead.Email,Lead.IsConverted,Lead.ConvertedContactId,Contact.Email,Buyer_Touchpoint_Date__c"
+    "Lead.Id,Lead.Email,Lead.IsConverted,Lead.ConvertedContactId,Contact.Id,Contact.Email,"        \
+    "Buyer_Touchpoint_Date__c"
 #define LEAD_MEMBER(id, lead)                                                                      \
     "{\"attributes\":{\"type\":\"CampaignMember\"},\"Id\":\"" id "\",\"CampaignId\":\"" CAMPAIGN   \
     "\",\"LeadId\":\"" lead "\",\"ContactId\":null,\"Status\":\"Sent\",\"HasResponded\":false,"    \
     "\"FirstRespondedDate\":null,\"CreatedDate\":\"2026-01-15T09:30:00.000+0000\",\"Lead\":{"      \
-    "\"attributes\":{},\"Email\":\"lead@example.com\",\"IsConverted\":false,"                      \
+    "\"attributes\":{},\"Id\":\"" lead "\",\"Email\":\"lead@example.com\",\"IsConverted\":false,"  \
     "\"ConvertedContactId\":null},\"Contact\":null,\"Buyer_Touchpoint_Date__c\":null}"
 #define M1          "00v000000000001AAA"
 #define M2          "00v000000000002AAA"
@@ -66,9 +67,10 @@ UNUSED static enum err see_members(void *ctx, const struct member *m, size_t n, 
     s->batches++;
     s->rows += n;
     for (size_t i = 0; i < n; i++) {
-        buf_printf(&s->text, "%s campaign=%s contact=%s lead=%s email=%s responded=%d status=%s",
+        buf_printf(&s->text, "%s campaign=%s contact=%s lead=%s email=%s%s responded=%d status=%s",
                    m[i].id, m[i].campaign_id, m[i].person.contact_id, m[i].person.lead_id,
-                   m[i].person.email == NULL ? "NULL" : m[i].person.email, m[i].has_responded,
+                   m[i].person.email == NULL ? "NULL" : m[i].person.email,
+                   m[i].person.is_unseen ? " unseen" : "", m[i].has_responded,
                    m[i].status == NULL ? "NULL" : m[i].status);
         assert_true(m[i].exists);
         for (size_t f = 0; m[i].fields != NULL && f < 3; f++)

@@ -1,6 +1,7 @@
 /*
  * Many campaigns looked at together: one thread, a real store, an org that plays canned answers.
  */
+#include "../../receiver/org/org_int.h"
 #include "org_records.h"
 #include "worker_fixture.h"
 
@@ -138,6 +139,34 @@ static void others_get_a_pass_of_their_own_with_the_row_that_was_read(void **sta
         assert_contains(target(x, i), want[i]);
 }
 
+/* What was put off is put off again without a call, unless something new came for it. */
+static void what_waits_for_the_budget_costs_no_calls_until_there_is_some(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct store_new_hint h = {.kind = STORE_CAMPAIGN, .subject_id = "", .code = STORE_CODE_BUDGET};
+    char campaign[SFID_SIZE];
+    make_id("701", 1, campaign);
+    h.campaign_id = h.record_id = campaign;
+    org_note_usage(x->org, 95000, 100000);
+    assert_int_equal(store_hint(store, x->config.id, &h, &x->e), ERR_NONE);
+    start(x);
+    struct store_claim *c = NULL;
+    pause_ms(300); /* enough to be taken and put back */
+    worker_stop(&pool, WAIT_MAX_MS);
+    assert_int_equal(fake_count(x->fake), 0);
+    assert_int_equal(stats(x).ready, 1);
+    assert_int_equal(store_claim(store, NULL, &c, &x->e), ERR_NONE);
+    assert_null(c); /* not due */
+
+    org_note_usage(x->org, 95000, 100000);
+    h.code = NULL; /* news of the campaign */
+    assert_int_equal(store_hint(store, x->config.id, &h, &x->e), ERR_NONE);
+    will_tell_campaigns(x, 1, "null");
+    will_page(x, 0, NULL, "");
+    start(x);
+    fake_wait(x->fake, 1);
+}
+
 static void a_stop_gives_back_what_was_gathered(void **state)
 {
     struct fixture *x = fixture_of(state);
@@ -188,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         G(campaigns_that_are_not_enabled_cost_two_calls_together),
         G(others_get_a_pass_of_their_own_with_the_row_that_was_read),
+        G(what_waits_for_the_budget_costs_no_calls_until_there_is_some),
         G(a_stop_gives_back_what_was_gathered),
         G(a_stop_gives_back_what_waits_for_a_thread),
         G(a_failure_of_the_org_gives_all_back_and_holds_the_org_once),
