@@ -32,18 +32,23 @@ static const char *text_of(const json_t *object, const char *name)
 
 /* ------------------------------------------------------------------ status, doctor */
 
+/* A row for each sentence, behind the cells that they share. */
+static void add_sentences(struct table *t, const char *const *cells, const json_t *sentences)
+{
+    for (size_t i = 0; i < json_array_size(sentences); i++)
+        table_add(t, (const char *[]){cells[0], cells[1], cells[2],
+                                      json_string_value(json_array_get(sentences, i))});
+}
+
 /* What stands in a check besides its status: whose it is, and what is wrong. */
 static void add_check(struct table *t, const char *name, const json_t *check)
 {
     const char *who = text_of(check, "name");
     if (who[0] == '\0')
         who = text_of(check, "org");
-    size_t i;
-    json_t *problem;
-    json_array_foreach(json_object_get(check, "problems"), i, problem)
-        table_add(t, (const char *[]){name, who, coloured("degraded"), json_string_value(problem)});
-    json_array_foreach(json_object_get(check, "warnings"), i, problem)
-        table_add(t, (const char *[]){name, who, "note", json_string_value(problem)});
+    add_sentences(t, (const char *[]){name, who, coloured("degraded"), NULL},
+                  json_object_get(check, "problems"));
+    add_sentences(t, (const char *[]){name, who, "note", NULL}, json_object_get(check, "warnings"));
     if (json_array_size(json_object_get(check, "problems")) > 0)
         return;
     char days[64] = "";
@@ -67,32 +72,34 @@ static void add_queue(struct table *t, const json_t *queue)
     table_add(t, (const char *[]){"queue", text_of(queue, "org"), "", text});
 }
 
+/* One check, or a list of them. */
+static void add_checks(struct table *t, const char *name, const json_t *check)
+{
+    bool is_queue = strcmp(name, "queue") == 0 && json_is_array(check);
+    if (!json_is_array(check))
+        add_check(t, name, check);
+    for (size_t i = 0; i < json_array_size(check); i++) {
+        if (is_queue)
+            add_queue(t, json_array_get(check, i));
+        else
+            add_check(t, name, json_array_get(check, i));
+    }
+}
+
 /* The document of /readyz; gives the exit status that `degraded` is to have, 1 for unavailable. */
 static int print_checks(struct ctl *c, struct ctl_answer *a, int degraded)
 {
     static const char *const heads[] = {"CHECK", "WHOSE", "STATUS", "WHAT"};
-    const char *status = text_of(a->json, "status"), *name;
+    const char *status = text_of(a->json, "status");
     int code = strcmp(status, "ok") == 0         ? CTL_WELL
                : strcmp(status, "degraded") == 0 ? degraded
                                                  : CTL_FAILED;
     if (c->json)
         return print_json(a, code);
     struct table *t = table_new(heads, 4);
-    json_t *check, *one;
-    size_t i;
-    json_object_foreach(json_object_get(a->json, "checks"), name, check)
-    {
-        bool is_queue = strcmp(name, "queue") == 0 && json_is_array(check);
-        if (!json_is_array(check))
-            add_check(t, name, check);
-        json_array_foreach(check, i, one)
-        {
-            if (is_queue)
-                add_queue(t, one);
-            else
-                add_check(t, name, one);
-        }
-    }
+    json_t *checks = json_object_get(a->json, "checks");
+    for (void *at = json_object_iter(checks); at != NULL; at = json_object_iter_next(checks, at))
+        add_checks(t, json_object_iter_key(at), json_object_iter_value(at));
     (void)printf("%s\n\n", coloured(status));
     table_end(&t, true);
     ctl_answer_release(a);
@@ -191,10 +198,10 @@ static int run_jobs(struct ctl *c, int argc, char **argv)
         ctl_answer_release(&a);
         return ctl_fail(&e);
     }
-    json_t *job, *jobs = json_object_get(a.json, "jobs");
-    size_t i;
+    const json_t *jobs = json_object_get(a.json, "jobs");
     struct table *t = table_new(heads, sizeof heads / sizeof heads[0]);
-    json_array_foreach(jobs, i, job) add_job(t, job);
+    for (size_t i = 0; i < json_array_size(jobs); i++)
+        add_job(t, json_array_get(jobs, i));
     if (json_array_size(jobs) == 0)
         (void)puts("no jobs");
     table_end(&t, json_array_size(jobs) > 0);

@@ -18,14 +18,13 @@ struct reply {
     int status;
     const char *who; /* of the Fault; NULL: plain text, no detail */
     const char *extra, *text;
-    bool is_of_certificate; /* the log tells what is wrong with its chain */
 };
 
 static const struct reply REPLIES[REFUSAL_COUNT] = {
-    [REFUSED_CERTIFICATE_MISSING] = {403, NULL, NULL, FORBIDDEN, true},
-    [REFUSED_CERTIFICATE_UNKNOWN] = {403, NULL, NULL, FORBIDDEN, true},
-    [REFUSED_CERTIFICATE_EXPIRED] = {403, NULL, NULL, FORBIDDEN, true},
-    [REFUSED_CERTIFICATE_OF_ORG] = {403, NULL, NULL, FORBIDDEN, true},
+    [REFUSED_CERTIFICATE_MISSING] = {403, NULL, NULL, FORBIDDEN},
+    [REFUSED_CERTIFICATE_UNKNOWN] = {403, NULL, NULL, FORBIDDEN},
+    [REFUSED_CERTIFICATE_EXPIRED] = {403, NULL, NULL, FORBIDDEN},
+    [REFUSED_CERTIFICATE_OF_ORG] = {403, NULL, NULL, FORBIDDEN},
     [REFUSED_DRAINING] =
         {503, "Server", RETRY,
          "the receiver is stopping; the message will be taken when it is sent again"},
@@ -78,12 +77,19 @@ static void tell(struct intake *i, enum refusal why, const struct refusal_detail
     refusal_tell(why, d);
 }
 
+/* The log then tells what is wrong with its chain. */
+static bool is_of_certificate(enum refusal why)
+{
+    return why == REFUSED_CERTIFICATE_MISSING || why == REFUSED_CERTIFICATE_UNKNOWN ||
+           why == REFUSED_CERTIFICATE_EXPIRED || why == REFUSED_CERTIFICATE_OF_ORG;
+}
+
 void intake_refuse(struct intake_loop *loop, enum refusal why, const struct listener_peer *peer,
                    const char *org, const char *result, const char *text,
                    struct listener_answer *answer)
 {
     const struct reply *r = &REPLIES[why];
-    const char *problem = r->is_of_certificate ? peer->certificate.problem : NULL;
+    const char *problem = is_of_certificate(why) ? peer->certificate.problem : NULL;
     char pin[PIN_TEXT_MAX];
     if (text == NULL)
         text = r->text;
