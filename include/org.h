@@ -26,6 +26,8 @@
  *   ERR_UNSUPPORTED                         bulk: not in this org, no job left today, or not for
  *                                           this value; it can be done the other way
  *   ERR_NOT_FOUND                           bulk: the job is gone
+ *   ERR_CORRUPT                             bulk: what the org tells of an ingest job, or its
+ *                                           results, came whole and can't be understood
  *   ERR_IO                                  bulk: the file to be uploaded can't be read
  *   ERR_INTERNAL                            a value can't be written, or the library refuses
  *
@@ -414,8 +416,9 @@ typedef enum err org_ingest_row_fn(void *ctx, const struct org_ingest_row *rows,
  *
  * Failed rows are judged as those of org_upsert: where no row was written and they speak of the org
  * as a whole, that is the call's error, before any row was given. Any error later (ERR_NETWORK
- * where the results end early or a complete job has fewer than it told) may follow on rows that
- * were given: reading the results again gives them again. Few enough failures of ORG_ROW_RETRY go
+ * where the answer was cut, ERR_CORRUPT where it came whole and is no results file, or a complete
+ * job has fewer rows than it told) may follow on rows that were given: reading the results again
+ * gives them again. Few enough failures of ORG_ROW_RETRY go
  * best into a second job, or, since a job can lock itself out on one campaign, by org_upsert. */
 MUST_USE enum err org_ingest_results(struct org_conn *c, enum org_ingest kind,
                                      const struct org_job *job, int64_t uploaded,

@@ -110,6 +110,14 @@ enum err job_call(struct org_conn *c, struct call *call, enum job_kind kind, con
     return err;
 }
 
+/* The kind of an answer that is JSON, but no description of the job. */
+static enum err misdescribed(const struct call *call, enum job_kind kind, const char *id)
+{
+    if (call->is_write)
+        return ERR_UNKNOWN_OUTCOME;
+    return kind == JOB_INGEST && id != NULL ? ERR_CORRUPT : ERR_NETWORK;
+}
+
 /* A call that is answered with a description of the job. code: of a refusal; may be NULL. */
 static enum err described(struct org_conn *c, struct call *call, enum job_kind kind, const char *id,
                           struct org_job *out, char code[CODE_MAX], struct error *e)
@@ -117,7 +125,7 @@ static enum err described(struct org_conn *c, struct call *call, enum job_kind k
     struct answer a;
     enum err err = call_at(c, call, kind, id, "", &a, e);
     if (err == ERR_NONE && !read_job(a.root, id, out))
-        err = error_set(e, call->is_write ? ERR_UNKNOWN_OUTCOME : ERR_NETWORK,
+        err = error_set(e, misdescribed(call, kind, id),
                         "%s: the org's answer is no description of the job", call->operation);
     if (code != NULL)
         memcpy(code, a.code, CODE_MAX);

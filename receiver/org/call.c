@@ -30,9 +30,16 @@ void answer_release(struct answer *a)
     a->root = NULL;
 }
 
+/* Those that we ended ourselves say nothing about the org. */
+static bool is_orgs_doing(enum http_end end)
+{
+    return end != HTTP_ABORTED && end != HTTP_STALE && end != HTTP_UNREADABLE &&
+           end != HTTP_REFUSED;
+}
+
 static void note(struct org_conn *c, const struct http_reply *r)
 {
-    if (r->end != HTTP_ABORTED && r->end != HTTP_STALE)
+    if (is_orgs_doing(r->end))
         org_note_answer(c->org, r->end == HTTP_ANSWERED);
     if (r->end == HTTP_ANSWERED && r->status < 300)
         org_note_accepted(c->org);

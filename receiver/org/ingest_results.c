@@ -58,7 +58,7 @@ static enum err flush(struct reading *r, struct error *e)
 
 static enum err bad_row(const struct reading *r, const char *what, struct error *e)
 {
-    return error_set(e, ERR_NETWORK, "%s, job %s: the org's CSV can't be understood: %s",
+    return error_set(e, ERR_CORRUPT, "%s, job %s: the org's CSV can't be understood: %s",
                      FILES[r->which].operation, r->job->id, what);
 }
 
@@ -116,6 +116,16 @@ static bool feed(void *ctx, const char *bytes, size_t n)
     return csv_reader_put(ctx, bytes, n);
 }
 
+/* The answer came whole, so another look may well show the same: this is the job's trouble, not the
+ * org's. What a row's receiver says stays as it is. */
+static enum err not_understood(const struct reading *r, enum err kind, const char *why,
+                               struct error *e)
+{
+    if (kind != ERR_NETWORK)
+        return error_set(e, kind, "%s", why);
+    return error_set(e, ERR_CORRUPT, "%s, job %s: %s", FILES[r->which].operation, r->job->id, why);
+}
+
 /* expected: how many rows; -1: not known. */
 static enum err read_file(struct reading *r, enum results which, int64_t expected, struct error *e)
 {
@@ -123,6 +133,7 @@ static enum err read_file(struct reading *r, enum results which, int64_t expecte
     const char *key = r->kind == WRITE_UPSERT ? touchpoint_field(r->conn->org, TV_KEY) : "Id";
     const char *wanted[] = {key, f->extra[0], f->extra[1]};
     struct csv_reader reader;
+    struct error why;
 
     r->which = which;
     r->batched = 0;
@@ -132,11 +143,12 @@ static enum err read_file(struct reading *r, enum results which, int64_t expecte
         .operation = f->operation, .wants = CALL_CSV, .sink = &sink, .missing = ERR_NOT_FOUND};
     enum err err = job_call(r->conn, &call, JOB_INGEST, r->job->id, f->path, e);
     if (reader.err != ERR_NONE)
-        err = error_set(e, reader.err, "%s", reader.why.text);
-    else if (err == ERR_NONE && (expected > 0 || reader.has_bytes))
-        err = csv_reader_end(&reader, e); /* a file that may have no rows may be empty */
+        err = not_understood(r, reader.err, reader.why.text, e);
+    else if (err == ERR_NONE && (expected > 0 || reader.has_bytes) &&
+             csv_reader_end(&reader, &why) != ERR_NONE) /* no rows may be an empty file */
+        err = not_understood(r, why.kind, why.text, e);
     if (err == ERR_NONE && expected >= 0 && (uint64_t)expected != reader.rows)
-        err = error_set(e, ERR_NETWORK, "%s, job %s: %zu rows came where the job told of %lld",
+        err = error_set(e, ERR_CORRUPT, "%s, job %s: %zu rows came where the job told of %lld",
                         f->operation, r->job->id, reader.rows, (long long)expected);
     if (err == ERR_NONE)
         err = flush(r, e);

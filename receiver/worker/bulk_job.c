@@ -6,7 +6,8 @@
  *
  * Nothing is written before the close. Whatever ends the pass after that leaves mark and id where
  * they are: the next pass over the campaign brings the job to its end before it reads anything
- * (protocol rule 14), and the mark becomes an echo.
+ * (protocol rule 14), and the mark becomes an echo. A job whose end the org can't tell (its answers
+ * are no job, no results) counts tries, and after RESUMES_MAX of them is given up.
  */
 #include "worker_int.h"
 
@@ -16,7 +17,7 @@
 #include "log.h"
 #include "mem.h"
 
-enum { JOBS_MAX = 16 };
+enum { JOBS_MAX = 16, RESUMES_MAX = 5 };
 
 /* ------------------------------------------------------------------ results */
 
@@ -44,7 +45,9 @@ static enum err take_results(struct pass *p, enum org_ingest kind, const struct 
     enum err err = ERR_NONE;
     if (job->state != ORG_JOB_GONE)
         err = org_ingest_results(p->conn, kind, job, rows, each, ctx, e);
-    if (err != ERR_NONE && is_org_failure(err) && err != ERR_DENIED && err != ERR_CONFIG)
+    bool looks_again =
+        err == ERR_CORRUPT || (is_org_failure(err) && err != ERR_DENIED && err != ERR_CONFIG);
+    if (looks_again)
         return err; /* the next pass reads them */
     struct error also;
     enum err ended = store_write_end(p->options->store, p->claim, NULL, 0, &also);
@@ -170,12 +173,53 @@ static enum err resume_one(struct pass *p, const struct store_bulk_job *known, s
     return err;
 }
 
+/* How often a pass over this work has begun: what fails for the job's sake counts. */
+static int tries_of(const struct pass *p)
+{
+    int tries = 0;
+    for (size_t i = 0; i < p->claim->count; i++) {
+        if (p->claim->hints[i].tries > tries)
+            tries = p->claim->hints[i].tries;
+    }
+    return tries;
+}
+
+/* The org answers, but not so that the job's end could be told, and time does not mend it. */
+static bool is_hopeless(const struct pass *p, enum err err)
+{
+    int max = p->options->max_tries < RESUMES_MAX ? p->options->max_tries : RESUMES_MAX;
+    return err != ERR_NONE && err != ERR_STALE && !is_org_failure(err) && tries_of(p) >= max;
+}
+
+/* What the job has done, or will, is not known: so the lease is in flight, which becomes an echo,
+ * and the campaign is decided from what is there. */
+static enum err abandon(struct pass *p, const struct store_bulk_job *known, struct error *e)
+{
+    struct org_job job;
+    struct error why = *e;
+    enum err err = org_ingest_abort(p->conn, known->id, &job, e);
+    if (err != ERR_NONE && (err == ERR_STALE || is_org_failure(err)))
+        return err;
+    err = store_write_begin(p->options->store, p->claim, e);
+    if (err == ERR_NONE)
+        err = store_bulk_end(p->options->store, p->claim, known->id, e);
+    if (err == ERR_NONE)
+        log_warn("a bulk job of a former pass is given up: what became of its rows can't be told; "
+                 "the campaign is decided anew, and once more when the job can do no more",
+                 "org", p->claim->org, "campaign", p->claim->key, "job", known->id, "error",
+                 why.text, NULL);
+    return err;
+}
+
 enum err bulk_resume(struct pass *p, struct error *e)
 {
     struct store_bulk_job jobs[JOBS_MAX];
     size_t count = 0;
     enum err err = store_bulk_list(p->options->store, p->claim, jobs, JOBS_MAX, &count, e);
-    for (size_t i = 0; err == ERR_NONE && i < count; i++)
+    for (size_t i = 0; err == ERR_NONE && i < count; i++) {
         err = resume_one(p, &jobs[i], e);
+        if (is_hopeless(p, err))
+            err = abandon(p, &jobs[i], e);
+    }
     return err;
 }

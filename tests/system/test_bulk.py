@@ -64,6 +64,25 @@ class Bulk(Case):
             self.assertIn("a bulk job of a former pass has ended", world.daemon.text())
             self.assertEqual(org.stats()["rows"]["upsert_created"], MEMBERS, "the rows of the first job were not written twice")
 
+    def test_a_job_whose_results_can_never_be_understood_is_given_up_and_holds_nobody(self):
+        with World() as world:
+            org = world.start().org
+            campaign = self.load(world)
+            other, _, _, _ = self.campaign(world, None)
+            org.fault("bulk_unprocessed", "bulk_upsert", {"after_rows": 3000}, count=1)
+            unreadable = org.fault("wrong_json", "bulk_successful", count=-1)
+            org.update("Campaign", {"Id": campaign, SYNC: ALL})
+            struck = lambda: time.sleep(0.1) or next(f["fired"] for f in org.call("GET", "/sim/faults")["faults"] if f["id"] == unreadable)
+            wait_for("the results", lambda: struck() >= 2, 120)
+            org.update("Campaign", {"Id": other, SYNC: ALL})
+            self.settled(world, campaign=other, limit_s=5)
+            self.assertEqual(world.ready()[1]["checks"]["orgs"][0]["status"], "ok")
+            wait_for("the job to be given up", lambda: "a bulk job of a former pass is given up" in world.daemon.text(), 120)
+            org.heal()
+            self.settle(world, campaign)
+            wait_for("an echo", lambda: world.rows("SELECT 1 FROM notification WHERE kind = 9"))
+            self.assertEqual(world.rows("SELECT 1 FROM bulk_job"), [])
+
     def test_jobs_that_fail_are_begun_anew_and_orgs_without_bulk_are_served_by_calls(self):
         with World() as world:
             org = world.start().org

@@ -249,7 +249,7 @@ static void results_that_do_not_add_up_are_an_error(void **state)
         enum err got =
             read_results(x, ORG_INGEST_UPSERT, job_of(ORG_JOB_COMPLETE, rows[i].processed, 0),
                          rows[i].processed, &r);
-        if (got != ERR_NETWORK || x->e.kind != got)
+        if (got != ERR_CORRUPT || x->e.kind != got)
             fail_msg("%s: got %d (%s)", rows[i].name, (int)got, x->e.text);
         buf_release(&r.text);
     }
@@ -264,7 +264,7 @@ static void results_cut_anywhere_are_never_complete(void **state)
         char *cut = mem_strndup(whole, n);
         fake_will(x->fake, 200, cut);
         enum err got = read_results(x, ORG_INGEST_UPSERT, job_of(ORG_JOB_COMPLETE, 2, 0), 2, &r);
-        if (got != ERR_NETWORK)
+        if (got != ERR_CORRUPT)
             fail_msg("cut after %zu bytes: got %d", n, (int)got);
         free(cut);
         buf_release(&r.text);
@@ -278,7 +278,7 @@ static void half_a_line_of_a_failed_job_is_an_error(void **state)
     struct results r = {0};
     fake_will(x->fake, 200, "\"sf__Id\",\"sf__Crea");
     assert_int_equal(read_results(x, ORG_INGEST_UPSERT, job_of(ORG_JOB_FAILED, 5, 0), 5, &r),
-                     ERR_NETWORK);
+                     ERR_CORRUPT);
     buf_release(&r.text);
 }
 

@@ -273,6 +273,9 @@ static void a_job_that_is_gone_is_known(void **state)
     /* someone else's page, not the org's word */
     fake_will(x->fake, 404, "<html>");
     assert_int_equal(org_ingest_state(x->conn, JOB, &job, &x->e), ERR_NETWORK);
+    /* the org's word, and none that could be understood: the job's trouble alone */
+    fake_will(x->fake, 200, "{\"id\":\"" JOB "\",\"state\":\"Sleeping\"}");
+    assert_int_equal(org_ingest_state(x->conn, JOB, &job, &x->e), ERR_CORRUPT);
 }
 
 static void an_abort_tells_the_job_as_it_then_is(void **state)
