@@ -13,9 +13,13 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
+#include "timeutil.h"
+
+enum { TAKE_OVER_MAX_MS = 1000, WAIT_STEP_NS = 1000000 };
 
 /* ------------------------------------------------------------------ what only a restart changes */
 
@@ -109,6 +113,20 @@ static struct generation *make_next(struct daemon *d, struct error *e)
     return g;
 }
 
+static bool loops_are_current(const struct daemon *d)
+{
+    return listener_is_current(d->intake_listener) && listener_is_current(d->admin_listener);
+}
+
+/* Who is told that the new configuration is loaded may have taken a certificate's or an address's
+ * trust away, and relies on that. A loop that takes longer than this is stuck. */
+static void await_loops(const struct daemon *d)
+{
+    int64_t until_boot_ms = time_boot_ms() + TAKE_OVER_MAX_MS;
+    while (!loops_are_current(d) && time_boot_ms() < until_boot_ms)
+        nanosleep(&(struct timespec){.tv_nsec = WAIT_STEP_NS}, NULL);
+}
+
 static void change_to(struct daemon *d, struct generation *g)
 {
     const struct config *c = g->config;
@@ -156,6 +174,7 @@ void daemon_reload(struct daemon *d, const char *because)
     struct generation *g = make_next(d, &e);
     if (g != NULL) {
         change_to(d, g);
+        await_loops(d);
         files = g->files;
         log_info("configuration loaded anew", "because", because, "file", d->config_file, NULL);
     } else {
@@ -183,10 +202,11 @@ bool reload_ask(void *daemon, struct listener_token token)
 
 /* ------------------------------------------------------------------ each second */
 
+/* The loops first: one that has not taken over may still hand a message to the old intake, after
+ * that was seen to have none. */
 static bool has_ended(const struct daemon *d, const struct generation *g)
 {
-    return worker_has_ended(g->workers) && intake_in_flight(g->intake) == 0 &&
-           listener_is_current(d->intake_listener) && listener_is_current(d->admin_listener);
+    return loops_are_current(d) && intake_in_flight(g->intake) == 0 && worker_has_ended(g->workers);
 }
 
 static void free_ended(struct daemon *d)

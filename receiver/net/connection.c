@@ -59,27 +59,42 @@ static bool finish_reply(struct connection *c)
 
 /* ------------------------------------------------------------------ requests */
 
-static void take_head(struct connection *c)
+/* False when the handler refuses it, which is answered. */
+static bool judge_head(struct connection *c)
 {
     struct listener *l = c->loop->listener;
-    const struct http_head *h = http_reader_head(c->reader);
     struct listener_answer refusal = {0};
+    c->judged_by = atomic_load_explicit(&c->loop->version, memory_order_relaxed);
+    if (l->handler->head != NULL)
+        l->handler->head(c->loop->handler_context, c->loop->context, http_reader_head(c->reader),
+                         &c->peer, &refusal);
+    if (refusal.status == 0)
+        return true;
+    connection_drop_body(c);
+    connection_answer(c, &refusal, true);
+    return false;
+}
+
+static void take_head(struct connection *c)
+{
+    const struct http_head *h = http_reader_head(c->reader);
 
     c->is_head = http_span_is(h->method, "HEAD");
-    if (l->handler->head != NULL)
-        l->handler->head(c->loop->handler_context, c->loop->context, h, &c->peer, &refusal);
-    if (refusal.status != 0) {
-        connection_answer(c, &refusal, true);
+    if (!judge_head(c))
         return;
-    }
     bool wants_body = h->chunked || h->content_length > 0;
     if (h->expect_continue && wants_body && evbuffer_get_length(bufferevent_get_input(c->bev)) == 0)
         (void)connection_send(c, CONTINUE, sizeof CONTINUE - 1); /* if broken, an event says so */
 }
 
+/* What was let in before a reload must be let in by what is loaded now, too: else a request for
+ * health could come out as a message that nobody has asked for its path. */
 static void hand_over(struct connection *c)
 {
     struct listener *l = c->loop->listener;
+    if (c->judged_by != atomic_load_explicit(&c->loop->version, memory_order_relaxed) &&
+        !judge_head(c))
+        return;
     struct listener_token token = {.listener = l,
                                    .loop = c->loop->index,
                                    .slot = c->slot,

@@ -73,6 +73,7 @@ struct connection {
     int64_t read_at_ns;            /* monotonic; when the request being answered was read whole */
     size_t lingered_bytes;
     struct http_reader *reader; /* NULL between requests */
+    uint64_t judged_by;         /* the loop's version when its head was let in */
     char *body;
     size_t body_len, body_cap;
     struct limits_place *place;

@@ -18,6 +18,7 @@
 enum {
     REPLY_BYTES_MAX = 64 << 20, /* of one reply */
     OUT_KEPT_MAX = 256 << 10,   /* memory kept for the next reply */
+    DRAIN_TURNS_MAX = 64,       /* enough for the whole backlog */
 };
 
 static _Thread_local const struct loop *current;
@@ -29,10 +30,13 @@ bool loop_is_current(const struct loop *loop)
 
 /* ------------------------------------------------------------------ wake-ups and the tick */
 
-/* Connections in the backlog would be reset with the socket, so they are taken first. */
+/* Connections in the backlog would be reset with the socket, so they are taken first; but not
+ * without end, since in a flood more come as fast. */
 static void drain(struct loop *loop)
 {
-    while (loop->listen_fd >= 0 && !loop->accept_paused && loop_accept_turn(loop)) {
+    for (int turns = 0; turns < DRAIN_TURNS_MAX && !loop->accept_paused; turns++) {
+        if (!loop_accept_turn(loop))
+            break;
     }
     loop_close_listening(loop);
     for (uint32_t i = 0; i < loop->slot_count; i++) {

@@ -158,6 +158,29 @@ class Reload(Case):
             ranges("127.0.0.1/32")
             wait_for("ours to be let in", taken)
 
+    def test_what_was_let_in_before_is_judged_again_before_it_is_taken(self):
+        """A request for health whose body comes after health was closed would else be a message that got past the secret in the path."""
+        open_, closed = {"public_health": True}, {"public_health": False}
+        secret = PATH + "/secret"
+        with ReloadWorld(admin=open_, listen={"path": PATH}) as world:
+            world.start()
+            for number, (line, admin, path, status) in enumerate((
+                    ("GET /healthz", closed, PATH, b"404"), (f"POST {PATH}", open_, secret, b"404"), (f"POST {PATH}", closed, PATH, b"200")), 1):
+                with self.subTest((line, status)):
+                    world.change(admin=open_, listen={"path": PATH})
+                    self.assertEqual(world.reload()[0], 200)
+                    body = hint(number).encode()
+                    with world.tls() as peer:
+                        peer.sendall(f"{line} HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nExpect: 100-continue\r\n"
+                                     f"Content-Length: {len(body)}\r\n\r\n".encode())
+                        self.assertIn(b" 100 ", peer.recv(1000))
+                        world.change(admin=admin, listen={"path": path})
+                        self.assertEqual(world.reload()[0], 200)
+                        peer.sendall(body)
+                        self.assertEqual(peer.recv(4096).split(b" ")[1], status)
+                    stored = world.rows("SELECT 1 FROM notification WHERE notification_id = ?", sfid("04l", number))
+                    self.assertEqual(len(stored), status == b"200")
+
     def test_no_request_fails_while_reloads_go_on(self):
         with ReloadWorld() as world:
             world.start()
