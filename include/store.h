@@ -102,6 +102,7 @@ struct store_options {
                                     (protocol rule 5) */
     unsigned put_queue_max;        /* puts that may wait; beyond it store_put says ERR_BUSY */
     uint64_t quarantine_max_bytes; /* of refused documents, in all; 0: none is kept */
+    uint32_t quarantine_pace;      /* bytes of them a second, on average; 0: no bound */
 };
 
 /* Opens, migrates, releases the leases of a former process (its rows become READY; a write mark
@@ -349,8 +350,8 @@ struct store_document *store_document_new(const char *bytes, size_t n);
 void store_document_free(struct store_document **d);
 
 /* Takes *d, never waits and never fails: it is kept with the next batch, the oldest of the
- * quarantine making room, or, when too many wait, the disk is nearly full or quarantine_max_bytes
- * is 0, dropped (and, but for the last, counted). */
+ * quarantine making room, or, when too many wait or come a second, the disk is nearly full or
+ * quarantine_max_bytes is 0, dropped (and, but for the last, counted). */
 void store_quarantine(struct store *s, struct store_document **d);
 void store_set_quarantine(struct store *s, uint64_t max_bytes);
 

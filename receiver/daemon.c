@@ -13,6 +13,7 @@
 enum {
     DISK_RESERVE_BYTES = 64 << 20,
     PUT_QUEUE_MAX = 10000,
+    QUARANTINE_PACE = 1 << 20,
     WAIT_STEP_NS = 10000000,
 };
 
@@ -39,6 +40,7 @@ static enum err start_store(struct daemon *d, struct error *e)
         .keep_failed_ms = c->store.keep_failed_ms,
         .keep_ledger_ms = c->store.keep_ledger_ms,
         .quarantine_max_bytes = c->store.quarantine_max_bytes,
+        .quarantine_pace = QUARANTINE_PACE,
         .disk_reserve_bytes = DISK_RESERVE_BYTES,
         .put_queue_max = PUT_QUEUE_MAX,
     };

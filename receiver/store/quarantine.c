@@ -1,7 +1,8 @@
 /*
  * Documents on their way into the quarantine, and the look at those that are there. The way in is
  * short and bounded: a document that finds it full is dropped and counted, since nobody is to wait
- * for what was refused anyway.
+ * for what was refused anyway. It also has a pace: whoever finds the door can send rubbish as fast
+ * as the line carries it, and the disk is the messages', not theirs.
  */
 #include "store_int.h"
 
@@ -10,6 +11,11 @@
 #include <string.h>
 
 #include "mem.h"
+
+enum {
+    BURST_US = 4000000,       /* how far ahead of their pace documents may be */
+    DOCUMENT_COST = 16 << 10, /* bytes that each counts beside its own: row, index, commit */
+};
 
 struct store_document *store_document_new(const char *bytes, size_t n)
 {
@@ -38,10 +44,26 @@ void store_count_document(struct store *s, bool is_kept)
     metric_add(is_kept ? s->quarantine_kept : s->quarantine_dropped, 1);
 }
 
+/* As new connections are held to theirs (limits.c), with a cost by size. */
+static bool keeps_pace(struct store *s, const struct store_document *d)
+{
+    int64_t pace = s->options.quarantine_pace, now = store_boot_ms(s) * 1000;
+    int64_t due = atomic_load(&s->quarantine_due_us), next;
+    if (pace == 0)
+        return true;
+    do {
+        next = due > now ? due : now;
+        if (next - now > BURST_US)
+            return false;
+        next += (int64_t)(d->n + DOCUMENT_COST) * 1000000 / pace;
+    } while (!atomic_compare_exchange_weak(&s->quarantine_due_us, &due, next));
+    return true;
+}
+
 void store_quarantine(struct store *s, struct store_document **d)
 {
     bool is_on = atomic_load(&s->quarantine_max_bytes) > 0;
-    if (is_on && s->backend->quarantine(s, *d)) {
+    if (is_on && keeps_pace(s, *d) && s->backend->quarantine(s, *d)) {
         *d = NULL; /* the backend's */
         return;
     }

@@ -217,6 +217,7 @@ struct store {
     struct store_waiters waiters;
     _Atomic int64_t wall_shift_ms, boot_shift_ms; /* 0 but in tests */
     _Atomic uint64_t quarantine_max_bytes;
+    _Atomic int64_t quarantine_due_us; /* boot time; when the next would come at its pace */
     struct metric_series *quarantine_kept, *quarantine_dropped;
     struct metric_series *commit_seconds, *batch_size, *sync_seconds;
 };

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "../../receiver/store/store_int.h"
 #include "mem.h"
 #include "metrics.h"
 #include "store_fixture.h"
@@ -283,6 +284,19 @@ static void none_is_written_when_the_disk_is_nearly_full(void **state)
     assert_int_equal(kept_count(f), 1);
 }
 
+static void who_sends_faster_than_their_pace_keeps_a_part(void **state)
+{
+    struct fixture *f = *state;
+    f->options.quarantine_pace = 1000; /* one costs more than 16 seconds */
+    with_bound(f, MAX_BYTES);
+    assert_true(keep(f, 1, "x", 1));
+    assert_false(keep(f, 2, "x", 1));
+    store_shift_clock(f->store, 0, 15000); /* at most four seconds ahead */
+    assert_true(keep(f, 3, "x", 1));
+    assert_false(keep(f, 4, "x", 1));
+    assert_int_equal(kept_count(f), 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -299,6 +313,7 @@ int main(void)
         TEST(documents_go_with_keep_failed_and_their_numbers_never_come_back),
         TEST(too_many_are_dropped_and_puts_go_on),
         TEST(none_is_written_when_the_disk_is_nearly_full),
+        TEST(who_sends_faster_than_their_pace_keeps_a_part),
     };
     return cmocka_run_group_tests_name("store quarantine", tests, NULL, NULL);
 }
