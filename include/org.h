@@ -89,7 +89,8 @@ struct org_state {
     bool breaker_open; /* BREAKER_FAILURES (3) failures in a row: one pass at a time tries it */
     int64_t api_used, api_limit;  /* from Sforce-Limit-Info; -1: not seen yet */
     char problem[ERROR_TEXT_MAX]; /* sentence for the admin; "" when well */
-    bool sees_all; /* the last org_check_schema or org_sees_all proved it; false: not known */
+    bool rights_doubted; /* access refused all rows of a call since the last org_check_schema */
+    bool sees_all;       /* the last org_check_schema or org_sees_all proved it; false: not known */
 };
 void org_state_get(struct org *o, struct org_state *out); /* never waits for I/O */
 
@@ -98,6 +99,8 @@ void org_state_get(struct org *o, struct org_state *out); /* never waits for I/O
  * and is tried again after 5 min; success ends both. Kinds that say nothing about the org change
  * nothing. A sign-in that stops the org is noted at once, before the report. */
 void org_report(struct org *o, enum err outcome, const struct error *e);
+
+int64_t org_jittered(int64_t ceiling_ms); /* between its half and itself */
 
 /* ------------------------------------------------------------------ connections */
 
@@ -305,6 +308,7 @@ enum org_row_class { ORG_ROW_DONE, ORG_ROW_RETRY, ORG_ROW_PARK };
 
 struct org_row_result {
     enum org_row_class class;
+    bool is_brief; /* ORG_ROW_RETRY: soon or never, so a few tries are enough */
     bool created;
     char id[SFID_SIZE]; /* of the record, where the org told */
     char code[64];      /* "" when done */
@@ -312,9 +316,10 @@ struct org_row_result {
 };
 
 /* Upserts by the key; n ≤ ORG_WRITE_MAX; results[i] for rows[i]. "" is sent as null. The caller has
- * marked the write. Where no row was written and the rows speak of the org as a whole (permission,
- * object, storage, budget), that is the call's error; beside rows that were written such rows are
- * ORG_ROW_RETRY (ORG_ROW_PARK for a permission). */
+ * marked the write. Where no row was written and the rows speak of the org as a whole (object,
+ * storage, budget), that is the call's error; beside rows that were written such rows are
+ * ORG_ROW_RETRY. Where access or a trigger refuses all of several rows the call is ERR_INVALID;
+ * beside others such rows are ORG_ROW_PARK. */
 MUST_USE enum err org_upsert(struct org_conn *c, const struct touchpoint *rows, size_t n,
                              struct org_row_result *results, struct error *e);
 /* Deletes records by id; already deleted is done. object: the touchpoint object, or the helper

@@ -38,6 +38,9 @@ MUST_USE enum err worker_start(struct worker_pool **out, const struct worker_opt
                                struct error *e);
 bool worker_is_alive(
     const struct worker_pool *p); /* every thread turned, or is inside a bounded pass, lately */
+/* How many campaigns wait since this machine's disk failed their pass; why: of one of them. Never
+ * waits for I/O. Any thread. */
+size_t worker_troubles(struct worker_pool *p, char why[ERROR_TEXT_MAX]);
 /* No pass begins any more; those under way end as they would. What waits for a thread goes back
  * into the queue. */
 void worker_retire(struct worker_pool *p);

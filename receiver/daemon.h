@@ -117,6 +117,7 @@ bool prober_look_again(struct prober *p, struct listener_token token);
  * thread while the org answers. */
 struct schema_watch { /* zero at first */
     int64_t next_boot_ms;
+    int64_t doubt_boot_ms; /* before it no doubt about rights is followed up */
     bool was_stopped;
 };
 void schema_turn(struct org *o, struct org_conn *conn, struct schema_watch *w);

@@ -67,11 +67,15 @@ static enum level check_listener(const struct admin *a, json_t *checks)
 
 static enum level check_workers(const struct admin *a, json_t *checks)
 {
-    enum level level = worker_is_alive(*a->options.workers) ? LEVEL_OK : LEVEL_DEGRADED;
-    json_object_set_new(checks, "workers",
-                        check(level, level == LEVEL_OK
-                                         ? NULL
-                                         : "a worker has given no sign of life for two leases"));
+    struct worker_pool *pool = *a->options.workers;
+    char why[ERROR_TEXT_MAX] = "";
+    size_t waiting = worker_troubles(pool, why);
+    bool alive = worker_is_alive(pool);
+    enum level level = alive && waiting == 0 ? LEVEL_OK : LEVEL_DEGRADED;
+    json_t *o = check(level, alive ? why : "a worker has given no sign of life for two leases");
+    if (waiting > 0)
+        json_object_set_new(o, "campaigns_waiting", json_integer((json_int_t)waiting));
+    json_object_set_new(checks, "workers", o);
     return level;
 }
 

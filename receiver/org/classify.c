@@ -318,7 +318,7 @@ bool classify_subrequest(long status, json_t *body, struct verdict *v, struct or
         kind = rule->request;
     else if (by_status != NULL)
         kind = by_status->kind;
-    bool by_row = rule != NULL && kind == ERR_INVALID;
+    bool by_row = rule != NULL && (kind == ERR_INVALID || rule->upsert == ROW_RETRY_FEW);
     *v = (struct verdict){.rule = by_row ? rule->upsert : rows_of(kind),
                           .org_err = kind,
                           .daily_limit = code_is_daily(code, message_of(error))};

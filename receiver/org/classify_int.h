@@ -25,12 +25,13 @@ enum write_kind { WRITE_UPSERT, WRITE_DELETE, WRITE_UPDATE };
 
 /* What an error means for its row. */
 enum row_rule {
-    ROW_DONE,       /* nothing is left to do */
-    ROW_RETRY,      /* may succeed unchanged */
-    ROW_PARK,       /* this row is wrong */
-    ROW_SUSPECT,    /* this row is wrong, or, where all of several say so, their campaign */
-    ROW_PERMISSION, /* where all rows say so: the org's setup */
-    ROW_ORG,        /* the org as a whole */
+    ROW_DONE,      /* nothing is left to do */
+    ROW_RETRY_FEW, /* may succeed unchanged, and soon if ever */
+    ROW_RETRY,     /* may succeed unchanged */
+    ROW_PARK,      /* this row is wrong */
+    ROW_SUSPECT,   /* this row is wrong, or, where all of several say so, their campaign; or a right
+                      is missing, which the schema's check tells */
+    ROW_ORG,       /* the org as a whole */
 };
 
 struct verdict {
@@ -62,7 +63,8 @@ void tally_add(struct tally *t, const struct verdict *v, const struct org_row_re
 /* Where no row was written and the rows speak of the org as a whole, that is the call's error. */
 MUST_USE enum err tally_judge(const struct tally *t, struct org *o, const char *operation,
                               const char *object, struct error *e);
-enum org_row_class verdict_class(enum row_rule rule);
+/* Sets class and is_brief of a row's result. */
+void verdict_settle(const struct verdict *v, struct org_row_result *out);
 
 /* ------------------------------------------------------------------ bulk_errors.c */
 

@@ -204,7 +204,7 @@ static enum err settle(const struct write *w, struct error *e)
     struct tally tally = {0};
     for (size_t i = 0; i < w->n; i++) {
         struct verdict *v = &w->verdicts[i];
-        if (w->is_extra && (v->rule == ROW_PERMISSION || v->rule == ROW_SUSPECT))
+        if (w->is_extra && v->rule == ROW_SUSPECT)
             v->rule = ROW_PARK;
         tally_add(&tally, v, &w->results[i]);
     }
@@ -212,7 +212,7 @@ static enum err settle(const struct write *w, struct error *e)
     if (err != ERR_NONE)
         return err;
     for (size_t i = 0; i < w->n; i++) {
-        w->results[i].class = verdict_class(w->verdicts[i].rule);
+        verdict_settle(&w->verdicts[i], &w->results[i]);
         if (w->results[i].class == ORG_ROW_DONE)
             w->results[i].code[0] = w->results[i].message[0] = '\0';
     }

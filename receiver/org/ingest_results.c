@@ -87,7 +87,7 @@ static enum err read_outcome(struct reading *r, const char *const *cell, struct 
         memcpy(out->code, code, sizeof code);
         memcpy(out->message, text, sizeof text);
     }
-    out->class = verdict_class(v.rule);
+    verdict_settle(&v, out);
     if (r->tally != NULL)
         tally_add(r->tally, &v, out);
     if (out->class == ORG_ROW_DONE)

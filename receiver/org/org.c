@@ -264,6 +264,7 @@ void org_note_schema(struct org *o, const struct org_schema *found, unsigned wro
     pthread_mutex_lock(&o->lock);
     bool was_wrong = o->schema.problems[0] != '\0';
     o->schema = *found;
+    o->state.rights_doubted = false;
     o->wrong_objects = wrong_objects;
     if (found->problems[0] != '\0')
         stop_for_schema(o);
@@ -309,6 +310,13 @@ void org_note_limit_kind(struct org *o, bool daily)
 {
     pthread_mutex_lock(&o->lock);
     o->daily_limit = daily;
+    pthread_mutex_unlock(&o->lock);
+}
+
+void org_note_rights_doubted(struct org *o)
+{
+    pthread_mutex_lock(&o->lock);
+    o->state.rights_doubted = true;
     pthread_mutex_unlock(&o->lock);
 }
 

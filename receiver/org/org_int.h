@@ -76,11 +76,11 @@ struct org_conn {
 
 /* ------------------------------------------------------------------ org.c: the cached state */
 
-int64_t org_jittered(int64_t ceiling_ms); /* between its half and itself */
 void org_note_answer(struct org *o, bool reached);
 void org_note_accepted(struct org *o); /* a token was accepted */
 void org_note_usage(struct org *o, int64_t used, int64_t limit);
 void org_note_limit_kind(struct org *o, bool daily);
+void org_note_rights_doubted(struct org *o);
 /* Both with the lock held. */
 void org_note_signed_in(struct org *o);
 void org_note_sign_in_failed(struct org *o, enum err err, const struct error *e);

@@ -1,28 +1,34 @@
 /*
- * From the verdicts on rows to the outcome of the call. Errors about the org as a whole
- * (permission, object, budget) become the call's error where no row was written; beside rows that
- * were, their rows are retried (or parked, for a permission), and the next call tells. Where a
- * trigger or a record's access refuses all rows, that may be about their campaign alone: the call
- * fails, which only its campaign pays for.
+ * From the verdicts on rows to the outcome of the call. Errors about the org as a whole (object,
+ * storage, budget) become the call's error where no row was written; beside rows that were, their
+ * rows are retried, and the next call tells. Where access or a trigger refuses all rows, that may be
+ * about their campaign alone: the call fails, which only its campaign pays for, and the schema's
+ * check tells whether the user lacks a right.
  */
 #include "classify_int.h"
 
 #include <string.h>
 
-enum org_row_class verdict_class(enum row_rule rule)
+static enum org_row_class class_of(enum row_rule rule)
 {
     switch (rule) {
     case ROW_DONE:
         return ORG_ROW_DONE;
+    case ROW_RETRY_FEW:
     case ROW_RETRY:
     case ROW_ORG:
         return ORG_ROW_RETRY;
     case ROW_PARK:
     case ROW_SUSPECT:
-    case ROW_PERMISSION:
         return ORG_ROW_PARK;
     }
     return ORG_ROW_RETRY;
+}
+
+void verdict_settle(const struct verdict *v, struct org_row_result *out)
+{
+    out->class = class_of(v->rule);
+    out->is_brief = v->rule == ROW_RETRY_FEW;
 }
 
 void tally_add(struct tally *t, const struct verdict *v, const struct org_row_result *r)
@@ -43,8 +49,6 @@ static enum row_rule speaker(const struct tally *t)
         return ROW_DONE;
     if (count[ROW_ORG] > 0)
         return ROW_ORG;
-    if (count[ROW_PERMISSION] > 0 && count[ROW_PERMISSION] + count[ROW_SUSPECT] == t->rows)
-        return ROW_PERMISSION;
     return count[ROW_SUSPECT] == t->rows && t->rows > 1 ? ROW_SUSPECT : ROW_DONE;
 }
 
@@ -52,6 +56,8 @@ enum err tally_judge(const struct tally *t, struct org *o, const char *operation
                      const char *object, struct error *e)
 {
     enum row_rule rule = speaker(t);
+    if (t->rows > 0 && t->count[ROW_SUSPECT] == t->rows)
+        org_note_rights_doubted(o);
     if (rule == ROW_DONE)
         return ERR_NONE;
     const struct verdict *v = &t->first[rule].verdict;

@@ -10,6 +10,8 @@
 
 #include "mem.h"
 
+#define SPOOL_FAILED "a temporary file in /var/tmp for a bulk job"
+
 enum { JOBS_A_ROW = 3, LINE_MAX_BYTES = 400000 };
 
 struct upload {
@@ -30,13 +32,13 @@ static enum err upload_start(struct upload *u, const struct pass *p, enum org_in
     bool ok = fwrite(line.data, line.len, 1, u->csv) == 1;
     u->bytes = line.len;
     buf_release(&line);
-    return ok ? ERR_NONE : error_errno(e, "the temporary file of a bulk job");
+    return ok ? ERR_NONE : error_errno(e, SPOOL_FAILED);
 }
 
 static enum err upload_put(struct upload *u, const struct buf *line, struct error *e)
 {
     if (fwrite(line->data, line->len, 1, u->csv) != 1)
-        return error_errno(e, "the temporary file of a bulk job");
+        return error_errno(e, SPOOL_FAILED);
     u->bytes += line->len;
     u->rows++;
     return ERR_NONE;
@@ -48,7 +50,7 @@ static enum err upload_run(struct upload *u, struct pass *p, enum org_ingest kin
     if (u->rows == 0)
         return ERR_NONE;
     if (fflush(u->csv) != 0)
-        return error_errno(e, "the temporary file of a bulk job");
+        return error_errno(e, SPOOL_FAILED);
     rewind(u->csv);
     return bulk_run_job(p, kind, u->csv, u->rows, each, ctx, e);
 }

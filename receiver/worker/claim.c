@@ -62,7 +62,7 @@ static bool breaker_is_open(const struct worker_pool *pool, size_t i)
 struct search {
     bool *busy; /* orgs that may do nothing now */
     char (*skip)[SFID_SIZE], (*live)[SFID_SIZE];
-    struct store_key rests[RESTS_MAX];
+    struct store_key rests[SKIPS_MAX];
     int64_t wait_ms;
     struct store_claim_options options;
 };
@@ -107,7 +107,7 @@ size_t claim_rests(struct worker_pool *pool, struct store_key *out, int64_t *wai
         pool->rests[kept++] = r;
     }
     pool->rest_count = kept;
-    return kept;
+    return kept + trouble_list(pool, out + kept, wait_ms);
 }
 
 /* Which orgs the store is not asked for, and when to look again at the latest. */

@@ -107,7 +107,7 @@ static void claim_more(struct batch *b)
 {
     struct worker_pool *pool = b->worker->pool;
     const char *id = org_config(pool->options.orgs[b->org])->id;
-    struct store_key skip[RESTS_MAX + 1] = {0};
+    struct store_key skip[SKIPS_MAX + 1] = {0};
     int64_t wait_ms = IDLE_WAIT_MS;
     pthread_mutex_lock(&pool->lock);
     size_t n = claim_rests(pool, skip + 1, &wait_ms) + 1;

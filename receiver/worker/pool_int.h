@@ -4,6 +4,7 @@
  *   worker.c  start, stop, one pass
  *   claim.c   what a thread does next
  *   gather.c  many claims of one org looked at together
+ *   trouble.c campaigns that wait because this machine's disk failed them
  *
  * A claim that gather.c found work for waits in the pool, under its lease, until a thread of it is
  * free; each keeps the campaign's row that was read under that lease.
@@ -20,6 +21,8 @@ enum {
     SYNC_TYPES_MAX = 32,
     SYNC_TYPE_SIZE = 64,
     RESTS_MAX = 64,
+    TROUBLES_MAX = 64,
+    SKIPS_MAX = RESTS_MAX + TROUBLES_MAX,
     GATHER_MAX = 400, /* claims of one gathering: one query for the campaigns, one call for the
                          touchpoints */
 };
@@ -34,6 +37,19 @@ struct waiting { /* a claim, and its campaign's row where it was read */
 struct rest { /* a campaign that messages pour in for: claimed again after a while */
     struct store_key of;
     int64_t until_boot_ms;
+};
+
+struct trouble { /* a campaign that waits for this machine */
+    struct store_key of;
+    unsigned failures;
+    int64_t until_boot_ms;
+    char why[ERROR_TEXT_MAX];
+};
+
+struct troubles {
+    pthread_mutex_t lock; /* its own: readiness must not wait for a claim */
+    struct trouble v[TROUBLES_MAX];
+    size_t count;
 };
 
 struct worker_org { /* one org as one thread sees it */
@@ -70,6 +86,7 @@ struct worker_pool {
     size_t rest_count;
     char seen_types[SYNC_TYPES_MAX][SYNC_TYPE_SIZE];
     size_t seen_type_count;
+    struct troubles troubles;
     struct worker *workers; /* options.threads */
     unsigned started;       /* main's thread only */
 };
@@ -102,8 +119,16 @@ MUST_USE enum err claim_next(struct worker *w, enum next *next, size_t *org, int
 void claim_ended(struct worker *w, size_t org);
 /* Lets a campaign rest that many hints came for. */
 void claim_rest(struct worker_pool *pool, const struct store_claim *c);
-/* Campaigns at rest now; out: RESTS_MAX. Under the pool's lock. */
+/* Campaigns that are not to be claimed now; out: SKIPS_MAX. Under the pool's lock. */
 size_t claim_rests(struct worker_pool *pool, struct store_key *out, int64_t *wait_ms);
+
+/* ------------------------------------------------------------------ trouble.c */
+
+/* After each pass. How long its campaign's work waits; 0: what failed was not this machine. */
+int64_t trouble_note(struct worker_pool *pool, const struct store_claim *c, enum err result,
+                     const struct error *why);
+/* Campaigns that wait; out: TROUBLES_MAX. Shortens *wait_ms to the end of the first. */
+size_t trouble_list(struct worker_pool *pool, struct store_key *out, int64_t *wait_ms);
 
 /* ------------------------------------------------------------------ gather.c */
 

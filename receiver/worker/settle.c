@@ -6,6 +6,7 @@
  *   the pass ended well     member hints by their own row's result, all others applied; failed rows
  *                           that no claimed hint stands for become member hints (protocol rule 15)
  *   the org as a whole      ready again, the try given back (rule 17)
+ *   this machine's disk     as well, and the campaign waits (trouble.c)
  *   anything else           ready again later, or FAILED after max_tries
  *   the lease was lost      nothing: the rows are another's business
  */
@@ -53,10 +54,10 @@ static const char *member_of(const struct store_hint *h)
 }
 
 /* A counted failure: later, or for good. */
-static void retry_or_fail(const struct pass *p, const struct store_hint *h, bool final,
+static void retry_or_fail(const struct pass *p, const struct store_hint *h, int tries_max,
                           struct store_outcome *o)
 {
-    if (final || h->tries >= p->options->max_tries) {
+    if (h->tries >= tries_max) {
         o->verdict = STORE_FAIL;
         return;
     }
@@ -132,11 +133,11 @@ static struct store_outcome outcome_of(const struct pass *p, const struct store_
         if (f == NULL && hint_has_helper(h))
             f = failure_of(p, h->record_id);
         if (f != NULL) {
-            retry_or_fail(p, h, f->park, &o);
+            retry_or_fail(p, h, f->tries_max, &o);
             o.code = f->code;
             o.message = f->message;
         } else if (answers_for_all(p) == h) {
-            retry_or_fail(p, h, !p->some_may_pass, &o);
+            retry_or_fail(p, h, p->tries_max, &o);
             o.code = p->failures[0].code;
             o.message = p->failures[0].message;
         }
@@ -147,9 +148,11 @@ static struct store_outcome outcome_of(const struct pass *p, const struct store_
     if (is_org_failure(result)) {
         o.verdict = STORE_RETRY;
         o.uncounted = true;
-        o.due_at_ms = time_wall_ms() + org_pause_ms(p) + retry_delay_ms(1, p->jitter);
+        o.due_at_ms = time_wall_ms() + (p->local_pause_ms > 0
+                                            ? p->local_pause_ms
+                                            : org_pause_ms(p) + retry_delay_ms(1, p->jitter));
     } else {
-        retry_or_fail(p, h, false, &o);
+        retry_or_fail(p, h, p->options->max_tries, &o);
     }
     return o;
 }

@@ -42,7 +42,7 @@ void spool_release(struct spool *s)
 
 static enum err failed(struct error *e)
 {
-    return error_errno(e, "the temporary file of rows to be written");
+    return error_errno(e, "a temporary file in " SPOOL_FOLDER " for rows to be written");
 }
 
 enum err spool_add(struct spool *s, const struct touchpoint *t, const char *before,

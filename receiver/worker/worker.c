@@ -177,6 +177,7 @@ static void run_pass(struct worker *w, size_t org)
     enum err result = p.org != NULL ? run_claim(w, &p, org, &why) : run_unknown_org(&why);
 
     report_pass(p.org, result, &why);
+    p.local_pause_ms = trouble_note(w->pool, w->claim, result, &why);
     log_pass(&p, result, &why, time_boot_ms() - started);
     end_pass(&p, result, &why);
     claim_rest(w->pool, w->claim);
@@ -226,6 +227,7 @@ static void pool_free(struct worker_pool *pool)
     }
     pthread_cond_destroy(&pool->freed);
     pthread_mutex_destroy(&pool->lock);
+    pthread_mutex_destroy(&pool->troubles.lock);
     gather_give_back(pool, pool->first, "the daemon is stopping; the work goes on after the start");
     free(pool->orgs);
     free(pool->workers);
@@ -240,6 +242,7 @@ enum err worker_start(struct worker_pool **out, const struct worker_options *o, 
     pool->last = &pool->first;
     pool->workers = mem_array(o->threads, sizeof *pool->workers);
     pthread_mutex_init(&pool->lock, NULL);
+    pthread_mutex_init(&pool->troubles.lock, NULL);
     time_cond_init(&pool->freed);
     for (unsigned i = 0; i < o->threads; i++) {
         struct worker *w = &pool->workers[i];

@@ -14,6 +14,7 @@
  *   write.c      the differences, in calls of up to 1,000 rows, between write marks (rule 12)
  *   bulk.c       many differences, by bulk jobs; bulk_job.c: one such job, and those that a former
  *                pass left (rule 14)
+ *   trouble.c    campaigns that wait because this machine's disk failed them (pool_int.h)
  *   spool.c      the rows that wait for a bulk job, in a file without a name
  *   status.c     the write-back on the members
  *   settle.c     how each claimed hint ended
@@ -103,13 +104,14 @@ enum budget budget_of(int64_t used, int64_t limit, unsigned reserve_percent);
 
 enum {
     FAILURES_MAX = STORE_SLICE_MAX,
+    BRIEF_TRIES_MAX = 5,    /* for what passes soon or never */
     BULK_FROM_ROWS = 10000, /* more of one operation than this go by bulk jobs */
     MOVES_FLUSH = 20000,    /* moves held in memory before they are stored */
 };
 
 struct failure { /* one row that the org refused */
     char member_id[SFID_SIZE];
-    bool park; /* wrong in itself: no use in trying again */
+    int tries_max; /* 0: wrong in itself, no use in trying again */
     char code[STORE_CODE_SIZE];
     char message[STORE_MESSAGE_SIZE];
 };
@@ -187,7 +189,8 @@ struct pass {
     struct failure *failures;
     size_t failure_count;
     bool failures_overflow; /* more than FAILURES_MAX: one campaign hint stands for them */
-    bool some_may_pass;     /* of the failed rows: not all are wrong in themselves */
+    int tries_max;          /* of the failed rows, the most that one may have */
+    int64_t local_pause_ms; /* how long it waits where this machine failed it */
     uint64_t jitter;        /* of all that is tried again, so that it comes back as one pass */
     struct move *moves;
     size_t move_count, move_room;

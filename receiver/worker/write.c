@@ -104,18 +104,28 @@ const char *pass_cause(const struct pass *p, const char *member_id)
     return cause;
 }
 
+static int tries_max_of(const struct pass *p, const struct org_row_result *r)
+{
+    int max = p->options->max_tries;
+    if (r->class == ORG_ROW_PARK)
+        return 0;
+    return r->is_brief && max > BRIEF_TRIES_MAX ? BRIEF_TRIES_MAX : max;
+}
+
 void write_failed(struct pass *p, const char *member_id, const struct org_row_result *r)
 {
     status_unsure(p, member_id);
     if (p->failures == NULL)
         p->failures = mem_array(FAILURES_MAX, sizeof *p->failures);
-    p->some_may_pass = p->some_may_pass || r->class != ORG_ROW_PARK;
+    int tries_max = tries_max_of(p, r);
+    if (tries_max > p->tries_max)
+        p->tries_max = tries_max;
     if (p->failure_count == FAILURES_MAX) {
         p->failures_overflow = true;
         return;
     }
     struct failure *f = &p->failures[p->failure_count++];
-    *f = (struct failure){.park = r->class == ORG_ROW_PARK};
+    *f = (struct failure){.tries_max = tries_max};
     memcpy(f->member_id, member_id, sizeof f->member_id);
     memcpy(f->code, r->code, strnlen(r->code, sizeof f->code - 1));
     memcpy(f->message, r->message, strnlen(r->message, sizeof f->message - 1));

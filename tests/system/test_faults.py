@@ -157,21 +157,40 @@ class WholeOrg(Case):
             self.settled(world, campaign=campaign)
 
     def test_a_campaign_that_refuses_all_its_rows_slows_no_other(self):
+        for code in ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "INSUFFICIENT_ACCESS_OR_READONLY"):
+            with self.subTest(code):
+                self.refuse_all_rows(code)
+
+    def refuse_all_rows(self, code):
         with World() as world:
             org = world.start().org
             bad, members, _, _ = self.campaign(world, None)
             good = [self.campaign(world, None)[0] for _ in range(10)]
             self.drained(world)
             for member in members:
-                org.fault("row_error", "collections_upsert", {"statusCode": "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "message": "trigger"},
-                          row=member, count=-1)
+                org.fault("row_error", "collections_upsert", {"statusCode": code, "message": "no"}, row=member, count=-1)
             org.update("Campaign", {"Id": bad, SYNC: ALL})
             wait_for("its refusal", lambda: org.stats()["rows"]["failed"] >= 5)
             for campaign in good:
                 org.update("Campaign", {"Id": campaign, SYNC: ALL})
                 self.settled(world, campaign=campaign, limit_s=20)
+            self.assertFalse(world.ready()[1]["checks"]["orgs"][0]["stopped"])
             org.heal()
             self.settled(world, campaign=bad)
+
+    def test_what_passes_soon_or_never_has_few_tries(self):
+        with World() as world:
+            org = world.start().org
+            campaign, members, _, _ = self.campaign(world, None)
+            self.drained(world)
+            org.fault("row_error", "collections_upsert", {"statusCode": "UNKNOWN_EXCEPTION", "message": "gack"}, row=members[1], count=-1)
+            org.update("CampaignMember", {"Id": members[1], "Status": "Responded"})
+            org.update("Campaign", {"Id": campaign, SYNC: ALL})
+            wait_for("the others", lambda: len(org.touchpoints(campaign)) == 4)
+            self.assertEqual(wait_for("the end", lambda: world.rows("SELECT tries FROM notification WHERE state = 3 AND code = 'UNKNOWN_EXCEPTION'")), [(5,)])
+            org.heal()
+            org.update("CampaignMember", {"Id": members[1], "Status": "Sent"})
+            self.settled(world, campaign=campaign)
 
     def test_a_campaign_that_cannot_be_read_slows_no_other(self):
         for fault in ({"status": 400, "errorCode": "QUERY_TIMEOUT", "message": "too long"}, {"status": 500, "errorCode": "UNKNOWN_EXCEPTION", "message": "?"}):

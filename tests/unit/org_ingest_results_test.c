@@ -182,7 +182,7 @@ static void where_no_row_was_written_the_org_as_a_whole_may_be_wrong(void **stat
         enum err want; /* ERR_NONE: only the rows are */
     } rows[] = {
         {{"INSUFFICIENT_ACCESS_OR_READONLY:no:--", "INSUFFICIENT_ACCESS_OR_READONLY:no:--"},
-         ERR_DENIED},
+         ERR_INVALID},
         {{"STORAGE_LIMIT_EXCEEDED:full:--", "UNABLE_TO_LOCK_ROW:x:--"}, ERR_CONFIG},
         {{"REQUEST_LIMIT_EXCEEDED:TotalRequests Limit exceeded.:--", "UNABLE_TO_LOCK_ROW:x:--"},
          ERR_LIMIT},

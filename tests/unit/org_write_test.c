@@ -2,6 +2,7 @@
  * Writing: what a Composite looks like, and what each answer means for each row.
  */
 #include "org_composite.h"
+#include "../../receiver/org/schema_int.h"
 
 #include <jansson.h>
 
@@ -150,6 +151,7 @@ static void each_row_code_has_its_class(void **state)
         {"ENTITY_IS_DELETED", "entity is deleted", ORG_ROW_RETRY, ORG_ROW_DONE},
         {"INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", "x", ORG_ROW_PARK, ORG_ROW_PARK},
         {"CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "x", ORG_ROW_PARK, ORG_ROW_PARK},
+        {"INSUFFICIENT_ACCESS_OR_READONLY", "x", ORG_ROW_PARK, ORG_ROW_PARK},
     };
     struct fixture *x = fixture_of(state);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -163,11 +165,34 @@ static void each_row_code_has_its_class(void **state)
         assert_int_equal(delete_one(x, &down), ERR_NONE);
         if (up.class != rows[i].upsert || down.class != rows[i].remove)
             fail_msg("%s: %d %d", rows[i].code, (int)up.class, (int)down.class);
+        bool is_brief = strcmp(rows[i].code, "UNKNOWN_EXCEPTION") == 0 ||
+                        strcmp(rows[i].code, "INTERNAL_ERROR") == 0;
+        if (up.is_brief != is_brief || down.is_brief != is_brief)
+            fail_msg("%s: a few tries: %d %d", rows[i].code, up.is_brief, down.is_brief);
         assert_string_equal(up.code, rows[i].code);
         assert_contains(up.message, rows[i].message);
         assert_contains(up.message, "[A__c, B__c]");
         assert_string_equal(down.code, down.class == ORG_ROW_DONE ? "" : rows[i].code);
     }
+}
+
+static void access_that_refuses_all_rows_makes_rights_doubtful_until_they_are_checked(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct org_row_result r[2];
+    struct org_state known;
+    will_compose(x, "[" OK_ROW "," FAILED("INSUFFICIENT_ACCESS_OR_READONLY", "no", "") "]", 200);
+    assert_int_equal(upsert(x, 2, r), ERR_NONE);
+    org_state_get(x->org, &known);
+    assert_false(known.rights_doubted);
+    will_compose(x, "[" FAILED("INSUFFICIENT_ACCESS_OR_READONLY", "no", "") "]", 200);
+    assert_int_equal(upsert(x, 1, r), ERR_NONE);
+    org_state_get(x->org, &known);
+    assert_true(known.rights_doubted);
+    assert_false(known.stopped);
+    org_note_schema(x->org, &(struct org_schema){.is_checked = true}, 0);
+    org_state_get(x->org, &known);
+    assert_false(known.rights_doubted);
 }
 
 static void a_good_row_is_done_beside_a_bad_one(void **state)
@@ -236,8 +261,8 @@ static void what_all_rows_say_of_the_org_is_the_calls_error(void **state)
         enum err want;
         const char *part;
     } rows[] = {
-        {"INSUFFICIENT_ACCESS_OR_READONLY", "no", 1, ERR_DENIED, "permission set"},
-        {"INSUFFICIENT_ACCESS_OR_READONLY", "no", 3, ERR_DENIED, "Buyer_Touchpoint__c"},
+        {"INSUFFICIENT_ACCESS_OR_READONLY", "no", 2, ERR_INVALID, "permission set"},
+        {"INSUFFICIENT_ACCESS_OR_READONLY", "no", 3, ERR_INVALID, "Buyer_Touchpoint__c"},
         {"INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", "no", 3, ERR_INVALID, "lead or contact"},
         {"CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "trigger", 3, ERR_INVALID, "trigger"},
         {"INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE", "x", 2, ERR_BUSY, "trying again"},
@@ -330,6 +355,7 @@ int main(void)
         T(deletes_name_their_ids_in_the_url),
         T(nothing_to_write_is_no_call),
         T(each_row_code_has_its_class),
+        T(access_that_refuses_all_rows_makes_rights_doubtful_until_they_are_checked),
         T(a_good_row_is_done_beside_a_bad_one),
         T(the_gravest_of_several_errors_of_a_row_decides),
         T(a_long_message_is_cut_at_a_whole_character),
