@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "access.h"
 #include "client_auth.h"
@@ -22,7 +23,9 @@ enum {
     ADMIN_BODY_MAX = 1 << 20,
     ADMIN_BUFFERED_MAX = 16 << 20,
     ADMIN_CONNECTIONS_MAX = 64,
-    ADMIN_ANSWER_MS = 180000, /* some answers wait for the org */
+    ADMIN_ANSWER_MS = 180000,    /* some answers wait for the org */
+    DESCRIPTORS_OF_OTHERS = 128, /* of the store, the admin's listener, the loops */
+    DESCRIPTORS_OF_WORKER = 4,   /* of each */
 };
 
 /* ------------------------------------------------------------------ load */
@@ -188,6 +191,25 @@ static uint64_t buffered_per_address(uint64_t max_body_bytes)
     return two <= half ? half : (two < BUFFERED_BYTES_MAX ? two : BUFFERED_BYTES_MAX);
 }
 
+/* As many as there are descriptors for that nothing else needs. With none left the store and the
+ * workers would fail, and no silent connection would make room, since the cap would not be reached.
+ */
+static unsigned max_connections(const struct config *c)
+{
+    struct rlimit files;
+    rlim_t others = DESCRIPTORS_OF_OTHERS + DESCRIPTORS_OF_WORKER * (rlim_t)c->worker.threads;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+        return c->listen.max_connections;
+    rlim_t left = files.rlim_cur > 2 * others ? files.rlim_cur - others : files.rlim_cur / 2;
+    if (c->listen.max_connections <= left)
+        return c->listen.max_connections;
+    log_warn("there are too few descriptors for listen.max_connections: raise their limit "
+             "(LimitNOFILE of systemd, ulimit -n)",
+             "descriptors", log_num((long long)files.rlim_cur), "max_connections",
+             log_num((long long)left), NULL);
+    return (unsigned)left;
+}
+
 struct listener_options generation_intake_options(const struct generation *g)
 {
     const struct config *c = g->config;
@@ -203,7 +225,7 @@ struct listener_options generation_intake_options(const struct generation *g)
         .request_timeout_ms = c->listen.request_timeout_ms,
         .handshake_timeout_ms = HANDSHAKE_TIMEOUT_MS,
         .idle_timeout_ms = IDLE_TIMEOUT_MS,
-        .max_connections = c->listen.max_connections,
+        .max_connections = max_connections(c),
         .max_connections_per_address = c->listen.max_connections_per_address,
         .max_new_per_address = c->listen.max_new_connections_per_address,
         .name = "intake",
