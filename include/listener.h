@@ -57,6 +57,7 @@ struct listener_answer {
     size_t body_len;
     bool body_static; /* body lives as long as the program: it need not be copied */
     bool close;       /* close the connection after the reply */
+    bool for_anybody; /* it took no right to get it: the connection may still have to make room */
 };
 
 struct listener_handler {

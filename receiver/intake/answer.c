@@ -133,7 +133,8 @@ void intake_answer_health(struct intake_loop *loop, bool ready, struct listener_
     *answer = (struct listener_answer){.status = strcmp(word, "unavailable") == 0 ? 503 : 200,
                                        .content_type = "application/json",
                                        .body = loop->body.data,
-                                       .body_len = loop->body.len};
+                                       .body_len = loop->body.len,
+                                       .for_anybody = true};
 }
 
 /* On the store's thread: the listener may be on its way out, so the door is held meanwhile. */

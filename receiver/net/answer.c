@@ -76,7 +76,7 @@ void connection_answer(struct connection *c, const struct listener_answer *a, bo
         return;
     }
     observe(c);
-    if (a->status < 300)
+    if (a->status < 300 && !a->for_anybody)
         connection_prove(c);
     connection_enter(c, CONNECTION_WRITING, loop->options.write_timeout_ms);
 }

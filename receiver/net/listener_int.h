@@ -78,7 +78,7 @@ struct connection {
     size_t body_len, body_cap;
     struct limits_place *place;
     struct connection *next_unproven, *previous_unproven; /* in the loop's list, if not proven */
-    bool is_proven;    /* a request of it was answered with success */
+    bool is_proven;    /* a request of it that not anybody may make was answered with success */
     bool is_head;      /* a HEAD request: the reply has no body */
     bool peer_closed;  /* they will send nothing more */
     bool close_after;  /* the reply that is being written is the last */

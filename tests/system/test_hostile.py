@@ -139,6 +139,21 @@ class Slow(Case):
 Slow.settings = {"max_connections": PLACES, "max_connections_per_address": PLACES}
 
 
+class Health(unittest.TestCase):
+    def test_who_only_asks_for_health_makes_room(self):
+        with World(admin={"public_health": True}, listen={"max_connections": 60}) as world:
+            world.start()
+            held = [world.tls() for _ in range(60)]
+            for tls in held:
+                tls.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                self.assertIn(b" 200 ", tls.recv(1000))
+            for number in range(1, 11):
+                self.assertEqual(world.post(body(number))[0], 200)
+            self.assertGreaterEqual(world.metric("touchpoint_refused_total", reason="made_room"), 1)
+            for tls in held:
+                tls.close()
+
+
 class FewDescriptors(unittest.TestCase):
     def test_the_cap_is_lowered_so_that_silent_connections_still_make_room(self):
         class Limited(World):
