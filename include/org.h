@@ -179,6 +179,8 @@ enum org_way org_read_way(size_t ids, int64_t members);
 /* IANA name: the configured one, or Organization.TimeZoneSidKey, read once and remembered. out is
  * filled (≤ 64 bytes). */
 MUST_USE enum err org_time_zone(struct org_conn *c, char out[64], struct error *e);
+/* Reads it anew (1 call; none where it is configured). An error: what was known stays. */
+MUST_USE enum err org_refresh_time_zone(struct org_conn *c, struct error *e);
 
 /* The campaign as it stands. *out stays valid until org_campaign_free. exists false: not visible;
  * *deleted says whether the org confirmed the deletion (IsDeleted through

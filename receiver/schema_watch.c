@@ -3,7 +3,8 @@
  * as a pass stops the org for what may be missing there. While something is missing every 30
  * seconds, so that work goes on soon after an admin has put it right. Where access refuses what is
  * written, the check tells whether a right was taken away: at once, then every 5 minutes. While the org is stopped for
- * another reason every 5 minutes, as often as its work is tried.
+ * another reason every 5 minutes, as often as its work is tried. The org's time zone is read anew with
+ * each check that finds nothing missing: campaigns' dates are dates there.
  */
 #include "daemon.h"
 
@@ -72,11 +73,13 @@ void schema_turn(struct org *o, struct org_conn *conn, struct schema_watch *w)
     org_schema_get(o, &before);
     enum err err = org_check_schema(conn, &e);
     org_schema_get(o, &now);
+    if (err == ERR_NONE && now.problems[0] == '\0')
+        err = org_refresh_time_zone(conn, &e);
     if (err == ERR_NONE)
         log_change(o, &before, &now);
     else if (err != ERR_STOPPED)
-        log_warn("the org's schema could not be checked; trying again", "org", org_config(o)->id,
-                 "name", org_config(o)->name, "error", e.text, NULL);
+        log_warn("the org's schema or time zone could not be checked; trying again", "org",
+                 org_config(o)->id, "name", org_config(o)->name, "error", e.text, NULL);
     w->next_boot_ms = time_boot_ms() + pause_ms(err, o, &now);
     org_state_get(o, &state);
     w->was_stopped = state.stopped;

@@ -211,6 +211,18 @@ static enum err read_time_zone(struct org_conn *c, char out[TIME_ZONE_MAX], stru
     return err;
 }
 
+/* zone: "" at first. */
+static enum err learn_time_zone(struct org_conn *c, char zone[TIME_ZONE_MAX], struct error *e)
+{
+    enum err err = read_time_zone(c, zone, e);
+    if (err != ERR_NONE)
+        return err;
+    pthread_mutex_lock(&c->org->lock);
+    memcpy(c->org->time_zone, zone, TIME_ZONE_MAX);
+    pthread_mutex_unlock(&c->org->lock);
+    return ERR_NONE;
+}
+
 enum err org_time_zone(struct org_conn *c, char out[64], struct error *e)
 {
     struct org *o = c->org;
@@ -227,14 +239,17 @@ enum err org_time_zone(struct org_conn *c, char out[64], struct error *e)
     pthread_mutex_lock(&o->lock);
     memcpy(zone, o->time_zone, sizeof zone);
     pthread_mutex_unlock(&o->lock);
-    if (zone[0] == '\0') {
-        err = read_time_zone(c, zone, e);
-        if (err != ERR_NONE)
-            return err;
-        pthread_mutex_lock(&o->lock);
-        memcpy(o->time_zone, zone, sizeof zone);
-        pthread_mutex_unlock(&o->lock);
-    }
-    memcpy(out, zone, sizeof zone);
-    return ERR_NONE;
+    if (zone[0] == '\0')
+        err = learn_time_zone(c, zone, e);
+    if (err == ERR_NONE)
+        memcpy(out, zone, sizeof zone);
+    return err;
+}
+
+enum err org_refresh_time_zone(struct org_conn *c, struct error *e)
+{
+    char zone[TIME_ZONE_MAX] = "";
+    if (strcmp(c->org->config->time_zone, "auto") != 0)
+        return ERR_NONE;
+    return learn_time_zone(c, zone, e);
 }

@@ -8,10 +8,12 @@
 
 #include "auth.h"
 #include "bulk.h"
+#include "db.h"
 #include "describe.h"
 #include "outbound.h"
 #include "stats.h"
 #include "timeutil.h"
+#include "zone.h"
 
 bool control_fail(struct sim_reply *reply, const char *fmt, ...)
 {
@@ -176,6 +178,24 @@ static void set_user(struct sim *sim, const struct sim_request *r, json_t *body,
     sim_reply_json(reply, 200, json_pack("{s:s}", "org_id", sim->token_org_id));
 }
 
+/* Users keep their own zones. */
+static void set_organization(struct sim *sim, const struct sim_request *r, json_t *body,
+                             struct sim_reply *reply)
+{
+    (void)r;
+    const char *name = json_string_value(json_object_get(body, "time_zone"));
+    struct zone *zone = NULL;
+    struct error e;
+    if (name == NULL || zone_open(&zone, name, &e) != ERR_NONE) {
+        control_fail(reply, "time_zone: the name of a zone, as Europe/Berlin");
+        return;
+    }
+    zone_close(&sim->zone);
+    sim->zone = zone;
+    sdb_exec(sim->db, "UPDATE Organization SET TimeZoneSidKey = ?1", "t", name);
+    ok(reply);
+}
+
 static void set_bool(const json_t *body, const char *name, bool *value)
 {
     const json_t *v = json_object_get(body, name);
@@ -265,6 +285,7 @@ static const struct control {
     {HTTP_POST, "permissions", set_permissions},
     {HTTP_POST, "schema", set_schema},
     {HTTP_POST, "user", set_user},
+    {HTTP_POST, "organization", set_organization},
     {HTTP_POST, "behaviour", set_behaviour},
     {HTTP_POST, "limits", set_limits},
     {HTTP_POST, "latency", set_latency},

@@ -206,6 +206,8 @@ static void control_routes_do_what_the_readme_says(void **state)
         {"/sim/user", "{\"org_id\":\"00D000000000099\"}", 200},
         {"/sim/user", "{\"org_id\":\"x\"}", 400},
         {"/sim/user", "{\"org_id\":null}", 200},
+        {"/sim/organization", "{\"time_zone\":\"America/New_York\"}", 200},
+        {"/sim/organization", "{\"time_zone\":\"Mars/Base\"}", 400},
         {"/sim/behaviour", "{\"convert_keeps_lead\":false}", 200},
         {"/sim/limits", "{\"used\":5,\"limit\":10}", 200},
         {"/sim/latency", "{\"ms\":-1}", 400},
