@@ -24,8 +24,9 @@ enum {
     ADMIN_BUFFERED_MAX = 16 << 20,
     ADMIN_CONNECTIONS_MAX = 64,
     ADMIN_ANSWER_MS = 180000,    /* some answers wait for the org */
-    DESCRIPTORS_OF_OTHERS = 128, /* of the store, the admin's listener, the loops */
+    DESCRIPTORS_OF_OTHERS = 128, /* of the store and the admin's listener */
     DESCRIPTORS_OF_WORKER = 4,   /* of each */
+    DESCRIPTORS_OF_LOOP = 64,    /* of each: one accepts as many before it closes who made room */
 };
 
 /* ------------------------------------------------------------------ load */
@@ -197,7 +198,8 @@ static uint64_t buffered_per_address(uint64_t max_body_bytes)
 static unsigned max_connections(const struct config *c)
 {
     struct rlimit files;
-    rlim_t others = DESCRIPTORS_OF_OTHERS + DESCRIPTORS_OF_WORKER * (rlim_t)c->worker.threads;
+    rlim_t others = DESCRIPTORS_OF_OTHERS + DESCRIPTORS_OF_WORKER * (rlim_t)c->worker.threads +
+                    DESCRIPTORS_OF_LOOP * (rlim_t)c->listen.threads;
     if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
         return c->listen.max_connections;
     rlim_t left = files.rlim_cur > 2 * others ? files.rlim_cur - others : files.rlim_cur / 2;

@@ -158,19 +158,19 @@ class FewDescriptors(unittest.TestCase):
     def test_the_cap_is_lowered_so_that_silent_connections_still_make_room(self):
         class Limited(World):
             def start_daemon(self, ready=True):
-                argv = ["prlimit", "--nofile=400:400", ROOT / "build" / FLAVOUR / "touchpointd", "--config", self.write_config()]
+                argv = ["prlimit", "--nofile=600:600", ROOT / "build" / FLAVOUR / "touchpointd", "--config", self.write_config()]
                 self.daemon = Process("touchpointd", argv, self.folder)
                 wait_for("touchpointd to answer", lambda: self.answers() or not self.daemon.alive())
 
         held = []
-        with Limited(listen={"max_connections_per_address": 4000}) as world:
+        with Limited(listen={"max_connections_per_address": 4000, "threads": 2}, worker={"threads": 4}) as world:
             world.start()
-            self.assertRegex(world.daemon.text(), "too few descriptors for listen.max_connections.* descriptors=400 max_connections=256")
-            for _ in range(600):
+            self.assertRegex(world.daemon.text(), "too few descriptors for listen.max_connections.* descriptors=600 max_connections=328")
+            for _ in range(900):
                 held.append(socket.create_connection(("127.0.0.1", world.port), timeout=30))
             for number in range(1, 21):
                 self.assertEqual(world.post(body(number))[0], 200)
-            self.assertGreater(world.metric("touchpoint_refused_total", reason="made_room"), 300)
+            self.assertGreater(world.metric("touchpoint_refused_total", reason="made_room"), 500)
             self.assertNotIn("cannot accept", world.daemon.text())
             for x in held:
                 x.close()
