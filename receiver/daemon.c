@@ -73,6 +73,8 @@ enum err daemon_start(struct daemon *d, struct error *e)
     if (err == ERR_NONE)
         err = prober_start(&d->now->prober, d->now, e);
     if (err == ERR_NONE)
+        err = retainer_start(&d->retainer, d->store, e);
+    if (err == ERR_NONE)
         err = start_listeners(d, e);
     d->files_seen = d->files_changing = d->now->files;
     atomic_store(&d->is_up, err == ERR_NONE);
@@ -137,6 +139,7 @@ void daemon_stop(struct daemon *d, bool (*hurry)(void))
         left = until - time_boot_ms();
         worker_stop(&g->workers, left < 0 || hurry() ? 0 : left);
     }
+    retainer_stop(&d->retainer);
 }
 
 void daemon_release(struct daemon *d)

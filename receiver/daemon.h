@@ -27,6 +27,7 @@
 enum { RELOADS_ASKED_MAX = 8 };
 
 struct prober;
+struct retainer;
 
 struct generation {
     struct daemon *daemon;
@@ -49,6 +50,7 @@ struct daemon {
     const char *config_file;
     struct store *store;
     struct tls_tickets *tickets; /* of all generations, so that sessions outlive a reload */
+    struct retainer *retainer;
     struct listener *intake_listener, *admin_listener;
     atomic_bool is_up; /* health on the public port may ask the admin's part */
     struct generation *now, *retired;
@@ -127,6 +129,10 @@ void schema_turn(struct org *o, struct org_conn *conn, struct schema_watch *w);
  * is the org's, and 0 at first. */
 void reconcile_turn(const struct generation *g, size_t org, struct org_conn *conn,
                     int64_t *next_boot_ms);
+
+/* retainer.c: removes what is past its time, on a thread of its own. */
+MUST_USE enum err retainer_start(struct retainer **out, struct store *s, struct error *e);
+void retainer_stop(struct retainer **r);
 
 /* notify.c: what systemd wants to hear (sd_notify); does nothing elsewhere. */
 void notify_ready(void);

@@ -1,7 +1,7 @@
 /*
- * Chores on main's thread: retention every minute (or at once while there is more), the watchdog,
- * keys of session tickets, what was left out of the log;
- * and the gauges, set on the admin's thread as they are asked for. None of them waits for the org.
+ * Chores on main's thread: the watchdog, keys of session tickets, what was left out of the log; and
+ * the gauges, set on the admin's thread as they are asked for. None of them waits for the org, and
+ * those of main not for the store either.
  */
 #include <string.h>
 
@@ -11,13 +11,7 @@
 #include "refusal.h"
 #include "timeutil.h"
 
-enum {
-    RETAIN_EACH_MS = 60000,
-    TICKETS_EACH_MS = 60000,
-    WATCHDOG_EACH_MS = 5000,
-    ORGS_MAX = 256,
-    HOLDS_MAX = 100
-};
+enum { TICKETS_EACH_MS = 60000, WATCHDOG_EACH_MS = 5000, ORGS_MAX = 256, HOLDS_MAX = 100 };
 
 static bool is_due(int64_t *next_boot_ms, int64_t each_ms)
 {
@@ -112,17 +106,8 @@ void janitor_set_gauges(void *generation)
 
 void janitor_turn(const struct daemon *d)
 {
-    static int64_t retain_at, watchdog_at, tickets_at; /* main's thread only */
-    struct error e;
-    bool more = false;
+    static int64_t watchdog_at, tickets_at; /* main's thread only */
     refusal_flush();
-    if (is_due(&retain_at, RETAIN_EACH_MS)) {
-        if (store_retain(d->store, &more, &e) != ERR_NONE)
-            log_warn("old rows could not be removed; trying again in a minute", "error", e.text,
-                     NULL);
-        else if (more)
-            retain_at = 0;
-    }
     if (is_due(&tickets_at, TICKETS_EACH_MS))
         tls_tickets_turn(d->tickets);
     if (is_due(&watchdog_at, WATCHDOG_EACH_MS) && listener_is_alive(d->intake_listener))

@@ -6,11 +6,13 @@ test reaches through /proc/PID/root. What no mount can be made to do, a preloade
 import os
 import pathlib
 import shutil
+import socket
 import sqlite3
 import subprocess
 import threading
 import time
 import unittest
+import unittest.mock
 
 import runner
 from harness import FLAVOUR, PATH, ROOT, Process, World, message, notification, sfid, wait_for
@@ -109,11 +111,10 @@ class Full(Outage):
 
     def test_a_disk_that_is_full_to_the_last_byte(self):
         def fill(world):
-            with open(world.disk / "ballast", "wb") as f:
+            with open(world.disk / "ballast", "wb", buffering=0) as f:  # else what is left over is tried once more by close
                 try:
                     while True:
                         f.write(bytes(64 << 10))
-                        f.flush()
                 except OSError:
                     pass
 
@@ -159,6 +160,24 @@ class Failing(Outage):
             fault.unlink()
             wait_for("messages to be taken again", lambda: world.post(body(3))[0] == 200)
             self.assertTrue(wait_for("readiness to say so", lambda: world.ready()[0] == 200))
+
+    def test_a_disk_that_stalls_does_not_keep_the_watchdog_waiting(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd, FaultWorld() as world:
+            systemd.bind(str(world.folder / "notify"))
+            systemd.settimeout(60)
+            with unittest.mock.patch.dict(os.environ, NOTIFY_SOCKET=str(world.folder / "notify")):
+                world.start()
+            fault = world.folder / "fault"
+            fault.write_text("stall")  # before the first upkeep, if all goes as usual
+            sender = threading.Thread(target=world.post, args=(body(1),))
+            sender.start()
+            try:
+                signs = 0
+                while signs < 3:
+                    signs += systemd.recv(1000) == b"WATCHDOG=1"
+            finally:
+                fault.unlink()
+                sender.join()
 
     def refused_at_once(self, world, answers):
         probe = 100 + len(answers)
