@@ -12,7 +12,8 @@
  * silently. The same code serves the public TLS port and the loopback admin port (tls NULL: plain).
  *
  * When all places are taken, a new connection takes that of the oldest one that was not answered
- * with success yet.
+ * with success yet; handshakes under way have a quarter of all places, and the oldest goes when
+ * there are more.
  *
  * Ownership: listener_reply borrows its arguments for the call.
  * Threads:   listener_reply any; handlers run on the loop's thread with the loop's own context
@@ -109,6 +110,8 @@ MUST_USE enum err listener_start(struct listener **out, const struct listener_op
 const char *listener_address(const struct listener *l);
 void listener_reply(struct listener_token t, const struct listener_answer *a);
 unsigned listener_connections(const struct listener *l); /* open now */
+/* The most that were open at once since the last call. */
+unsigned listener_take_peak(const struct listener *l);
 /* From now on requests go to ctx, and these options count; address, threads and name stay as they
  * are. Each loop makes a context of its own for ctx, and frees the old one. Connections go on, with
  * the TLS and the deadline that they have. Borrows o->tls and ctx as listener_start did. */

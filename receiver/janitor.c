@@ -4,6 +4,9 @@
  * those of main not for the store either.
  */
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "log.h"
 #include "metrics.h"
@@ -11,6 +14,7 @@
 #include "refusal.h"
 #include "timeutil.h"
 
+enum { CROWD = 512 };
 enum { TICKETS_EACH_MS = 60000, WATCHDOG_EACH_MS = 5000, ORGS_MAX = 256, HOLDS_MAX = 100 };
 
 static bool is_due(int64_t *next_boot_ms, int64_t each_ms)
@@ -104,12 +108,28 @@ void janitor_set_gauges(void *generation)
     set_reconcile_ages(g);
 }
 
+/* After a crowd of connections the C library keeps their memory, in pieces that it could give back:
+ * it does so when told. */
+static void give_back_memory(const struct listener *l)
+{
+    static unsigned most; /* open at once since the last time; main's thread only */
+    unsigned open = listener_connections(l), peak = listener_take_peak(l);
+    most = peak > most ? peak : most;
+    if (most < CROWD || open > most / 2)
+        return;
+    most = open;
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
+}
+
 void janitor_turn(const struct daemon *d)
 {
     static int64_t watchdog_at, tickets_at; /* main's thread only */
     refusal_flush();
     if (is_due(&tickets_at, TICKETS_EACH_MS))
         tls_tickets_turn(d->tickets);
+    give_back_memory(d->intake_listener);
     if (is_due(&watchdog_at, WATCHDOG_EACH_MS) && listener_is_alive(d->intake_listener))
         notify_watchdog();
 }

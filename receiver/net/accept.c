@@ -14,7 +14,7 @@
 #include "refusal.h"
 #include "timeutil.h"
 
-enum { ACCEPTS_PER_TURN = 64 };
+enum { ACCEPTS_PER_TURN = 64, HANDSHAKES_PART = 4, HANDSHAKES_LEAST = 16 };
 
 void loop_close_listening(struct loop *loop)
 {
@@ -40,10 +40,10 @@ static bool is_within(enum limits_verdict verdict, const struct listener_peer *p
 /* With all places taken, the oldest connection that has not asked for anything sensible yet goes:
  * who only holds a place makes room for who may want something. One that is being answered stays.
  */
-static bool make_room(struct loop *loop)
+static bool make_room(struct loop *loop, bool (*may_go)(const struct connection *c))
 {
     struct connection *c = loop->unproven_first;
-    while (c != NULL && (c->state == CONNECTION_ANSWERING || c->state == CONNECTION_WRITING))
+    while (c != NULL && !may_go(c))
         c = c->next_unproven;
     if (c == NULL)
         return false;
@@ -53,13 +53,32 @@ static bool make_room(struct loop *loop)
     return true;
 }
 
+static bool is_not_being_answered(const struct connection *c)
+{
+    return c->state != CONNECTION_ANSWERING && c->state != CONNECTION_WRITING;
+}
+
+static bool is_shaking_hands(const struct connection *c)
+{
+    return c->state == CONNECTION_HANDSHAKE;
+}
+
+/* A handshake under way holds about 50 KiB in OpenSSL, three times as much as a connection that
+ * waits for a request, and takes milliseconds: so a quarter of all places is plenty for them. */
+static void bound_handshakes(struct loop *loop)
+{
+    unsigned most = loop->options.max_connections / HANDSHAKES_PART / loop->listener->loop_count;
+    if (loop->in_state[CONNECTION_HANDSHAKE] > (most < HANDSHAKES_LEAST ? HANDSHAKES_LEAST : most))
+        (void)make_room(loop, is_shaking_hands);
+}
+
 static enum limits_verdict enter(struct loop *loop, const struct sockaddr *peer,
                                  struct limits_place **place)
 {
     struct limits *limits = loop->listener->limits;
     int64_t now = time_boot_ms();
     enum limits_verdict verdict = limits_enter(limits, peer, now, place);
-    if (verdict == LIMITS_FULL && make_room(loop))
+    if (verdict == LIMITS_FULL && make_room(loop, is_not_being_answered))
         verdict = limits_enter(limits, peer, now, place);
     return verdict;
 }
@@ -95,10 +114,12 @@ static void admit(struct loop *loop, int fd, const struct sockaddr_storage *peer
     bool is_proxy = proxies != NULL && access_list_allows(proxies, address);
     socket_peer_text(address, &text);
     if ((is_proxy || is_listed(loop, address, &text)) &&
-        is_within(enter(loop, is_proxy ? &nobody : address, &place), &text))
+        is_within(enter(loop, is_proxy ? &nobody : address, &place), &text)) {
         connection_open(loop, fd, place, &text, is_proxy ? peer : NULL);
-    else
+        bound_handshakes(loop);
+    } else {
         close(fd);
+    }
 }
 
 /* Out of descriptors or memory: the socket would stay readable, so it is

@@ -34,7 +34,7 @@ struct limits {
     _Atomic uint64_t held;
     uint64_t seed;
     pthread_mutex_t lock;
-    unsigned open;                         /* guarded by lock */
+    unsigned open, peak;                   /* guarded by lock */
     struct limits_place *buckets[BUCKETS]; /* guarded by lock */
 };
 
@@ -170,6 +170,7 @@ enum limits_verdict limits_enter(struct limits *l, const struct sockaddr *peer, 
     pthread_mutex_lock(&l->lock);
     enum limits_verdict verdict = take(l, peer, now_ms, l->open >= l->max_connections, place);
     l->open += verdict == LIMITS_OK;
+    l->peak = l->open > l->peak ? l->open : l->peak;
     pthread_mutex_unlock(&l->lock);
     return verdict;
 }
@@ -198,6 +199,15 @@ void limits_leave(struct limits *l, struct limits_place **place)
     p = give_up(l, p);
     pthread_mutex_unlock(&l->lock);
     free(p);
+}
+
+unsigned limits_take_peak(struct limits *l)
+{
+    pthread_mutex_lock(&l->lock);
+    unsigned peak = l->peak;
+    l->peak = l->open;
+    pthread_mutex_unlock(&l->lock);
+    return peak;
 }
 
 unsigned limits_open(struct limits *l)

@@ -44,6 +44,7 @@ enum limits_verdict limits_move(struct limits *l, const struct sockaddr *peer, i
                                 struct limits_place **place);
 void limits_leave(struct limits *l, struct limits_place **place);
 unsigned limits_open(struct limits *l);
+unsigned limits_take_peak(struct limits *l); /* most open at once since the last call */
 
 /* Counts n more bytes held for a connection of that place; false (and nothing counted) past a
  * bound. */

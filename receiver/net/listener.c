@@ -161,6 +161,11 @@ unsigned listener_connections(const struct listener *l)
     return limits_open(l->limits);
 }
 
+unsigned listener_take_peak(const struct listener *l)
+{
+    return limits_take_peak(l->limits);
+}
+
 bool listener_is_drained(const struct listener *l)
 {
     for (unsigned i = 0; i < l->loop_count; i++) {
