@@ -103,20 +103,22 @@ void janitor_turn(const struct daemon *d); /* about each second */
 void janitor_set_gauges(void *generation);
 
 /* ------------------------------------------------------------------ probe.c
- * A thread that asks each org at the start, and again while one does not answer, so that readiness
- * does not wait for the first message; and starts each org's check of the schema and its reconcile
- * at their times. */
+ * A thread for each org that asks it at the start, and again while it does not answer, so that
+ * readiness does not wait for the first message; and starts its check of the schema and its
+ * reconcile at their times. */
 
 MUST_USE enum err prober_start(struct prober **out, const struct generation *g, struct error *e);
-/* Ends its thread; prober_look_again goes on to say no. */
+/* Ends its threads; prober_look_again goes on to say no. */
 void prober_stop(struct prober *p);
 void prober_free(struct prober **p);
-/* Asks each org and checks its schema now, then admin_answer_looked(token). Any thread. False: too
- * many wait for that. */
+/* Asks each org and checks its schema now, then admin_answer_looked(token), after half a minute at
+ * the latest. Any thread. False: too many wait for that. */
 bool prober_look_again(struct prober *p, struct listener_token token);
+/* About each second: answers those who have waited long enough. p may be NULL. Any thread. */
+void prober_turn(struct prober *p);
 
 /* schema_watch.c: checks the org's schema if that is due. Called now and then on the prober's
- * thread while the org answers. */
+ * thread for this org while it answers. */
 struct schema_watch { /* zero at first */
     int64_t next_boot_ms;
     int64_t doubt_boot_ms; /* before it no doubt about rights is followed up */

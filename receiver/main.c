@@ -72,6 +72,7 @@ static void run_until_told(struct daemon *d)
         if (number == SIGHUP)
             daemon_reload(d, "SIGHUP");
         reload_turn(d);
+        prober_turn(d->now->prober);
         janitor_turn(d);
     }
 }

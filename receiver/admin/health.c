@@ -296,7 +296,7 @@ void route_metrics(struct admin *a, const struct request *q, struct answer *out)
     buf_release(&b);
 }
 
-/* A look at the orgs now, by the thread that looks at them anyway: its answer comes when that is
+/* A look at the orgs now, by the threads that look at them anyway: its answer comes when that is
  * done. */
 void route_doctor(struct admin *a, const struct request *q, struct answer *out)
 {

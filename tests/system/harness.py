@@ -294,8 +294,8 @@ class World:
 
     # ---------------------------------------------------------------- talking to the daemon
 
-    def admin(self, path, method="GET", token=None):
-        http_ = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=10)
+    def admin(self, path, method="GET", token=None, timeout=10):
+        http_ = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=timeout)
         try:
             http_.request(method, path, headers={"Authorization": f"Bearer {token}"} if token else {})
             reply = http_.getresponse()

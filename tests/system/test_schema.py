@@ -1,9 +1,11 @@
 """What the org lacks is named object by object and field by field, stops its work, and once it is repaired work goes on by itself."""
 import json
+import socket
+import time
 import unittest
 
 import runner
-from harness import ADMIN_TOKEN, World, wait_for
+from harness import ADMIN_TOKEN, DEFAULTS, World, wait_for
 from test_sync import ALL, SYNC, Case
 
 TOUCHPOINT = "Buyer_Touchpoint__c"
@@ -28,8 +30,8 @@ class Schema(Case):
     def schema(self, world):
         return world.ready()[1]["checks"]["schema"][0]
 
-    def doctor(self, world):
-        status, text = world.admin("/api/v1/doctor", "POST", ADMIN_TOKEN)
+    def doctor(self, world, timeout=10):
+        status, text = world.admin("/api/v1/doctor", "POST", ADMIN_TOKEN, timeout)
         self.assertEqual(status, 200, text)
         return json.loads(text)
 
@@ -163,6 +165,24 @@ class Schema(Case):
             org.call("POST", "/sim/organization", {"time_zone": "Europe/Berlin"})
             world.start_daemon()
             wait_for("all of them, since the zone changed while nobody looked", lambda: len(org.touchpoints(campaign)) == 5)
+
+    def test_an_org_that_is_silent_delays_no_other(self):
+        worker = {**DEFAULTS["worker"], "lease": "120s", "request_timeout": "60s", "reconcile": "1s"}
+        with World(worker=worker) as world, socket.create_server(("127.0.0.1", 0)) as silent:
+            world.start_org()
+            base = json.loads(world.write_config().read_text())["orgs"][0]
+            mute = {**base, "id": "00D000000000077", "name": "mute", "login_url": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+            world.config["orgs"] = [mute, base]
+            world.start_daemon()
+            wait_for("the other's schema to be checked", lambda: world.ready()[1]["checks"]["schema"][1]["checked"], 10)
+            wait_for("its reconcile", lambda: "a reconcile begins" in world.daemon.text(), 10)
+            started = time.monotonic()
+            orgs = self.doctor(world, timeout=50)["checks"]["orgs"]
+            self.assertEqual([(o["name"], o["status"]) for o in orgs], [("mute", "degraded"), ("simulated", "ok")])
+            self.assertLess(time.monotonic() - started, 40, "the answer does not wait for the silent one for ever")
+            started = time.monotonic()
+            self.assertEqual(world.daemon.terminate(), 0)
+            self.assertLess(time.monotonic() - started, 15, "nor does the end")
 
     def test_absence_is_deletion_only_for_who_sees_everything(self):
         with World() as world:
