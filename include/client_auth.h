@@ -8,7 +8,8 @@
  * organisation with pins of its own is spoken for by these alone: neither the other pins nor the
  * authority count for it.
  *
- * With `optional`, who shows no certificate is let in, also for organisations with pins.
+ * With `optional`, who shows no certificate is let in, but for no organisation with pins of its
+ * own: these say who speaks for it.
  *
  * Ownership: client_auth_new gives; each client_auth_share makes one client_auth_free more due.
  * Threads:   read-only, any; sharing and freeing are atomic.

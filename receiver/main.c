@@ -81,7 +81,8 @@ static void tell_who_may_speak(const struct generation *g)
 {
     static const char *const client_certificates[] = {
         [CONFIG_CLIENT_OFF] = "not asked for",
-        [CONFIG_CLIENT_OPTIONAL] = "optional: whoever shows none is let in",
+        [CONFIG_CLIENT_OPTIONAL] =
+            "optional: whoever shows none is let in, but for organisations with pins of their own",
         [CONFIG_CLIENT_REQUIRED] = "required",
     };
     size_t ranges = access_list_count(g->access);

@@ -161,6 +161,17 @@ static size_t take_asked(struct daemon *d, struct listener_token out[RELOADS_ASK
     return count;
 }
 
+/* The old generation's claims go back into the store, so a store that does not answer would hold up
+ * main, whose signs of life the system's manager waits for. */
+static bool store_hangs(const struct daemon *d, struct error *e)
+{
+    enum err err = store_probe(d->store, e);
+    if (err != ERR_BUSY && err != ERR_IO)
+        return false;
+    error_wrap(e, "the store does not answer now, try again once it does");
+    return true;
+}
+
 void daemon_reload(struct daemon *d, const char *because)
 {
     struct listener_token asked[RELOADS_ASKED_MAX];
@@ -171,7 +182,7 @@ void daemon_reload(struct daemon *d, const char *because)
         because = "an admin asked for it";
 
     notify_reloading();
-    struct generation *g = make_next(d, &e);
+    struct generation *g = store_hangs(d, &e) ? NULL : make_next(d, &e);
     if (g != NULL) {
         change_to(d, g);
         await_loops(d);
@@ -224,8 +235,9 @@ static void free_ended(struct daemon *d)
 
 void reload_turn(struct daemon *d)
 {
+    struct error e;
     uint64_t state = watched_files(d->now->config);
-    if (state != d->files_seen && state == d->files_changing)
+    if (state != d->files_seen && state == d->files_changing && !store_hangs(d, &e))
         daemon_reload(d, "a certificate, key or list has changed");
     d->files_changing = state;
     free_ended(d);

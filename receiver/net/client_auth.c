@@ -138,11 +138,11 @@ bool client_auth_allows(const struct client_auth *a, const struct client_certifi
 {
     if (!client_auth_asks(a))
         return true;
+    const struct pins *own = org == NULL ? NULL : own_pins(a, org);
     *why = REFUSED_CERTIFICATE_MISSING;
     if (!c->is_present)
-        return a->mode == CONFIG_CLIENT_OPTIONAL;
+        return a->mode == CONFIG_CLIENT_OPTIONAL && own == NULL;
 
-    const struct pins *own = org == NULL ? NULL : own_pins(a, org);
     int64_t now = time_wall_ms();
     bool is_valid = c->valid_from_ms <= now && now < c->valid_until_ms;
     bool by_pin = own != NULL   ? is_pinned(own, c)

@@ -34,7 +34,8 @@ MILLION = os.environ.get("BENCH_MILLION") == "1"
 QUEUED = int(os.environ.get("BENCH_QUEUED", "1000000"))
 SYNCS = 500
 OPEN_CONNECTIONS = 4096
-SLOW_CONNECTIONS = 10000
+# kinds of hostile peers (hostile.py), and the case that is measured beside them
+HOSTILE = (("slow", "single"), ("slow", "handshake"), ("handshakes", "single"), ("oversized", "single"), ("malformed", "single"))
 TOP_UP_SECONDS_MAX = 60
 PARSE_SECONDS = 0.2
 DECIDE_SECONDS = 1
@@ -178,12 +179,12 @@ class Bench:
         return resident
 
     @contextlib.contextmanager
-    def slow_peers(self):
-        command = [sys.executable, pathlib.Path(__file__).parent / "slow.py", str(self.ours.port), str(SLOW_CONNECTIONS)]
+    def hostile_peers(self, kind):
+        command = [sys.executable, pathlib.Path(__file__).parent / "hostile.py", kind, str(self.ours.port)]
         peers = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
             if peers.stdout.readline() != "ready\n":
-                raise Broken("the slow peers did not start")
+                raise Broken(f"the hostile peers ({kind}) did not start")
             yield
         finally:
             peers.stdin.close()
@@ -195,12 +196,12 @@ class Bench:
                 peers.wait()
 
     def measure_hostile(self):
-        """The share of the rate that is left to others while very many slow connections are held open, kept alive and new."""
-        shares = {"single": [], "handshake": []}
+        """The share of the rate that is left to others while peers of each kind are at work."""
+        shares = {kind: [] for kind in HOSTILE}
         for _ in range(min(3, ROUNDS)):
-            for case, share in shares.items():
+            for (kind, case), share in shares.items():
                 alone = self.load(self.ours, **CASES[case][0])["rate"]
-                with self.slow_peers():
+                with self.hostile_peers(kind):
                     share.append(self.load(self.ours, **CASES[case][0])["rate"] / alone)
         return shares
 
@@ -259,7 +260,7 @@ class Bench:
         after_load = self.ours.resident_bytes()
         for name in ("nginx", "gsoap"):
             self.servers[name].stop()
-        say(f"{SLOW_CONNECTIONS:,} slow connections")
+        say("hostile peers")
         hostile = self.measure_hostile()
         say(f"{QUEUED:,} notifications queued, then {OPEN_CONNECTIONS:,} connections")
         figures = self.measure_queue()

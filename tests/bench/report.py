@@ -102,8 +102,10 @@ def size_rows(figures):
 
 
 def hostile_rows(figures):
-    return [row(f"share of the rate with 10,000 slow connections, {what}", figures["hostile"][case], "×", 0.8, 0.95)
-            for case, what in (("single", "kept alive"), ("handshake", "new connections"))]
+    words = {("slow", "single"): "10,000 slow connections, kept alive", ("slow", "handshake"): "10,000 slow connections, new connections",
+             ("handshakes", "single"): "1,000 connections a second begun from 4 addresses", ("oversized", "single"): "oversized requests",
+             ("malformed", "single"): "malformed requests"}
+    return [row(f"share of the rate beside {words[kind]}", shares, "×", 0.8, 0.95) for kind, shares in figures["hostile"].items()]
 
 
 def allocation_rows(figures):

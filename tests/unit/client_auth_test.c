@@ -102,7 +102,9 @@ static void a_certificate_speaks_for_whom_its_pins_say(void **state)
     } rows[] = {
         {"off: nobody is asked", OFF, NONE, NONE, NONE, false, OK, OK, OK},
         {"required: none", REQ, CERT_2, NONE, NONE, false, MISSING, MISSING, MISSING},
-        {"optional: none", OPT, CERT_2, CERT_1, NONE, false, OK, OK, OK},
+        {"optional: none, but for whom has its own", OPT, CERT_2, CERT_1, NONE, false, OK, MISSING,
+         OK},
+        {"optional: none", OPT, CERT_2, NONE, NONE, false, OK, OK, OK},
         {"optional: an unknown one", OPT, CERT_2, NONE, CERT_1, false, UNKNOWN, OTHER, OTHER},
         {"a global pin", REQ, CERT_2, NONE, CERT_2, false, OK, OK, OK},
         {"the same key renewed", REQ, CERT_2, NONE, CERT_2_SAME_KEY, false, OK, OK, OK},
