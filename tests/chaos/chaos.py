@@ -39,6 +39,8 @@ FAULTS = (
     ("latency", 300), ("latency", TIMEOUT_MS + 500), ("late", 200), ("late", TIMEOUT_MS + 1500), ("silence", None), ("silence", True),
 )
 OPERATIONS = ("*", "query", "composite", "collections_upsert", "collections_delete")
+# whose records sharing may take away from the user, who then is one that may not see all
+SHARED = ("CampaignMember", "Lead", "Contact", "Campaign", "Buyer_Touchpoint__c")
 ROW_OPERATIONS = ("collections_upsert", "collections_delete")
 
 
@@ -97,10 +99,10 @@ class Around:
         self.say(f"fault {kind} {value} {operation} {match}")
 
     def hide(self):
-        hidden = self.dice.random() < 0.5
+        hidden = self.dice.sample(SHARED, self.dice.choice((0, 0, 1, 1, 2)))
         if self.kind.silent:  # what is unseen for a while may be taken as settled: only the reconcile comes back to it
-            self.permit(hide_members=hidden, no_view_all=["Campaign"] if hidden else [])
-            self.say(f"members hidden: {hidden}")
+            self.permit(hide=hidden, no_view_all=["Campaign", "Lead", "Contact"] if hidden else [])
+            self.say(f"hidden: {hidden}")
 
     def kill(self):
         self.kills += 1

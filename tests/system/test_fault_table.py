@@ -4,12 +4,13 @@ For each call a change makes the daemon use it, the fault hits it once, and then
 doubled. Each call has a world of its own, and the worlds run side by side, since they wait more than they work. For the calls of bulk jobs see
 test_fault_bulk.py.
 """
+import json
 import threading
 import time
 import unittest
 
 import runner
-from harness import DEFAULTS, World, message, sfid, wait_for
+from harness import ADMIN_TOKEN, DEFAULTS, World, message, sfid, wait_for
 from oracle import Oracle
 from test_sync import ALL, EXCLUDE, SYNC, Case
 from test_write_back import WritingWorld
@@ -23,12 +24,17 @@ FAULTS = (
     ("reset", None), ("lost_reply", None), ("silence", None), ("silence", True), ("latency", TIMEOUT_MS + 1000), ("late", TIMEOUT_MS + 1000),
     ("status", 500), ("status", 502), ("status", 503), ("status", 420), ("status", 429),
     ("status", {"status": 503, "headers": {"Retry-After": "1"}, "done": True}), ("html", 503), ("html", 200),
-    ("truncated", "body"), ("truncated", "connection"), ("wrong_json", None), ("limit_concurrent", None), ("expire_token", None),
+    ("truncated", "body"), ("truncated", "connection"), ("wrong_json", None), ("limit_concurrent", None), ("limit_daily", None),
+    ("expire_token", None),
 )
 ROW_FAULTS = (("lock", None), ("row_error", {"statusCode": "UNABLE_TO_LOCK_ROW", "message": "busy"}),
               ("row_error", {"statusCode": "SERVER_UNAVAILABLE", "message": "busy"}))
 # a sign-in has no token to expire, and no limit of calls
-TOKEN_FAULTS = tuple(f for f in FAULTS if f[0] not in ("expire_token", "limit_concurrent"))
+TOKEN_FAULTS = tuple(f for f in FAULTS if f[0] not in ("expire_token", "limit_concurrent", "limit_daily"))
+# what stops an org is looked at again after 30 s: two of them a world
+OAUTH_FAULTS = tuple(("oauth", name) for name in (
+    "audience", "not_approved", "expired", "expired_token", "wrong_domain", "no_user", "client_id", "client", "credentials", "inactive_user",
+    "inactive_org", "rate_limit", "request", "response_type", "grant_type", "assertion"))
 FINAL = ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "STRING_TOO_LONG", "INVALID_EMAIL_ADDRESS", "REQUIRED_FIELD_MISSING")
 
 
@@ -116,6 +122,15 @@ class Table:
         self.world.org.call("POST", "/sim/tokens/revoke")
         self.switch()
 
+    def ask_the_doctor(self):
+        """The call for the limits is made when there is nothing else to do, and when an admin asks."""
+        status, text = self.world.admin("/api/v1/doctor", "POST", ADMIN_TOKEN, 50)
+        self.case.assertEqual(status, 200, text)
+        return json.loads(text)
+
+    def found_well(self):
+        return self.ask_the_doctor()["checks"]["orgs"][0]["status"] == "ok"
+
     def delete_unheard(self):
         self.world.org.outbound(helper_trigger=False)
         self.world.org.delete("CampaignMember", self.members.pop())
@@ -170,6 +185,12 @@ class EveryFault(Case):
             Table(self, "describe", FAULTS, Table.small, Table.start_anew),
             Table(self, "collections_upsert", ROW_FAULTS, Table.small, Table.rename),
             Table(self, "collections_delete", ROW_FAULTS, Table.small, Table.switch_off),
+        ])
+
+    def test_every_refusal_of_a_sign_in_and_every_fault_of_a_look_heals_by_itself(self):
+        self.go_through([
+            Table(self, "limits", FAULTS, Table.small, Table.ask_the_doctor, Table.found_well),
+            *(Table(self, "token", OAUTH_FAULTS[at:at + 2], Table.small, Table.sign_in) for at in range(0, len(OAUTH_FAULTS), 2)),
         ])
 
     def test_every_fault_at_the_write_of_statuses_heals_by_itself(self):
