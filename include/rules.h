@@ -205,14 +205,16 @@ void decide(const struct campaign *c, const struct member *m, const struct polic
             struct zone *zone, struct decision *out);
 
 /* Step 6 over the decisions of a whole campaign: where policy.dedupe_email, all but the earliest
- * (then smallest id) of the members with equal folded emails turn to REASON_DUPLICATE_EMAIL. O(n
- * log n). */
+ * (then smallest id) of the members with equal keys of their emails turn to REASON_DUPLICATE_EMAIL.
+ * O(n log n). */
 struct dedupe_entry {
     const char *member_id;
-    const char *email;
+    const char *email; /* its dedupe_key; NULL or "": none, and shared with nobody */
     int64_t touchpoint_at_ms;
     bool keeps; /* out */
 };
+/* What emails that count as equal have in common: trimmed, folded (free()). NULL: "". */
+char *dedupe_key(const char *email);
 void dedupe_by_email(struct dedupe_entry *entries, size_t n);
 
 /* ------------------------------------------------------------------ the values */

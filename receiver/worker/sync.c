@@ -41,28 +41,13 @@ static enum err on_touchpoints(void *ctx, const struct org_touchpoint *t, size_t
 
 /* ------------------------------------------------------------------ deciding */
 
-static int by_member_id(const void *a, const void *b)
-{
-    const struct dedupe_entry *x = a, *y = b;
-    return strcmp(x->member_id, y->member_id);
-}
-
-static bool loses_to_duplicate(const struct pass *p, const char *member_id)
-{
-    struct dedupe_entry key = {.member_id = member_id};
-    const struct dedupe_entry *found =
-        p->dedupe_count == 0 ? NULL
-                             : bsearch(&key, p->dedupe, p->dedupe_count, sizeof key, by_member_id);
-    return found != NULL && !found->keeps;
-}
-
 static enum err apply_decision(struct pass *p, const struct member *m, const struct decision *d,
                                const struct existing_row *old, struct error *e)
 {
     enum err err = ERR_NONE;
     struct touchpoint t;
     enum reason reason = d->reason;
-    if (reason == REASON_NONE && loses_to_duplicate(p, m->id))
+    if (reason == REASON_NONE && duplicates_has(p, m->id))
         reason = REASON_DUPLICATE_EMAIL;
 
     if (reason == REASON_NO_EMAIL && m->person.is_unseen) { /* whatever is there stays */
@@ -100,42 +85,6 @@ static enum err on_members(void *ctx, const struct member *m, size_t n, struct e
         if (err != ERR_NONE)
             return err;
     }
-    return ERR_NONE;
-}
-
-/* First walk of a campaign whose policy compares members (duplicate emails). */
-static enum err on_members_to_compare(void *ctx, const struct member *m, size_t n, struct error *e)
-{
-    struct pass *p = ctx;
-    (void)e;
-    for (size_t i = 0; i < n; i++) {
-        struct decision d;
-        decide(&p->campaign->campaign, &m[i], p->options->policy, p->zone, &d);
-        if (d.reason != REASON_NONE)
-            continue;
-        if (p->dedupe_count == p->dedupe_room) {
-            p->dedupe_room = p->dedupe_room == 0 ? 256 : p->dedupe_room * 2;
-            p->dedupe = mem_resize(p->dedupe, p->dedupe_room, sizeof *p->dedupe);
-        }
-        struct touchpoint t;
-        touchpoint_values(&p->campaign->campaign, &m[i], p->options->policy, &d, &t);
-        p->dedupe[p->dedupe_count++] = (struct dedupe_entry){
-            .member_id = mem_strdup(m[i].id),
-            .email = mem_strdup(t.value[TV_EMAIL]),
-            .touchpoint_at_ms = d.touchpoint_at_ms,
-        };
-        touchpoint_release(&t);
-    }
-    return ERR_NONE;
-}
-
-static enum err compare_members(struct pass *p, struct error *e)
-{
-    enum err err = org_read_members(p->conn, p->claim->key, NULL, 0, on_members_to_compare, p, e);
-    if (err != ERR_NONE || p->dedupe_count == 0)
-        return err;
-    dedupe_by_email(p->dedupe, p->dedupe_count);
-    qsort(p->dedupe, p->dedupe_count, sizeof *p->dedupe, by_member_id);
     return ERR_NONE;
 }
 
@@ -248,7 +197,7 @@ static enum err read_whole(struct pass *p, struct error *e)
     if (!p->campaign->campaign.exists || has_nothing_to_do(p))
         return ERR_NONE;
     if (p->options->policy->dedupe_email)
-        err = compare_members(p, e);
+        err = duplicates_find(p, e);
     if (err == ERR_NONE)
         err = org_read_members(p->conn, p->claim->key, NULL, 0, on_members, p, e);
     return err;

@@ -9,6 +9,7 @@
  *   helpers.c    records that tell of deletions (expand_int.h: what expand.c shares)
  *   reconcile.c  a background hint for every campaign that may or should have touchpoints
  *   sync.c       one campaign: read, decide, compare
+ *   duplicates.c members that share an email
  *   absent.c     touchpoints whose member did not come
  *   existing.c   the campaign's touchpoints by key
  *   write.c      the differences, in calls of up to 1,000 rows, between write marks (rule 12)
@@ -195,8 +196,8 @@ struct pass {
     struct move *moves;
     size_t move_count, move_room;
     bool moves_in_background;
-    struct dedupe_entry *dedupe;
-    size_t dedupe_count, dedupe_room;
+    char (*losers)[SFID_SIZE]; /* members whose email another one keeps, in order */
+    size_t loser_count;
     bool deletes_only; /* the API budget is nearly used up */
     bool withheld;     /* writes that waited for it: the hints wait too */
     bool held;
@@ -259,6 +260,12 @@ int64_t pass_received(const struct pass *p);
 /* Notification id (or kind) of the claimed hint that stands for this member, else of the oldest
  * whole-campaign hint. */
 const char *pass_cause(const struct pass *p, const char *member_id);
+
+/* duplicates.c: reads the campaign's members and finds those that share an email with one that keeps
+ * its touchpoint. */
+MUST_USE enum err duplicates_find(struct pass *p, struct error *e);
+bool duplicates_has(const struct pass *p, const char *member_id);
+void duplicates_release(struct pass *p);
 
 /* absent.c: dooms those of the existing touchpoints whose member was not seen and is known to be
  * gone. look_elsewhere: the read was of one campaign, so members may be in another. */

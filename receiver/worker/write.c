@@ -48,17 +48,13 @@ void pass_release(struct pass *p)
     existing_release(&p->existing);
     spool_release(&p->spool);
     status_release(&p->statuses);
-    for (size_t i = 0; i < p->dedupe_count; i++) {
-        free((void *)(uintptr_t)p->dedupe[i].member_id);
-        free((void *)(uintptr_t)p->dedupe[i].email);
-    }
+    duplicates_release(p);
     free(p->wanted);
     free(p->rows);
     free(p->results);
     free(p->doomed);
     free(p->failures);
     free(p->moves);
-    free(p->dedupe);
     *p = (struct pass){0};
 }
 

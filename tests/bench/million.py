@@ -1,6 +1,6 @@
 """A campaign of a million members, switched on; the daemon is killed once on the way. Not a timed measurement: memory, calls, and that it ends.
 
-Called by bench.py with BENCH_MILLION=1. One world of its own: orgsim (50 ms a call), the daemon with four workers.
+Called by bench.py with BENCH_MILLION=1; BENCH_MILLION_DEDUPE=1: under a policy that compares all members' emails. One world of its own: orgsim (50 ms a call), the daemon with four workers.
 """
 
 import json
@@ -15,6 +15,7 @@ from sync import ALL, CALL_MS, SYNC, WORKERS, Memory
 from harness import DEFAULTS, World, wait_for  # sync knows where it is
 
 MEMBERS = int(os.environ.get("BENCH_MILLION_MEMBERS", "1000000"))
+POLICY = {"dedupe": "email"} if os.environ.get("BENCH_MILLION_DEDUPE") == "1" else {}
 KILL_AT = 0.4  # of the touchpoints
 LIMIT_S = 3600
 API = "/services/data/v64.0/query"
@@ -97,7 +98,7 @@ class Million:
 
     def run(self):
         with World(worker={**DEFAULTS["worker"], "threads": WORKERS, "lease": "120s", "request_timeout": "60s", "echo": "900s"},
-                   org_options={"latency_ms": CALL_MS}) as world:
+                   policy=POLICY, org_options={"latency_ms": CALL_MS}) as world:
             world.start()
             self.world, self.org = world, world.org
             world.checked()
