@@ -1,13 +1,13 @@
 /*
  * Readiness tells whether each org can be reached and signs us in, from cached state. A thread for
  * each org keeps that state true when no message comes: it asks the org at the start, every 30
- * seconds while it is unwell, and every 15 minutes otherwise (one API call each). It also keeps the
- * times of the schema's check and of the reconcile; so an org that is silent until its requests time
- * out delays no other's.
+ * seconds while it is unwell, and every 15 minutes otherwise (one API call each). It also keeps
+ * the times of the schema's check and of the reconcile; so an org that is silent until its
+ * requests time out delays no other's.
  *
- * An admin can have all orgs looked at at once (doctor): looks are numbered, each thread says which
- * one it began its last turn after, and the answer comes when all have passed that number, or after
- * LOOK_MAX_MS with what is known by then.
+ * An admin can have all orgs looked at at once (doctor): looks are numbered, each thread says
+ * which one it began its last turn after, and the answer comes when all have passed that number,
+ * or after LOOK_MAX_MS with what is known by then.
  */
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,8 +1,8 @@
 /*
  * Starts each org's reconcile. What is remembered stands in the store's cursors: when the last one
- * was started, under which policy and in which time zone of the org; so a turn that fell into a time
- * without a daemon is made up for, and a configuration or a zone that changed (the days of campaigns
- * are days there) decides anew about everything.
+ * was started, under which policy and in which time zone of the org; so a turn that fell into a
+ * time without a daemon is made up for, and a configuration or a zone that changed (the days of
+ * campaigns are days there) decides anew about everything.
  */
 #include <string.h>
 

@@ -2,9 +2,10 @@
  * When each org's schema is checked, and what the log says of it: at the start, every 6 hours, and
  * as a pass stops the org for what may be missing there. While something is missing every 30
  * seconds, so that work goes on soon after an admin has put it right. Where access refuses what is
- * written, the check tells whether a right was taken away: at once, then every 5 minutes. While the org is stopped for
- * another reason every 5 minutes, as often as its work is tried. The org's time zone is read anew with
- * each check that finds nothing missing: campaigns' dates are dates there.
+ * written, the check tells whether a right was taken away: at once, then every 5 minutes. While
+ * the org is stopped for another reason every 5 minutes, as often as its work is tried. The org's
+ * time zone is read anew with each check that finds nothing missing: campaigns' dates are dates
+ * there.
  */
 #include "daemon.h"
 

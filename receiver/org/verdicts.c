@@ -1,9 +1,9 @@
 /*
  * From the verdicts on rows to the outcome of the call. Errors about the org as a whole (object,
  * storage, budget) become the call's error where no row was written; beside rows that were, their
- * rows are retried, and the next call tells. Where access or a trigger refuses all rows, that may be
- * about their campaign alone: the call fails, which only its campaign pays for, and the schema's
- * check tells whether the user lacks a right.
+ * rows are retried, and the next call tells. Where access or a trigger refuses all rows, that may
+ * be about their campaign alone: the call fails, which only its campaign pays for, and the
+ * schema's check tells whether the user lacks a right.
  */
 #include "classify_int.h"
 

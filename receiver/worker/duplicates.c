@@ -1,8 +1,8 @@
 /*
  * A policy that lets one member of each email keep its touchpoint needs all members before the
- * first decision: they are read once only to be compared, then only those that lose are remembered.
- * Ids and emails of a million members lie in large blocks, about 80 bytes a member, so that they fit
- * beside the touchpoints that exist.
+ * first decision: they are read once only to be compared, then only those that lose are
+ * remembered. Ids and emails of a million members lie in large blocks, about 80 bytes a member, so
+ * that they fit beside the touchpoints that exist.
  */
 #include "worker_int.h"
 

@@ -193,14 +193,9 @@ static bool has_nothing_to_do(const struct pass *p)
 
 static enum err read_whole(struct pass *p, struct error *e)
 {
-    enum err err = ERR_NONE;
     if (!p->campaign->campaign.exists || has_nothing_to_do(p))
         return ERR_NONE;
-    if (p->options->policy->dedupe_email)
-        err = duplicates_find(p, e);
-    if (err == ERR_NONE)
-        err = org_read_members(p->conn, p->claim->key, NULL, 0, on_members, p, e);
-    return err;
+    return org_read_members(p->conn, p->claim->key, NULL, 0, on_members, p, e);
 }
 
 static enum err start_whole(struct pass *p, struct error *e)
@@ -211,7 +206,12 @@ static enum err start_whole(struct pass *p, struct error *e)
     p->unseen = p->unseen_people = p->of_hidden_campaign = 0;
     status_clear(p);
     guard_fingerprint(&p->campaign->campaign, p->options->policy_fingerprint, p->fingerprint);
-    enum err err = org_read_touchpoints(p->conn, p->claim->key, NULL, 0, on_touchpoints, p, e);
+    enum err err = ERR_NONE;
+    /* before the touchpoints, so that the memory of both is not needed at once */
+    if (p->options->policy->dedupe_email && p->campaign->campaign.exists && sync_needs_members(p))
+        err = duplicates_find(p, e);
+    if (err == ERR_NONE)
+        err = org_read_touchpoints(p->conn, p->claim->key, NULL, 0, on_touchpoints, p, e);
     if (err == ERR_NONE)
         err = read_whole(p, e);
     if (err == ERR_NONE)

@@ -1,11 +1,10 @@
 /*
  * Campaigns whose pass failed for this machine's sake: no space for the rows that wait to be
  * written, a disk that refuses. The org is well and others have work, so only the campaign waits, a
- * growing time, since each attempt may read a million members; no try is used up. What is known dies
- * with the pool: after a restart or a reload the first attempt is made at once.
+ * growing time, since each attempt may read a million members; no try is used up. What is known
+ * dies with the pool: after a restart or a reload the first attempt is made at once.
  *
- *     failure ▶ waits 5 s, 10 s … 15 min (each with jitter) ▶ next failure doubles ▶ a pass that ends
- *     otherwise forgets
+ *     failure ▶ waits 5 s, 10 s … 15 min, each with jitter ▶ a pass that ends otherwise forgets
  */
 #include <string.h>
 

@@ -261,8 +261,8 @@ int64_t pass_received(const struct pass *p);
  * whole-campaign hint. */
 const char *pass_cause(const struct pass *p, const char *member_id);
 
-/* duplicates.c: reads the campaign's members and finds those that share an email with one that keeps
- * its touchpoint. */
+/* duplicates.c: reads the campaign's members and finds those that share an email with one that
+ * keeps its touchpoint. */
 MUST_USE enum err duplicates_find(struct pass *p, struct error *e);
 bool duplicates_has(const struct pass *p, const char *member_id);
 void duplicates_release(struct pass *p);
