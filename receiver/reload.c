@@ -11,11 +11,13 @@
 #include "daemon.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "hash.h"
 #include "log.h"
 #include "timeutil.h"
 
@@ -53,28 +55,20 @@ static enum err refuse_fixed(const struct config *now, const struct config *next
 
 /* ------------------------------------------------------------------ watched files */
 
-static uint64_t mix(uint64_t h, const void *bytes, size_t n)
-{
-    const unsigned char *p = bytes;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ p[i]) * 1099511628211u; /* FNV-1a */
-    return h;
-}
-
 static uint64_t mix_file(uint64_t h, const char *path)
 {
-    struct stat s = {0};
+    struct stat s;
+    char text[100];
     if (path == NULL || path[0] == '\0' || stat(path, &s) != 0)
-        return mix(h, "-", 1);
-    h = mix(h, &s.st_ino, sizeof s.st_ino);
-    h = mix(h, &s.st_size, sizeof s.st_size);
-    h = mix(h, &s.st_mtim.tv_sec, sizeof s.st_mtim.tv_sec);
-    return mix(h, &s.st_mtim.tv_nsec, sizeof s.st_mtim.tv_nsec);
+        return hash_text(h, NULL);
+    (void)snprintf(text, sizeof text, "%llu %lld %lld.%09ld", (unsigned long long)s.st_ino,
+                   (long long)s.st_size, (long long)s.st_mtim.tv_sec, s.st_mtim.tv_nsec);
+    return hash_text(h, text);
 }
 
 uint64_t watched_files(const struct config *c)
 {
-    uint64_t h = 14695981039346656037u;
+    uint64_t h = HASH_START;
     for (size_t i = 0; i < c->tls.certificate.count; i++)
         h = mix_file(h, c->tls.certificate.items[i]);
     for (size_t i = 0; i < c->tls.key.count; i++)

@@ -74,7 +74,7 @@ static enum err perform(CURL *curl, const struct ctl *c, const char *method, con
                      c->url, curl_easy_strerror(code));
 }
 
-static const char *text_of(const json_t *object, const char *name)
+const char *ctl_text(const json_t *object, const char *name)
 {
     const char *s = json_string_value(json_object_get(object, name));
     return s == NULL ? "" : s;
@@ -88,7 +88,7 @@ static enum err problem(const struct ctl *c, const struct ctl_answer *a, struct 
                          "admin.token_file, and was the daemon started or reloaded since it was "
                          "written?",
                          c->token_file);
-    const char *title = text_of(a->json, "title"), *detail = text_of(a->json, "detail");
+    const char *title = ctl_text(a->json, "title"), *detail = ctl_text(a->json, "detail");
     if (title[0] == '\0')
         return error_set(e, ERR_INVALID, "%s answers with status %ld, not as a touchpointd would",
                          c->url, a->status);

@@ -24,12 +24,6 @@ static int print_json(struct ctl_answer *a, int status)
     return status;
 }
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *s = json_string_value(json_object_get(object, name));
-    return s == NULL ? "" : s;
-}
-
 /* ------------------------------------------------------------------ status, doctor */
 
 /* A row for each sentence, behind the cells that they share. */
@@ -43,9 +37,9 @@ static void add_sentences(struct table *t, const char *const *cells, const json_
 /* What stands in a check besides its status: whose it is, and what is wrong. */
 static void add_check(struct table *t, const char *name, const json_t *check)
 {
-    const char *who = text_of(check, "name");
+    const char *who = ctl_text(check, "name");
     if (who[0] == '\0')
-        who = text_of(check, "org");
+        who = ctl_text(check, "org");
     add_sentences(t, (const char *[]){name, who, coloured("degraded"), NULL},
                   json_object_get(check, "problems"));
     add_sentences(t, (const char *[]){name, who, "note", NULL}, json_object_get(check, "warnings"));
@@ -55,8 +49,8 @@ static void add_check(struct table *t, const char *name, const json_t *check)
     const json_t *left = json_object_get(check, "days_left");
     if (left != NULL)
         (void)snprintf(days, sizeof days, "%lld days left", (long long)json_integer_value(left));
-    const char *text = text_of(check, "problem");
-    const char *status = text_of(check, "status");
+    const char *text = ctl_text(check, "problem");
+    const char *status = ctl_text(check, "status");
     if (status[0] != '\0')
         table_add(t, (const char *[]){name, who, coloured(status), text[0] == '\0' ? days : text});
 }
@@ -69,7 +63,7 @@ static void add_queue(struct table *t, const json_t *queue)
                    (long long)json_integer_value(json_object_get(queue, "leased")),
                    (long long)json_integer_value(json_object_get(queue, "failed")),
                    json_number_value(json_object_get(queue, "oldest_seconds")));
-    table_add(t, (const char *[]){"queue", text_of(queue, "org"), "", text});
+    table_add(t, (const char *[]){"queue", ctl_text(queue, "org"), "", text});
 }
 
 /* One check, or a list of them. */
@@ -90,7 +84,7 @@ static void add_checks(struct table *t, const char *name, const json_t *check)
 static int print_checks(struct ctl *c, struct ctl_answer *a, int degraded)
 {
     static const char *const heads[] = {"CHECK", "WHOSE", "STATUS", "WHAT"};
-    const char *status = text_of(a->json, "status");
+    const char *status = ctl_text(a->json, "status");
     int code = strcmp(status, "ok") == 0         ? CTL_WELL
                : strcmp(status, "degraded") == 0 ? degraded
                                                  : CTL_FAILED;
@@ -179,9 +173,9 @@ static void add_job(struct table *t, const json_t *job)
     (void)snprintf(text, sizeof text, "would delete %lld of %lld touchpoints",
                    (long long)json_integer_value(json_object_get(job, "would_delete")),
                    (long long)json_integer_value(json_object_get(job, "existing")));
-    table_add(t, (const char *[]){id, text_of(job, "kind"), coloured(text_of(job, "state")),
-                                  text_of(job, "org"), text_of(job, "campaign"),
-                                  text_of(job, "since"), text});
+    table_add(t, (const char *[]){id, ctl_text(job, "kind"), coloured(ctl_text(job, "state")),
+                                  ctl_text(job, "org"), ctl_text(job, "campaign"),
+                                  ctl_text(job, "since"), text});
 }
 
 static int run_jobs(struct ctl *c, int argc, char **argv)

@@ -42,6 +42,8 @@ struct ctl_answer {
  * (below 300, or 503 of /readyz), with the problem's own sentences. The caller releases out. */
 MUST_USE enum err ctl_call(struct ctl *c, const char *method, const char *path, json_t *body,
                            struct ctl_answer *out, struct error *e);
+/* The member's text, borrowed of the object; "" where it is no text. */
+const char *ctl_text(const json_t *object, const char *name);
 void ctl_answer_release(struct ctl_answer *a);
 void ctl_release(struct ctl *c);
 
