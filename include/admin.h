@@ -41,6 +41,10 @@ struct admin_options {
 };
 
 MUST_USE enum err admin_new(struct admin **out, const struct admin_options *o, struct error *e);
+/* Calls that wait for an org or the store end early; the listener must still be there. */
+void admin_stop(struct admin *a);
+/* How many such calls there are: none may be when a is freed while the listener lives. */
+size_t admin_in_flight(struct admin *a);
 void admin_free(struct admin **a);
 const struct listener_handler *admin_handler(void);
 /* The answer to /api/v1/doctor. Any thread, until the listener is gone. */

@@ -109,6 +109,13 @@ MUST_USE enum err listener_start(struct listener **out, const struct listener_op
 /* "127.0.0.1:43117": the address with the port that the system chose. */
 const char *listener_address(const struct listener *l);
 void listener_reply(struct listener_token t, const struct listener_answer *a);
+/* Whether anybody still waits for the answer to t. Made in `request`, on the loop's thread, before
+ * it returns; its maker frees it. */
+struct listener_wait;
+struct listener_wait *listener_wait_new(struct listener_token t);
+/* The request was answered (in time or not), or its peer has gone. Any thread. */
+bool listener_wait_is_over(const struct listener_wait *w);
+void listener_wait_free(struct listener_wait **w);
 unsigned listener_connections(const struct listener *l); /* open now */
 /* The most that were open at once since the last call. */
 unsigned listener_take_peak(const struct listener *l);

@@ -129,6 +129,10 @@ void daemon_stop(struct daemon *d, bool (*hurry)(void))
     finish_replies(d, time_boot_ms() + (until - time_boot_ms()) / 2, hurry);
     prober_stop(d->now->prober);
     shut_intakes(d);
+    if (d->now->admin != NULL)
+        admin_stop(d->now->admin);
+    for (struct generation *g = d->retired; g != NULL; g = g->older)
+        admin_stop(g->admin);
     listener_stop(&d->admin_listener); /* who looks at the workers goes before them */
     listener_stop(&d->intake_listener);
     for (struct generation *g = d->retired; g != NULL; g = g->older)

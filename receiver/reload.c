@@ -211,7 +211,8 @@ bool reload_ask(void *daemon, struct listener_token token)
  * that was seen to have none. */
 static bool has_ended(const struct daemon *d, const struct generation *g)
 {
-    return loops_are_current(d) && intake_in_flight(g->intake) == 0 && worker_has_ended(g->workers);
+    return loops_are_current(d) && intake_in_flight(g->intake) == 0 &&
+           admin_in_flight(g->admin) == 0 && worker_has_ended(g->workers);
 }
 
 static void free_ended(struct daemon *d)

@@ -98,7 +98,7 @@ static bool method_matches(const char *method, struct http_span got)
     return http_span_is(got, method) || (strcmp(method, "GET") == 0 && http_span_is(got, "HEAD"));
 }
 
-static void dispatch(struct admin *a, const struct http_head *h, struct listener_token token,
+static void dispatch(struct admin *a, const struct http_head *h, struct request *q,
                      struct answer *out)
 {
     char id[ID_MAX];
@@ -110,7 +110,8 @@ static void dispatch(struct admin *a, const struct http_head *h, struct listener
         if (!method_matches(known, h->method))
             continue;
         if (ROUTES[i].open || has_token(a, h)) {
-            ROUTES[i].run(a, &(struct request){.id = id, .token = token}, out);
+            q->id = id;
+            ROUTES[i].run(a, q, out);
             return;
         }
         answer_problem(out, 401, "Not signed in",
@@ -158,9 +159,8 @@ static void admin_request(void *ctx, void *loop, const struct http_head *h,
     struct answer out = {0};
     (void)loop;
     (void)peer;
-    (void)body;
-    (void)n;
-    dispatch(a, h, token, &out);
+    struct request q = {.token = token, .query = h->query, .body = body, .body_len = n};
+    dispatch(a, h, &q, &out);
     if (out.status != ANSWER_LATER)
         answer_send(&out, token);
 }
@@ -205,14 +205,26 @@ enum err admin_new(struct admin **out, const struct admin_options *o, struct err
         else if (!secret_file_is_private(file))
             log_warn("the admin token can be read by others: chmod 600 it", "file", file, NULL);
     }
+    a->asks = asks_new(a);
     *out = a;
     return ERR_NONE;
+}
+
+void admin_stop(struct admin *a)
+{
+    asks_stop(a->asks);
+}
+
+size_t admin_in_flight(struct admin *a)
+{
+    return asks_in_flight(a->asks);
 }
 
 void admin_free(struct admin **a)
 {
     if (*a == NULL)
         return;
+    asks_free(&(*a)->asks);
     secret_release(&(*a)->secret_token);
     free(*a);
     *a = NULL;

@@ -68,6 +68,7 @@ void connection_answer(struct connection *c, const struct listener_answer *a, bo
     reply_format(&loop->out, a, loop->date, c->is_head, h->minor, keep);
     c->close_after = !keep;
     c->request++; /* from here on the request's token is void */
+    connection_end_wait(c);
     if (loop->out.overflow)
         log_error("a reply is too large to be sent", "listener", loop->listener->name, "bytes",
                   log_num((long long)a->body_len), NULL);

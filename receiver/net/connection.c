@@ -230,6 +230,7 @@ static void on_handshake_failed(struct connection *c)
 static void on_end(struct connection *c)
 {
     c->peer_closed = true;
+    connection_end_wait(c);
     if (c->state == CONNECTION_CLOSING)
         connection_close(c);
     else
@@ -387,6 +388,7 @@ void connection_open(struct loop *loop, int fd, struct limits_place *place,
 void connection_free(struct connection *c)
 {
     connection_prove(c); /* leaves the list */
+    connection_end_wait(c);
     connection_drop_body(c);
     connection_end_proxied(c);
     loop_give_reader(c->loop, &c->reader);

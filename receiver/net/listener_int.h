@@ -3,7 +3,7 @@
  * (listening sockets), loop.c (one thread: wake-ups, tick), accept.c (new connections), slots.c
  * (places of connections, spare readers, replies from other threads), connection.c (one
  * connection's requests), body.c (the body being read), answer.c (replies on their way out),
- * reply.c (their bytes), closing.c (a connection's end), proxied.c (whom a proxy speaks for)
+ * reply.c (their bytes), wait.c (who watches for its end), closing.c (a connection's end), proxied.c (whom a proxy speaks for)
  *
  * Threads: a struct loop and its connections belong to the loop's thread, but for the fields that
  * say otherwise. A connection is only ever freed by connection_settle, at the end of a call-back,
@@ -73,6 +73,7 @@ struct connection {
     int64_t read_at_ns;            /* monotonic; when the request being answered was read whole */
     size_t lingered_bytes;
     struct http_reader *reader; /* NULL between requests */
+    struct listener_wait *wait; /* NULL: nobody asks whether the peer is still there */
     uint64_t judged_by;         /* the loop's version when its head was let in */
     char *body;
     size_t body_len, body_cap;
@@ -212,6 +213,9 @@ void connection_answer(struct connection *c, const struct listener_answer *a, bo
 void connection_refuse(struct connection *c, int status, const char *problem);
 /* False when the connection is broken. */
 bool connection_send(struct connection *c, const char *bytes, size_t n);
+
+/* wait.c: nobody waits for the answer any more. */
+void connection_end_wait(struct connection *c);
 
 /* closing.c */
 void connection_close(struct connection *c); /* connection_settle frees it */
