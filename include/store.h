@@ -16,6 +16,8 @@
  * (`seq`). Ignored objects are born DONE. Only an admin's word or retention removes a row. A lease
  * that runs out makes its rows READY again: work happens at least once, so workers are idempotent.
  *
+ * What admins see and do (jobs, messages, the ledger) is in store_admin.h.
+ *
  * Invariants (the protocol's numbered rules: receiver/PROTOCOL.md):
  *   S1 nothing is reported stored before COMMIT returned well
  *   S2 a row is in exactly one state
@@ -66,6 +68,8 @@ enum {
  *     echo           made by the store itself: a whole pass, due late (protocol rule 12)
  *     ignored        an object that we do nothing with: born DONE
  *     reconcile      asks for a background hint on every campaign that may have touchpoints
+ *     job            a slice of an admin's job on that campaign; record_id: the job's number. Settled
+ *                    by who claims it alone
  * Stored as numbers: new kinds go to the end. */
 #define STORE_KINDS(X)                                                                             \
     X(STORE_CAMPAIGN, "campaign")                                                                  \
@@ -79,7 +83,8 @@ enum {
     X(STORE_GAP, "gap")                                                                            \
     X(STORE_ECHO, "echo")                                                                          \
     X(STORE_IGNORED, "ignored")                                                                    \
-    X(STORE_RECONCILE, "reconcile")
+    X(STORE_RECONCILE, "reconcile")                                                                \
+    X(STORE_JOB, "job")
 
 enum store_kind {
 #define X(id, name) id,
@@ -159,6 +164,7 @@ struct store_hint {
     int tries;       /* counted tries, this one included */
     bool background; /* of the reconcile */
     bool withheld;   /* looked at already, and put off with STORE_CODE_BUDGET */
+    int64_t replayed_by; /* the job of an admin that made it run; 0: none */
     int64_t received_at_ms;
 };
 

@@ -16,29 +16,35 @@
 
 static const struct {
     sqlite_op *run;
-    bool only_reads; /* on the reader, in the caller's thread */
+    enum { WRITES, READS, BROWSES } where; /* the latter two in the caller's thread */
 } OPS[STORE_OP_COUNT] = {
-    [STORE_OP_CLAIM] = {sqlite_claim, false},
-    [STORE_OP_RENEW] = {sqlite_renew, false},
-    [STORE_OP_WRITE_BEGIN] = {sqlite_write_begin, false},
-    [STORE_OP_WRITE_END] = {sqlite_write_end, false},
-    [STORE_OP_SETTLE] = {sqlite_settle, false},
-    [STORE_OP_HINT] = {sqlite_hint, false},
-    [STORE_OP_BULK_PUT] = {sqlite_bulk_put, false},
-    [STORE_OP_BULK_END] = {sqlite_bulk_end, false},
-    [STORE_OP_BULK_LIST] = {sqlite_bulk_list, true},
-    [STORE_OP_FINGERPRINT] = {sqlite_fingerprint, true},
-    [STORE_OP_HOLD_PUT] = {sqlite_hold_put, false},
-    [STORE_OP_HOLD_GET] = {sqlite_hold_get, true},
-    [STORE_OP_HOLD_END] = {sqlite_hold_end, false},
-    [STORE_OP_HOLD_LIST] = {sqlite_hold_list, true},
-    [STORE_OP_HOLD_APPROVE] = {sqlite_hold_approve, false},
-    [STORE_OP_CURSOR_GET] = {sqlite_cursor_get, true},
-    [STORE_OP_CURSOR_SET] = {sqlite_cursor_set, false},
-    [STORE_OP_STATS] = {sqlite_stats, true},
-    [STORE_OP_RETAIN] = {sqlite_retain, false},
-    [STORE_OP_QUARANTINE_WALK] = {sqlite_quarantine_walk, true},
-    [STORE_OP_QUARANTINE_GET] = {sqlite_quarantine_get, true},
+    [STORE_OP_CLAIM] = {sqlite_claim, WRITES},
+    [STORE_OP_RENEW] = {sqlite_renew, WRITES},
+    [STORE_OP_WRITE_BEGIN] = {sqlite_write_begin, WRITES},
+    [STORE_OP_WRITE_END] = {sqlite_write_end, WRITES},
+    [STORE_OP_SETTLE] = {sqlite_settle, WRITES},
+    [STORE_OP_HINT] = {sqlite_hint, WRITES},
+    [STORE_OP_BULK_PUT] = {sqlite_bulk_put, WRITES},
+    [STORE_OP_BULK_END] = {sqlite_bulk_end, WRITES},
+    [STORE_OP_BULK_LIST] = {sqlite_bulk_list, READS},
+    [STORE_OP_FINGERPRINT] = {sqlite_fingerprint, READS},
+    [STORE_OP_HOLD_PUT] = {sqlite_hold_put, WRITES},
+    [STORE_OP_HOLD_GET] = {sqlite_hold_get, READS},
+    [STORE_OP_HOLD_END] = {sqlite_hold_end, WRITES},
+    [STORE_OP_HOLD_LIST] = {sqlite_hold_list, READS},
+    [STORE_OP_HOLD_APPROVE] = {sqlite_hold_approve, WRITES},
+    [STORE_OP_CURSOR_GET] = {sqlite_cursor_get, READS},
+    [STORE_OP_CURSOR_SET] = {sqlite_cursor_set, WRITES},
+    [STORE_OP_STATS] = {sqlite_stats, READS},
+    [STORE_OP_RETAIN] = {sqlite_retain, WRITES},
+    [STORE_OP_QUARANTINE_WALK] = {sqlite_quarantine_walk, BROWSES},
+    [STORE_OP_QUARANTINE_GET] = {sqlite_quarantine_get, BROWSES},
+    [STORE_OP_JOB_CREATE] = {sqlite_job_create, WRITES},
+    [STORE_OP_JOB_GET] = {sqlite_job_get, BROWSES},
+    [STORE_OP_JOB_WALK] = {sqlite_job_walk, BROWSES},
+    [STORE_OP_JOB_CANCEL] = {sqlite_job_cancel, WRITES},
+    [STORE_OP_JOB_STEP] = {sqlite_job_step, WRITES},
+    [STORE_OP_JOB_ITEMS] = {sqlite_job_items, BROWSES},
 };
 
 /* ------------------------------------------------------------------ transactions */
@@ -277,26 +283,27 @@ void sqlite_answer_batch(struct sqlite_store *s, struct store_batch *b)
 
 /* ------------------------------------------------------------------ in the caller's thread */
 
-static void run_reader(struct sqlite_store *s, struct store_request *r)
+static void run_reader(struct sqlite_store *s, struct sqlite_reader *reader,
+                       struct store_request *r)
 {
-    pthread_mutex_lock(&s->read_lock);
+    pthread_mutex_lock(&reader->lock);
     r->result = ERR_NONE;
-    if (s->reader.handle == NULL)
-        r->result = sqlite_open_reader(s, &s->reader, &r->error);
+    if (reader->db.handle == NULL)
+        r->result = sqlite_open_reader(s, &reader->db, &r->error);
     if (r->result == ERR_NONE)
         r->result = OPS[r->op].run(s, r, &r->error);
-    if (s->reader.broken)
-        sql_close(&s->reader); /* opened again by the next one who looks */
+    if (reader->db.broken)
+        sql_close(&reader->db); /* opened again by the next one who looks */
     if (r->result == ERR_CORRUPT)
         sqlite_damaged(s, r->error.text);
-    pthread_mutex_unlock(&s->read_lock);
+    pthread_mutex_unlock(&reader->lock);
 }
 
 void sqlite_submit(struct store *store, struct store_request *r)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
-    if (OPS[r->op].only_reads)
-        run_reader(s, r);
-    else
+    if (OPS[r->op].where == WRITES)
         store_queue_call(&s->queue, r);
+    else
+        run_reader(s, OPS[r->op].where == READS ? &s->reader : &s->browser, r);
 }

@@ -23,8 +23,8 @@ enum err sqlite_bulk_end(struct sqlite_store *s, struct store_request *r, struct
 
 enum err sqlite_bulk_list(struct sqlite_store *s, struct store_request *r, struct error *e)
 {
-    struct sql_query q = sql_query(&s->reader, SQL_BULK_LIST, "tti", r->lease->org, r->lease->key,
-                                   (int64_t)r->u.bulk_list.max);
+    struct sql_query q = sql_query(&s->reader.db, SQL_BULK_LIST, "tti", r->lease->org,
+                                   r->lease->key, (int64_t)r->u.bulk_list.max);
     r->u.bulk_list.count = 0;
     while (r->u.bulk_list.count < r->u.bulk_list.max && sql_next(&q)) {
         struct store_bulk_job *job = &r->u.bulk_list.out[r->u.bulk_list.count++];

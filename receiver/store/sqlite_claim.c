@@ -148,6 +148,7 @@ static void take(struct picked *p, const struct rows *from, const char *key)
     sql_text(q, 9, h->record_id, sizeof h->record_id);
     sql_text(q, 10, h->subject_id, sizeof h->subject_id);
     h->withheld = sqlite3_column_int(q->st, 11) != 0;
+    h->replayed_by = sqlite3_column_int64(q->st, 12);
     if (strcmp(key, STORE_KEY_NONE) != 0)
         (void)snprintf(h->campaign_id, sizeof h->campaign_id, "%s", key);
     p->has_echo = p->has_echo || row->kind == STORE_ECHO;

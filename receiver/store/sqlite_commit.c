@@ -56,10 +56,13 @@ static enum err try_write(struct sqlite_store *s, struct error *e)
 static void close_all(struct sqlite_store *s)
 {
     sqlite_check_stop(s);
-    pthread_mutex_lock(&s->read_lock);
-    sql_close(&s->reader);
+    pthread_mutex_lock(&s->reader.lock);
+    pthread_mutex_lock(&s->browser.lock);
+    sql_close(&s->reader.db);
+    sql_close(&s->browser.db);
     sql_close(&s->db);
-    pthread_mutex_unlock(&s->read_lock);
+    pthread_mutex_unlock(&s->browser.lock);
+    pthread_mutex_unlock(&s->reader.lock);
 }
 
 /* A full disk refuses a write; any other failure leaves it open what became of one. */

@@ -1,5 +1,5 @@
 /*
- * The delete guard's holds (jobs of kind 'held', one a campaign) and the per-org cursors: what is
+ * The delete guard's holds (jobs of kind STORE_JOB_HELD, one a campaign) and the per-org cursors: what is
  * written of them.
  */
 #include "sqlite_int.h"

@@ -7,7 +7,7 @@
  *     sqlite_row.c     the moves between states, lanes, tallies       sqlite_read.c    looking on
  *     sqlite_lease.c   leases and write marks                         sqlite_retain.c  upkeep
  *     sqlite_batch.c   one transaction                                sqlite_check.c   damage
- *     sqlite_quarantine.c  refused documents
+ *     sqlite_quarantine.c  refused documents                          sqlite_jobs.c    admins' jobs
  *
  * One connection writes and checkpoints, in one thread, the committer: SQLite before 3.51.3 can
  * lose commits when a checkpoint of one connection races with a commit of another. All other
@@ -69,6 +69,11 @@ struct sqlite_row {
     int tries, unsettled;
 };
 
+struct sqlite_reader {
+    pthread_mutex_t lock;
+    struct sql_db db; /* under lock */
+};
+
 struct sqlite_store {
     struct store base;
     char *path;
@@ -95,9 +100,8 @@ struct sqlite_store {
     bool suspect;             /* the disk failed: what it holds is open (sqlite_commit.c) */
     int64_t retry_at_boot_ms; /* when to open a broken database again */
 
-    /* Under read_lock. */
-    pthread_mutex_t read_lock;
-    struct sql_db reader;
+    struct sqlite_reader reader;  /* short reads: workers, readiness */
+    struct sqlite_reader browser; /* what admins look at, which may take longer */
 
     /* Under look_lock. */
     pthread_mutex_t look_lock;
@@ -154,9 +158,21 @@ typedef enum err sqlite_op(struct sqlite_store *s, struct store_request *r, stru
 sqlite_op sqlite_claim, sqlite_renew, sqlite_write_begin, sqlite_write_end, sqlite_settle;
 sqlite_op sqlite_hint, sqlite_bulk_put, sqlite_bulk_end;
 sqlite_op sqlite_hold_put, sqlite_hold_end, sqlite_hold_approve, sqlite_cursor_set, sqlite_retain;
-/* Run by the caller's thread on the reader, under read_lock. */
+sqlite_op sqlite_job_create, sqlite_job_cancel, sqlite_job_step;
+/* Run by the caller's thread on the reader, under its lock … */
 sqlite_op sqlite_bulk_list, sqlite_fingerprint, sqlite_hold_get, sqlite_hold_list,
-    sqlite_cursor_get, sqlite_stats, sqlite_quarantine_walk, sqlite_quarantine_get;
+    sqlite_cursor_get, sqlite_stats;
+/* … or on the browser. */
+sqlite_op sqlite_quarantine_walk, sqlite_quarantine_get;
+sqlite_op sqlite_job_get, sqlite_job_walk, sqlite_job_items;
+
+/* ------------------------------------------------------------------ sqlite_jobs.c */
+/* A step without its items. */
+MUST_USE enum err sqlite_job_progress(struct sqlite_store *s, const struct store_job_step *step,
+                                      enum store_job_state *now, struct error *e);
+/* Removes those that ended before, with their items. */
+MUST_USE enum err sqlite_job_trim(struct sqlite_store *s, int64_t before_ms, size_t *budget,
+                                  struct error *e);
 
 /* ------------------------------------------------------------------ sqlite_quarantine.c */
 /* *kept false: there is no room. */

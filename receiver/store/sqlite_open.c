@@ -239,7 +239,7 @@ static enum err open_all(struct sqlite_store *s, struct error *e)
     if (err == ERR_NONE)
         err = set_clean(s, 0, e);
     if (err == ERR_NONE)
-        err = sqlite_open_reader(s, &s->reader, e);
+        err = sqlite_open_reader(s, &s->reader.db, e);
     if (err == ERR_NONE && s->unclean)
         sqlite_check_start(s);
     return err;
@@ -248,12 +248,14 @@ static enum err open_all(struct sqlite_store *s, struct error *e)
 static void release(struct sqlite_store *s)
 {
     sqlite_check_stop(s);
-    sql_close(&s->reader);
+    sql_close(&s->reader.db);
+    sql_close(&s->browser.db);
     sql_close(&s->db);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     store_queue_release(&s->queue);
-    pthread_mutex_destroy(&s->read_lock);
+    pthread_mutex_destroy(&s->reader.lock);
+    pthread_mutex_destroy(&s->browser.lock);
     pthread_mutex_destroy(&s->look_lock);
     store_release(&s->base);
     free(s->sync_ms);
@@ -277,7 +279,8 @@ static enum err open_store(struct store **out, const struct store_options *o, st
     s->lock_fd = -1;
     s->clock_base_ms = store_wall_ms(&s->base) - store_boot_ms(&s->base);
     store_queue_init(&s->queue, o->put_queue_max);
-    pthread_mutex_init(&s->read_lock, NULL);
+    pthread_mutex_init(&s->reader.lock, NULL);
+    pthread_mutex_init(&s->browser.lock, NULL);
     pthread_mutex_init(&s->look_lock, NULL);
     err = open_all(s, e);
     if (err == ERR_NONE && pthread_create(&s->committer, NULL, sqlite_committer, s) != 0)
@@ -300,7 +303,8 @@ static void close_store(struct store *store)
     store_waiters_close(&store->waiters);
     pthread_join(s->committer, NULL);
     sqlite_check_stop(s);
-    sql_close(&s->reader);
+    sql_close(&s->reader.db);
+    sql_close(&s->browser.db);
     bool sound = !atomic_load(&s->damaged) && (!s->unclean || atomic_load(&s->check_passed));
     if (s->db.handle != NULL && sound) {
         if (set_clean(s, 1, &e) != ERR_NONE)

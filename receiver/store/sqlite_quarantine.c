@@ -75,7 +75,7 @@ enum err sqlite_quarantine_walk(struct sqlite_store *s, struct store_request *r,
 {
     int64_t before = r->u.quarantine_walk.before_id;
     size_t max = r->u.quarantine_walk.max, n = 0;
-    struct sql_query q = sql_query(&s->reader, SQL_QUARANTINE_WALK, "ii",
+    struct sql_query q = sql_query(&s->browser.db, SQL_QUARANTINE_WALK, "ii",
                                    before <= 0 ? INT64_MAX : before, (int64_t)max);
     while (n < max && sql_next(&q))
         read_document(&q, &r->u.quarantine_walk.out[n++]);
@@ -85,7 +85,7 @@ enum err sqlite_quarantine_walk(struct sqlite_store *s, struct store_request *r,
 
 enum err sqlite_quarantine_get(struct sqlite_store *s, struct store_request *r, struct error *e)
 {
-    struct sql_query q = sql_query(&s->reader, SQL_QUARANTINE_GET, "i", r->u.quarantine_get.id);
+    struct sql_query q = sql_query(&s->browser.db, SQL_QUARANTINE_GET, "i", r->u.quarantine_get.id);
     bool found = sql_next(&q);
     if (found) {
         read_document(&q, &r->u.quarantine_get.out);

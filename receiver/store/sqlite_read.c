@@ -11,8 +11,8 @@
 
 enum err sqlite_fingerprint(struct sqlite_store *s, struct store_request *r, struct error *e)
 {
-    struct sql_query q =
-        sql_query(&s->reader, SQL_PASS_GET, "tt", r->u.fingerprint.org, r->u.fingerprint.campaign);
+    struct sql_query q = sql_query(&s->reader.db, SQL_PASS_GET, "tt", r->u.fingerprint.org,
+                                   r->u.fingerprint.campaign);
     if (sql_next(&q))
         sql_text(&q, 0, r->u.fingerprint.out, STORE_FINGERPRINT_SIZE);
     return sql_done(&q, e);
@@ -32,7 +32,7 @@ static void read_hold(const struct sql_query *q, struct store_hold *out)
 enum err sqlite_hold_get(struct sqlite_store *s, struct store_request *r, struct error *e)
 {
     struct sql_query q =
-        sql_query(&s->reader, SQL_HOLD_GET, "tt", r->u.hold_get.org, r->u.hold_get.campaign);
+        sql_query(&s->reader.db, SQL_HOLD_GET, "tt", r->u.hold_get.org, r->u.hold_get.campaign);
     r->u.hold_get.found = sql_next(&q);
     if (r->u.hold_get.found)
         read_hold(&q, &r->u.hold_get.out);
@@ -41,7 +41,7 @@ enum err sqlite_hold_get(struct sqlite_store *s, struct store_request *r, struct
 
 enum err sqlite_hold_list(struct sqlite_store *s, struct store_request *r, struct error *e)
 {
-    struct sql_query q = sql_query(&s->reader, SQL_HOLD_LIST, "i", (int64_t)r->u.hold_list.max);
+    struct sql_query q = sql_query(&s->reader.db, SQL_HOLD_LIST, "i", (int64_t)r->u.hold_list.max);
     r->u.hold_list.count = 0;
     while (r->u.hold_list.count < r->u.hold_list.max && sql_next(&q))
         read_hold(&q, &r->u.hold_list.out[r->u.hold_list.count++]);
@@ -51,7 +51,7 @@ enum err sqlite_hold_list(struct sqlite_store *s, struct store_request *r, struc
 enum err sqlite_cursor_get(struct sqlite_store *s, struct store_request *r, struct error *e)
 {
     struct sql_query q =
-        sql_query(&s->reader, SQL_CURSOR_GET, "tt", r->u.cursor.org, r->u.cursor.name);
+        sql_query(&s->reader.db, SQL_CURSOR_GET, "tt", r->u.cursor.org, r->u.cursor.name);
     if (sql_next(&q))
         sql_text(&q, 0, r->u.cursor.out, r->u.cursor.size);
     return sql_done(&q, e);
@@ -75,11 +75,11 @@ static enum err oldest(struct sqlite_store *s, struct store_org_stats *o, struct
     enum err err = ERR_NONE;
     o->oldest_due_received_at_ms = TIME_NONE;
     for (int background = 0; background <= 1 && err == ERR_NONE; background++)
-        err = earlier_of(sql_query(&s->reader, SQL_OLDEST_DUE, "tdi", o->org, background,
+        err = earlier_of(sql_query(&s->reader.db, SQL_OLDEST_DUE, "tdi", o->org, background,
                                    store_wall_ms(&s->base)),
                          &o->oldest_due_received_at_ms, e);
     if (err == ERR_NONE)
-        err = earlier_of(sql_query(&s->reader, SQL_OLDEST_LEASED, "t", o->org),
+        err = earlier_of(sql_query(&s->reader.db, SQL_OLDEST_LEASED, "t", o->org),
                          &o->oldest_due_received_at_ms, e);
     return err;
 }
@@ -88,7 +88,7 @@ enum err sqlite_stats(struct sqlite_store *s, struct store_request *r, struct er
 {
     struct store_org_stats *out = r->u.stats.out;
     size_t n = 0;
-    struct sql_query q = sql_query(&s->reader, SQL_TALLIES, "i", (int64_t)r->u.stats.max);
+    struct sql_query q = sql_query(&s->reader.db, SQL_TALLIES, "i", (int64_t)r->u.stats.max);
     while (n < r->u.stats.max && sql_next(&q)) {
         struct store_org_stats *o = &out[n++];
         sql_text(&q, 0, o->org, sizeof o->org);

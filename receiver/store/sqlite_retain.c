@@ -128,6 +128,8 @@ static enum err remove_old(struct sqlite_store *s, int64_t now_ms, size_t *budge
         err = trim_ledger(s, now_ms - atomic_load(&s->base.keep_ledger_ms), budget, e);
     if (err == ERR_NONE && *budget > 0)
         err = sqlite_quarantine_trim(s, now_ms - atomic_load(&s->base.keep_failed_ms), budget, e);
+    if (err == ERR_NONE && *budget > 0)
+        err = sqlite_job_trim(s, now_ms - atomic_load(&s->base.keep_ledger_ms), budget, e);
     return err;
 }
 

@@ -11,9 +11,13 @@
 #define SQL_READY_OF  "org = ?1 AND key = ?2 AND state = 0"
 #define SQL_LEASED_OF "org = ?1 AND key = ?2 AND state = 1"
 #define SQL_DOCUMENT  "id, at, org, peer, reason, message, size, kept"
+#define SQL_JOB                                                                                    \
+    "id, kind, state, org, campaign_id, reason, total, done, changed, skipped, failed, cursor, "   \
+    "message, at, started_at, ended_at, undo_of, undone_by, would_delete, existing"
+#define SQL_JOB_HELD "id, org, campaign_id, would_delete, existing, at, state = 6"
 #define SQL_CLAIM                                                                                  \
     "SELECT " SQL_ROW ", notification_id, record_id, subject_id, "                                 \
-    "code IS '" STORE_CODE_BUDGET "' FROM notification "                                           \
+    "code IS '" STORE_CODE_BUDGET "', replayed_by FROM notification "                              \
     "WHERE " SQL_READY_OF
 
 #define SQL_STATEMENTS(X)                                                                          \
@@ -87,10 +91,10 @@
     /* settling */                                                                                 \
     X(SQL_OUTCOME, "SELECT " SQL_ROW " FROM notification WHERE org = ?1 AND key = ?2 AND id = ?3 " \
                    "AND state = 1")                                                                \
-    /* not deletion and campaign_gone: each has a helper record that only who claims it knows */   \
+    /* not deletion, campaign_gone and job: only who claims it knows what there is to do */        \
     X(SQL_WHOLE_ROWS,                                                                              \
       "SELECT " SQL_ROW " FROM notification WHERE " SQL_READY_OF " AND background = ?3 "           \
-      "AND due_at <= ?4 AND seq <= ?5 AND kind NOT IN (2, 3) LIMIT ?6")                            \
+      "AND due_at <= ?4 AND seq <= ?5 AND kind NOT IN (2, 3, 12) LIMIT ?6")                        \
     X(SQL_READY,                                                                                   \
       "UPDATE notification SET state = 0, seq = ?2, due_at = ?3, tries = ?4, unsettled = ?5, "     \
       "rerun_at = 0, code = coalesce(?6, code), message = coalesce(?7, message) WHERE id = ?1")    \
@@ -103,12 +107,13 @@
       "at = excluded.at")                                                                          \
     /* holds and cursors */                                                                        \
     X(SQL_HOLD_PUT,                                                                                \
-      "INSERT INTO job (kind, org, campaign_id, would_delete, existing, at) "                      \
-      "VALUES ('held', ?1, ?2, ?3, ?4, ?5) ON CONFLICT (kind, org, campaign_id) DO UPDATE SET "    \
-      "approved = approved AND excluded.would_delete <= would_delete, "                            \
+      "INSERT INTO job (kind, state, org, campaign_id, would_delete, existing, at) "               \
+      "VALUES (0, 5, ?1, ?2, ?3, ?4, ?5) "                                                         \
+      "ON CONFLICT (org, campaign_id) WHERE kind = 0 DO UPDATE SET "                               \
+      "state = CASE WHEN excluded.would_delete <= would_delete THEN state ELSE 5 END, "            \
       "would_delete = excluded.would_delete, existing = excluded.existing")                        \
-    X(SQL_HOLD_END, "DELETE FROM job WHERE kind = 'held' AND org = ?1 AND campaign_id = ?2")       \
-    X(SQL_HOLD_APPROVE, "UPDATE job SET approved = 1 WHERE kind = 'held' AND id = ?1 "             \
+    X(SQL_HOLD_END, "DELETE FROM job WHERE kind = 0 AND org = ?1 AND campaign_id = ?2")            \
+    X(SQL_HOLD_APPROVE, "UPDATE job SET state = 6 WHERE kind = 0 AND id = ?1 "                     \
                         "RETURNING org, campaign_id")                                              \
     X(SQL_BULK_PUT,                                                                                \
       "INSERT INTO bulk_job (org, key, job, kind, rows, at) VALUES (?1, ?2, ?3, ?4, "              \
@@ -118,10 +123,10 @@
                       "ON CONFLICT (org, name) DO UPDATE SET value = excluded.value")              \
     /* reading */                                                                                  \
     X(SQL_PASS_GET, "SELECT fingerprint FROM pass WHERE org = ?1 AND campaign_id = ?2")            \
-    X(SQL_HOLD_GET, "SELECT id, org, campaign_id, would_delete, existing, at, approved FROM job "  \
-                    "WHERE kind = 'held' AND org = ?1 AND campaign_id = ?2")                       \
-    X(SQL_HOLD_LIST, "SELECT id, org, campaign_id, would_delete, existing, at, approved FROM job " \
-                     "WHERE kind = 'held' ORDER BY id LIMIT ?1")                                   \
+    X(SQL_HOLD_GET, "SELECT " SQL_JOB_HELD " FROM job "                                            \
+                    "WHERE kind = 0 AND org = ?1 AND campaign_id = ?2")                            \
+    X(SQL_HOLD_LIST,                                                                               \
+      "SELECT " SQL_JOB_HELD " FROM job INDEXED BY job_held WHERE kind = 0 ORDER BY id LIMIT ?1")  \
     X(SQL_BULK_LIST, "SELECT job, kind, rows FROM bulk_job WHERE org = ?1 AND key = ?2 ORDER BY "  \
                      "at, job LIMIT ?3")                                                           \
     X(SQL_CURSOR_GET, "SELECT value FROM org_cursor WHERE org = ?1 AND name = ?2")                 \
@@ -135,6 +140,41 @@
     X(SQL_OLDEST_LEASED,                                                                           \
       "SELECT min(n.received_at) FROM lease l CROSS JOIN notification n ON n.org = l.org "         \
       "AND n.key = l.key AND n.state = 1 WHERE l.org = ?1")                                        \
+    /* jobs */                                                                                     \
+    X(SQL_JOB_CREATE,                                                                              \
+      "INSERT INTO job (kind, state, org, campaign_id, params, reason, undo_of, at) "              \
+      "VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7)")                                                    \
+    X(SQL_JOB_UNDONE_BY, "UPDATE job SET undone_by = ?2 WHERE id = ?1")                            \
+    X(SQL_JOB_CANCEL,                                                                              \
+      "UPDATE job SET state = 3, ended_at = ?2 WHERE id = ?1 AND state < 2 RETURNING id")          \
+    X(SQL_JOB_STEP, "UPDATE job SET state = CASE WHEN state < 2 THEN ?2 ELSE state END, "          \
+                    "total = CASE ?3 WHEN -1 THEN total ELSE ?3 END, done = done + ?4, "           \
+                    "changed = changed + ?5, skipped = skipped + ?6, failed = failed + ?7, "       \
+                    "cursor = coalesce(?8, cursor), "                                              \
+                    "message = CASE WHEN state < 2 THEN coalesce(?9, message) ELSE message END, "  \
+                    "started_at = CASE started_at WHEN 0 THEN ?10 ELSE started_at END, "           \
+                    "ended_at = CASE WHEN state < 2 AND ?2 >= 2 THEN ?10 ELSE ended_at END "       \
+                    "WHERE id = ?1 AND kind > 0 RETURNING state, org, campaign_id")                \
+    X(SQL_JOB_GET, "SELECT " SQL_JOB ", params FROM job WHERE id = ?1")                            \
+    X(SQL_JOB_WALK,                                                                                \
+      "SELECT " SQL_JOB " FROM job WHERE id < ?1 AND (?2 < 0 OR kind = ?2) "                       \
+      "AND (?3 < 0 OR state = ?3) AND (?4 IS NULL OR org = ?4) ORDER BY id DESC LIMIT ?5")         \
+    X(SQL_JOB_WALK_OPEN,                                                                           \
+      "SELECT " SQL_JOB " FROM job WHERE +id < ?1 AND (?2 < 0 OR kind = ?2) AND state < 2 "        \
+      "AND (?3 IS NULL OR org = ?3) ORDER BY +id DESC LIMIT ?4")                                   \
+    X(SQL_JOB_OLD,                                                                                 \
+      "SELECT id FROM job WHERE ended_at > 0 AND ended_at < ?1 ORDER BY ended_at LIMIT 1")         \
+    X(SQL_JOB_REMOVE, "DELETE FROM job WHERE id = ?1")                                             \
+    X(SQL_ITEM_PUT,                                                                                \
+      "INSERT INTO job_item (job, record_id, before, after, state, code, message) "                \
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (job, record_id) DO UPDATE SET "            \
+      "after = excluded.after, state = excluded.state, code = excluded.code, "                     \
+      "message = excluded.message")                                                                \
+    X(SQL_ITEM_WALK,                                                                               \
+      "SELECT record_id, before, after, state, code, message FROM job_item "                       \
+      "WHERE job = ?1 AND record_id > ?2 AND (?3 < 0 OR state = ?3) ORDER BY record_id LIMIT ?4")  \
+    X(SQL_ITEM_TRIM, "DELETE FROM job_item WHERE job = ?1 AND record_id IN "                       \
+                     "(SELECT record_id FROM job_item WHERE job = ?1 LIMIT ?2)")                   \
     /* upkeep */                                                                                   \
     X(SQL_ENDED_OLD,                                                                               \
       "SELECT id, org FROM notification WHERE state = ?1 AND state >= 2 AND settled_at < ?2 "      \

@@ -21,6 +21,7 @@
 
 #include "metrics.h"
 #include "store.h"
+#include "store_admin.h"
 
 enum {
     STORE_BACKOFF_MAX_MS = 2 * 3600 * 1000, /* the longest retry wait (protocol rule 17) */
@@ -55,6 +56,12 @@ enum store_op {
     STORE_OP_RETAIN,
     STORE_OP_QUARANTINE_WALK,
     STORE_OP_QUARANTINE_GET,
+    STORE_OP_JOB_CREATE,
+    STORE_OP_JOB_GET,
+    STORE_OP_JOB_WALK,
+    STORE_OP_JOB_CANCEL,
+    STORE_OP_JOB_STEP,
+    STORE_OP_JOB_ITEMS,
     STORE_OP_COUNT
 };
 
@@ -132,6 +139,35 @@ struct store_request {
             struct store_quarantined out;
             struct buf *body;
         } quarantine_get;
+        struct {
+            const struct store_job_new *what;
+            int64_t id;
+        } job_create;
+        struct {
+            int64_t id;
+            struct store_job *out;
+            struct buf *params; /* or NULL */
+        } job_get;
+        struct {
+            const struct store_job_filter *filter;
+            int64_t before_id;
+            struct store_job *out;
+            size_t max, count;
+        } job_walk;
+        struct {
+            int64_t id;
+        } job_cancel;
+        struct {
+            const struct store_job_step *what;
+            enum store_job_state now;
+        } job_step;
+        struct {
+            int64_t job;
+            const char *after;
+            int state;
+            struct store_job_item *out;
+            size_t max, count;
+        } job_items;
     } u;
 
     int64_t deadline_boot_ms; /* answer: the lease was renewed until then; 0: it was not */

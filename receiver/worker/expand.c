@@ -248,6 +248,7 @@ static void sort_hint(struct groups *g, const struct store_hint *h)
     case STORE_CAMPAIGN_GONE:
     case STORE_ECHO:
     case STORE_IGNORED:
+    case STORE_JOB:
         break; /* they always have a campaign, or are never claimed */
     }
 }

@@ -33,6 +33,9 @@ static const struct {
     {"SQL_LEASE_ALL", "USE TEMP B-TREE FOR ORDER BY", "likewise"},
     {"SQL_TALLIES", "SCAN tally", "one row an org"},
     {"SQL_HOLD_LIST", "USE TEMP B-TREE FOR ORDER BY", "open holds, which people work off"},
+    {"SQL_HOLD_LIST", "SCAN job USING INDEX job_held", "likewise"},
+    {"SQL_JOB_WALK_OPEN", "USE TEMP B-TREE FOR ORDER BY", "open jobs"},
+    {"SQL_ITEM_TRIM", "LIST SUBQUERY 1", "up to its limit"},
     {"SQL_BULK_LIST", "USE TEMP B-TREE FOR ORDER BY", "one campaign's jobs in the org"},
     {"SQL_LEDGER_TRIM", "SCAN ledger", "in the order of its key, up to its limit"},
     {"SQL_LEDGER_TRIM", "LIST SUBQUERY 1", "likewise"},
@@ -58,6 +61,8 @@ static const struct {
     {"SQL_ENDED_OLD", "notification_ended (state=? AND settled_at<?)"},
     {"SQL_OLDEST_DUE", "notification_ready (org=? AND key=? AND background=? AND due_at<?)"},
     {"SQL_OLDEST_LEASED", "notification_leased (org=? AND key=?)"},
+    {"SQL_JOB_WALK_OPEN", "job_open (state<?)"},
+    {"SQL_JOB_OLD", "job_ended (ended_at>? AND ended_at<?)"},
     {"SQL_CLAMP", "notification_ready (org=? AND key=? AND background=? AND due_at>?)"},
 };
 

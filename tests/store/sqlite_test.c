@@ -83,9 +83,9 @@ static void commits_are_synced_and_only_the_committer_checkpoints(void **state)
         if (strcmp(value, rows[i].want) != 0)
             fail_msg("%s is %s", rows[i].pragma, value);
     }
-    EXPECT_OK(sql_value(&s->reader, "PRAGMA wal_autocheckpoint", value, sizeof value, &e));
+    EXPECT_OK(sql_value(&s->reader.db, "PRAGMA wal_autocheckpoint", value, sizeof value, &e));
     assert_string_equal(value, "0");
-    EXPECT_OK(sql_value(&s->reader, "PRAGMA query_only", value, sizeof value, &e));
+    EXPECT_OK(sql_value(&s->reader.db, "PRAGMA query_only", value, sizeof value, &e));
     assert_string_equal(value, "1");
     gate_open(&gate);
 }

@@ -1,0 +1,143 @@
+/*
+ * store_admin - what admins see of the store and do with it: jobs, messages, the ledger
+ *
+ * A message, here, is a row of the queue; its number is shown to people, who replay and discard by
+ * it. A job is work of an admin that takes a while: durable, going on after a crash, done in slices
+ * between which it can be cancelled.
+ *
+ *     create ──▶ QUEUED ──▶ RUNNING ──┬──▶ DONE          the delete guard's holds are jobs, too:
+ *                   │          │      └──▶ FAILED                   HELD ──▶ APPROVED ──▶ (gone)
+ *                   └──────────┴─ cancel ▶ CANCELLED
+ *
+ * Threads, ownership, errors: as in store.h. What only reads runs in the caller's thread on a
+ * connection of its own, and may take some hundred milliseconds.
+ */
+#ifndef TP_STORE_ADMIN_H
+#define TP_STORE_ADMIN_H
+
+#include "store.h"
+
+/* ------------------------------------------------------------------ jobs */
+
+enum {
+    STORE_PARAMS_MAX = 64 << 10, /* bytes */
+    STORE_REASON_SIZE = 501,
+    STORE_JOB_CURSOR_SIZE = 256,
+    STORE_VALUE_SIZE = 256,
+};
+
+/* Stored as numbers: new kinds and states go to the end. */
+#define STORE_JOB_KINDS(X)                                                                         \
+    X(STORE_JOB_HELD, "held_deletions")                                                            \
+    X(STORE_JOB_REPLAY, "replay")                                                                  \
+    X(STORE_JOB_DISCARD, "discard")                                                                \
+    X(STORE_JOB_RECONCILE, "reconcile")                                                            \
+    X(STORE_JOB_DATES, "dates")                                                                    \
+    X(STORE_JOB_UNDO, "undo")
+enum store_job_kind {
+#define X(id, name) id,
+    STORE_JOB_KINDS(X)
+#undef X
+};
+
+#define STORE_JOB_STATES(X)                                                                        \
+    X(STORE_JOB_QUEUED, "queued")                                                                  \
+    X(STORE_JOB_RUNNING, "running")                                                                \
+    X(STORE_JOB_DONE, "done")                                                                      \
+    X(STORE_JOB_CANCELLED, "cancelled")                                                            \
+    X(STORE_JOB_FAILED, "failed")                                                                  \
+    X(STORE_JOB_IS_HELD, "held")                                                                   \
+    X(STORE_JOB_APPROVED, "approved")
+enum store_job_state {
+#define X(id, name) id,
+    STORE_JOB_STATES(X)
+#undef X
+};
+enum { STORE_ANY = -1 }; /* in filters: any kind, any state */
+
+const char *store_job_kind_name(enum store_job_kind k);
+const char *store_job_state_name(enum store_job_state s);
+/* The number of that name, or STORE_ANY. */
+int store_job_kind_named(const char *name);
+int store_job_state_named(const char *name);
+bool store_job_is_open(enum store_job_state s); /* QUEUED or RUNNING */
+
+struct store_job {
+    int64_t id; /* grows; never used twice */
+    enum store_job_kind kind;
+    enum store_job_state state;
+    char org[SFID_SIZE], campaign_id[SFID_SIZE]; /* "" where it has none */
+    char reason[STORE_REASON_SIZE];              /* the admin's */
+    int64_t total;                               /* -1: not known yet */
+    int64_t done, changed, skipped, failed;
+    char cursor[STORE_JOB_CURSOR_SIZE]; /* the runner's: where the next slice begins */
+    char message[STORE_MESSAGE_SIZE];   /* why it failed, or what to know */
+    int64_t created_at_ms, started_at_ms, ended_at_ms; /* 0: not yet */
+    int64_t undo_of, undone_by;                        /* jobs; 0: none */
+    int64_t would_delete, existing;                    /* of held deletions */
+};
+
+struct store_job_new {
+    enum store_job_kind kind;      /* not STORE_JOB_HELD */
+    const char *org, *campaign_id; /* "" where it has none */
+    const char *params;            /* JSON, the runner's; ≤ STORE_PARAMS_MAX */
+    const char *reason;
+    int64_t undo_of; /* 0: none. That job's undone_by is set; ERR_INVALID if it is open, or undone
+                        by a job that did not fail */
+    bool queues;     /* a hint STORE_JOB of the campaign, record_id = the number: workers run it
+                        under the campaign's lease. Else whoever walks the open jobs does */
+};
+MUST_USE enum err store_job_create(struct store *s, const struct store_job_new *n, int64_t *id,
+                                   struct error *e);
+
+/* params may be NULL; else its maximum must be STORE_PARAMS_MAX at least, and it is cleared first.
+ * ERR_NOT_FOUND. */
+MUST_USE enum err store_job_get(struct store *s, int64_t id, struct store_job *out,
+                                struct buf *params, struct error *e);
+
+struct store_job_filter {
+    int kind, state; /* STORE_ANY, or one */
+    const char *org; /* NULL: any */
+    bool open;       /* QUEUED and RUNNING alone, whatever state says */
+};
+/* The newest first, at most max, those before before_id (0: from the newest). */
+MUST_USE enum err store_job_walk(struct store *s, const struct store_job_filter *f,
+                                 int64_t before_id, struct store_job *out, size_t max,
+                                 size_t *count, struct error *e);
+
+/* At once; its runner learns it with its next step. ERR_NOT_FOUND; ERR_INVALID: it has ended, or is
+ * held. */
+MUST_USE enum err store_job_cancel(struct store *s, int64_t id, struct error *e);
+
+/* What was done to one record, so that it can be undone. */
+struct store_job_item {
+    char record_id[SFID_SIZE];
+    char before[STORE_VALUE_SIZE], after[STORE_VALUE_SIZE];  /* "" stands for blank */
+    int state;                                               /* the runner's; ≥ 0 */
+    char code[STORE_CODE_SIZE], message[STORE_MESSAGE_SIZE]; /* of a refusal, or "" */
+};
+
+struct store_job_step {
+    int64_t job;
+    enum store_job_state state;             /* RUNNING, DONE or FAILED */
+    int64_t total;                          /* STORE_ANY: as it was */
+    int64_t done, changed, skipped, failed; /* added to what was */
+    const char *cursor, *message;           /* NULL: as it was */
+    const struct store_job_item *items;     /* ≤ STORE_SLICE_MAX; of one that is known the first
+                                               `before` stays, the rest is replaced */
+    size_t item_count;
+    bool hints; /* a whole pass over the job's campaign is queued */
+};
+/* One transaction, under the fence (and renewing the lease) if there is a claim. A job that ended
+ * meanwhile keeps its state and message; the rest is written all the same, since it was done. *now:
+ * the state afterwards; stop when it is not open. ERR_NOT_FOUND, ERR_STALE. */
+MUST_USE enum err store_job_step(struct store *s, struct store_claim *c,
+                                 const struct store_job_step *step, enum store_job_state *now,
+                                 struct error *e);
+
+/* By record id, at most max, those after that one ("" from the first); state: STORE_ANY or one. */
+MUST_USE enum err store_job_item_walk(struct store *s, int64_t job, const char *after, int state,
+                                      struct store_job_item *out, size_t max, size_t *count,
+                                      struct error *e);
+
+#endif
