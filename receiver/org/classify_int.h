@@ -28,9 +28,9 @@ enum row_rule {
     ROW_DONE,      /* nothing is left to do */
     ROW_RETRY_FEW, /* may succeed unchanged, and soon if ever */
     ROW_RETRY,     /* may succeed unchanged */
+    ROW_SUSPECT,   /* what it names was hidden since it was read, or a right is missing, which the
+                      schema's check tells; where all of several say so, their campaign is wrong */
     ROW_PARK,      /* this row is wrong */
-    ROW_SUSPECT,   /* this row is wrong, or, where all of several say so, their campaign; or a right
-                      is missing, which the schema's check tells */
     ROW_ORG,       /* the org as a whole */
 };
 

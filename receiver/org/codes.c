@@ -71,9 +71,10 @@ static const struct code_rule RULES[] = {
     {"MALFORMED_ID", NULL, ERR_INVALID, ROW_PARK, ROW_PARK, NULL},
     {"INVALID_ID_FIELD", NULL, ERR_INVALID, ROW_PARK, ROW_PARK, NULL},
     {"INVALID_QUERY_FILTER_OPERATOR", NULL, ERR_INVALID, ROW_PARK, ROW_PARK, NULL},
-    {"INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", ERR_INVALID, ROW_PARK, ROW_DONE,
-     "the record that it points to is gone or not visible"},
-    {"INVALID_CROSS_REFERENCE_KEY", NULL, ERR_INVALID, ROW_PARK, ROW_PARK,
+    /* (gone since it was read: who reads again decides rightly) */
+    {"INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", ERR_INVALID, ROW_RETRY_FEW,
+     ROW_DONE, "the record that it points to is gone or not visible"},
+    {"INVALID_CROSS_REFERENCE_KEY", NULL, ERR_INVALID, ROW_RETRY_FEW, ROW_PARK,
      "the record that it points to is gone or not visible"},
     {"FIELD_INTEGRITY_EXCEPTION", NULL, ERR_INVALID, ROW_PARK, ROW_PARK, RECORD},
     {"FIELD_FILTER_VALIDATION_EXCEPTION", NULL, ERR_INVALID, ROW_PARK, ROW_PARK, RECORD},

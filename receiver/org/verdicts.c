@@ -3,7 +3,8 @@
  * storage, budget) become the call's error where no row was written; beside rows that were, their
  * rows are retried, and the next call tells. Where access or a trigger refuses all rows, that may
  * be about their campaign alone: the call fails, which only its campaign pays for, and the
- * schema's check tells whether the user lacks a right.
+ * schema's check tells whether the user lacks a right. A single such row is mostly about a person
+ * who was hidden since it was read: the next pass reads again, so it gets a few tries.
  */
 #include "classify_int.h"
 
@@ -16,10 +17,10 @@ static enum org_row_class class_of(enum row_rule rule)
         return ORG_ROW_DONE;
     case ROW_RETRY_FEW:
     case ROW_RETRY:
+    case ROW_SUSPECT:
     case ROW_ORG:
         return ORG_ROW_RETRY;
     case ROW_PARK:
-    case ROW_SUSPECT:
         return ORG_ROW_PARK;
     }
     return ORG_ROW_RETRY;
@@ -28,7 +29,7 @@ static enum org_row_class class_of(enum row_rule rule)
 void verdict_settle(const struct verdict *v, struct org_row_result *out)
 {
     out->class = class_of(v->rule);
-    out->is_brief = v->rule == ROW_RETRY_FEW;
+    out->is_brief = v->rule == ROW_RETRY_FEW || v->rule == ROW_SUSPECT;
 }
 
 void tally_add(struct tally *t, const struct verdict *v, const struct org_row_result *r)

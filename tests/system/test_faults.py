@@ -192,6 +192,24 @@ class WholeOrg(Case):
             org.update("CampaignMember", {"Id": members[1], "Status": "Sent"})
             self.settled(world, campaign=campaign)
 
+    def test_a_row_about_someone_hidden_since_the_read_is_read_again_and_has_few_tries(self):
+        with World() as world:
+            org = world.start().org
+            campaign, members, _, _ = self.campaign(world, None)
+            self.drained(world)
+            hidden = {"statusCode": "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", "message": "insufficient access rights on cross-reference id"}
+            org.fault("row_error", "collections_upsert", hidden, row=members[1], count=2)
+            number = org.fault("row_error", "collections_upsert", hidden, row=members[3], count=-1)
+            org.update("Campaign", {"Id": campaign, SYNC: ALL})
+            wait_for("the others", lambda: len(org.touchpoints(campaign)) == 4)
+            failed = wait_for("the end", lambda: world.rows("SELECT record_id, tries, code, message FROM notification WHERE state = 3"))
+            self.assertEqual([row[:3] for row in failed], [(members[3], 5, hidden["statusCode"])])
+            self.assertIn("the integration user may not see or edit the campaign, lead or contact", failed[0][3])
+            self.assertLessEqual([x["fired"] for x in org.call("GET", "/sim/faults")["faults"] if x["id"] == number], [6])
+            org.heal()
+            org.update("CampaignMember", {"Id": members[3], "Status": "Sent"})
+            self.settled(world, campaign=campaign)
+
     def test_a_campaign_that_cannot_be_read_slows_no_other(self):
         for fault in ({"status": 400, "errorCode": "QUERY_TIMEOUT", "message": "too long"}, {"status": 500, "errorCode": "UNKNOWN_EXCEPTION", "message": "?"}):
             with self.subTest(fault["errorCode"]), World() as world:

@@ -219,7 +219,7 @@ static void beside_rows_that_were_written_each_row_stands_for_itself(void **stat
     assert_int_equal(read_results(x, ORG_INGEST_UPSERT, job_of(ORG_JOB_COMPLETE, 3, 2), 3, &r),
                      ERR_NONE);
     assert_string_equal(r.text.data, M1 " 0 1 " T1 " ;" M2 " 1 0  STORAGE_LIMIT_EXCEEDED;" M3
-                                        " 2 0  INSUFFICIENT_ACCESS_OR_READONLY;");
+                                        " 1 0  INSUFFICIENT_ACCESS_OR_READONLY;");
     buf_release(&r.text);
 }
 
