@@ -90,13 +90,17 @@ bool soap_object_name(const struct soap_xml *x, const struct soap_element *e,
     return true;
 }
 
-int soap_field_place(const char *object, const char *local)
+bool soap_is_deletion_record(const char *object)
+{
+    return is_name_in_any_package(object, DELETION_RECORD);
+}
+
+int soap_field_place(bool deletion_record, const char *local)
 {
     for (int i = 0; i < SOAP_FIELD_KINDS; i++) {
         const struct field *f = &FIELDS[i];
-        bool is_it = f->deletion_only ? is_name_in_any_package(local, f->name) &&
-                                            is_name_in_any_package(object, DELETION_RECORD)
-                                      : strcmp(local, f->name) == 0;
+        bool is_it = f->deletion_only ? deletion_record && is_name_in_any_package(local, f->name)
+                                      : local[0] == f->name[0] && strcmp(local, f->name) == 0;
         if (is_it)
             return IN_FIELDS + i;
     }

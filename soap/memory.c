@@ -30,7 +30,7 @@ static void *block_new(size_t n)
 {
     if (n > SIZE_MAX - sizeof(struct block))
         return NULL;
-    struct block *b = mem_alloc(sizeof *b + n);
+    struct block *b = mem_resize(NULL, sizeof *b + n, 1); /* not zeroed */
     b->size = n;
     return b->bytes;
 }

@@ -51,6 +51,7 @@ static int open_object(struct soap_xml *x, struct soap_reader *r, const struct s
     count_once(x, &r->seen.here.object, SOAP_BAD_OBJECT);
     if (!soap_object_name(x, e, r->now->object))
         soap_xml_fail(x, SOAP_BAD_OBJECT);
+    r->seen.here.deletion_record = soap_is_deletion_record(r->now->object);
     return e->nil ? SOAP_PLACE_IGNORED : IN_OBJECT; /* whatever a nil one holds is not data */
 }
 
@@ -59,7 +60,7 @@ static int open_field(struct soap_reader *r, const struct soap_element *e)
     r->seen.here.children = true;
     if (strcmp(e->ns, SOAP_NS_ENVELOPE) == 0)
         return SOAP_PLACE_IGNORED;
-    return soap_field_place(r->now->object, e->local);
+    return soap_field_place(r->seen.here.deletion_record, e->local);
 }
 
 static int on_open(struct soap_xml *x, int parent, const struct soap_element *e)

@@ -25,7 +25,8 @@ struct soap_seen {
     struct { /* in the Notification that is open */
         unsigned id, object;
         unsigned fields[SOAP_FIELD_KINDS];
-        bool children; /* the sObject holds elements */
+        bool children;        /* the sObject holds elements */
+        bool deletion_record; /* the sObject is one */
     } here;
 };
 
@@ -42,8 +43,9 @@ struct soap_reader {
 bool soap_object_name(const struct soap_xml *x, const struct soap_element *e,
                       char out[SOAP_OBJECT_MAX + 1]);
 
-/* The place of a field of that object, or SOAP_PLACE_IGNORED. */
-int soap_field_place(const char *object, const char *local);
+bool soap_is_deletion_record(const char *object);
+/* The place of a field, of a deletion record or of another object, or SOAP_PLACE_IGNORED. */
+int soap_field_place(bool deletion_record, const char *local);
 
 /* Where the id of a field goes. */
 char *soap_field_of(struct soap_notification *n, int place);

@@ -94,6 +94,8 @@ struct soap_xml {
     xmlParserCtxtPtr parser; /* kept from one document to the next */
     const struct soap_grammar *grammar;
     void *user;
+    char *copy; /* of the document, NUL-terminated; wiped after each */
+    size_t copy_size;
 
     enum soap_problem problem; /* the first one; nothing is called after it */
     unsigned line;

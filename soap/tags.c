@@ -36,25 +36,31 @@ static bool starts_with(const struct cursor *c, const char *text)
     return (size_t)(c->end - c->p) >= n && memcmp(c->p, text, n) == 0;
 }
 
-static bool is_name_start(unsigned char b)
-{
-    return (unsigned char)((b | 0x20) - 'a') < 26 || b >= 0x80 || b == '_' || b == ':';
-}
-
-static bool is_name(unsigned char b)
-{
-    return is_name_start(b) || (unsigned char)(b - '0') < 10 || b == '-' || b == '.';
-}
+/* Letters, '_', ':' and all that is not ASCII begin a name (S); digits, '-' and '.' may follow (F).
+ * A table, since most of a message is names. */
+enum { F = 1, S = 2 };
+#define S16 S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S
+// clang-format off
+static const unsigned char IN_NAMES[256] = {
+    [0x2D] = F, F, 0, F, F, F, F, F, F, F, F, F, F, S,
+    [0x41] = S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S,
+    [0x5F] = S,
+    [0x61] = S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S,
+    [0x80] = S16, S16, S16, S16, S16, S16, S16, S16,
+};
+// clang-format on
 
 /* Moves over a name; gives its length, 0 if none begins here. */
 static size_t skip_name(struct cursor *c)
 {
-    const char *from = c->p;
-    if (c->p == c->end || !is_name_start((unsigned char)*c->p))
+    const char *p = c->p;
+    if (p == c->end || IN_NAMES[(unsigned char)*p] != S)
         return 0;
-    while (c->p < c->end && is_name((unsigned char)*c->p))
-        c->p++;
-    return (size_t)(c->p - from);
+    while (p < c->end && IN_NAMES[(unsigned char)*p] != 0)
+        p++;
+    size_t n = (size_t)(p - c->p);
+    c->p = p;
+    return n;
 }
 
 static void skip_space(struct cursor *c)

@@ -30,25 +30,44 @@
 enum {
     NAMES_KEPT = 2048, /* a Salesforce object has fewer than a thousand fields */
     STACK_WIPED = 16384,
+    COPY_KEPT_MAX = 256 << 10, /* a full message of a wide object */
 };
 
 /* ------------------------------------------------------------------ text */
 
+/* The scan has let no other control character pass. */
 static bool is_space(char c)
 {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+    return (unsigned char)c <= ' ';
+}
+
+static bool has_space(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (is_space(s[i]))
+            return true;
+    }
+    return false;
 }
 
 static void text_append(struct soap_text *t, const char *s, size_t n)
 {
-    for (size_t i = 0; i < n && !t->bad; i++) {
-        if (is_space(s[i]))
-            t->gap = t->len > 0;
-        else if (t->gap || t->len == sizeof t->bytes - 1)
-            t->bad = true;
-        else
-            t->bytes[t->len++] = s[i];
+    size_t from = 0, to = n;
+    while (from < n && is_space(s[from]))
+        from++;
+    t->gap = t->gap || (from > 0 && t->len > 0);
+    if (from == n)
+        return;
+    while (is_space(s[to - 1]))
+        to--;
+    size_t len = to - from;
+    if (t->gap || len >= sizeof t->bytes - t->len || has_space(s + from, len)) {
+        t->bad = true;
+        return;
     }
+    memcpy(t->bytes + t->len, s + from, len);
+    t->len += len;
+    t->gap = to < n;
 }
 
 static void text_clear(struct soap_text *t)
@@ -171,7 +190,7 @@ static void on_close(void *user, const xmlChar *local, const xmlChar *prefix, co
     (void)local;
     (void)prefix;
     (void)uri;
-    if (!is_walking(x))
+    if (x->problem != SOAP_OK)
         return;
     assert(x->depth > 0);
     int place = x->places[x->depth];
@@ -269,6 +288,9 @@ void soap_xml_release(struct soap_xml *x)
 {
     xmlFreeParserCtxt(x->parser);
     x->parser = NULL;
+    free(x->copy);
+    x->copy = NULL;
+    x->copy_size = 0;
 }
 
 static unsigned line_at(const char *body, size_t at)
@@ -291,7 +313,7 @@ static void walk(struct soap_xml *x, const char *text)
     if (x->problem == SOAP_OK)
         x->grammar->end(x);
     if (xmlDictSize(x->parser->dict) > NAMES_KEPT) {
-        soap_xml_release(x);
+        xmlFreeParserCtxt(x->parser);
         new_parser(x);
     } else {
         xmlCtxtReset(x->parser);
@@ -303,6 +325,28 @@ static __attribute__((noinline)) void wipe_stack(void)
 {
     char below[STACK_WIPED];
     explicit_bzero(below, sizeof below);
+}
+
+static void make_copy(struct soap_xml *x, const char *from, size_t n)
+{
+    if (n >= x->copy_size) {
+        free(x->copy);
+        x->copy_size = n + 1;
+        x->copy = mem_resize(NULL, x->copy_size, 1);
+    }
+    memcpy(x->copy, from, n);
+    x->copy[n] = '\0';
+}
+
+/* The memory is kept for the next document, unless it is a very large one's. */
+static void drop_copy(struct soap_xml *x, size_t n)
+{
+    explicit_bzero(x->copy, n);
+    if (x->copy_size > COPY_KEPT_MAX) {
+        free(x->copy);
+        x->copy = NULL;
+        x->copy_size = 0;
+    }
 }
 
 enum soap_problem soap_xml_read(struct soap_xml *x, const char *body, size_t n)
@@ -318,10 +362,9 @@ enum soap_problem soap_xml_read(struct soap_xml *x, const char *body, size_t n)
         x->line = line_at(body, at);
         return x->problem;
     }
-    char *copy = mem_strndup(body + start, n - start);
-    walk(x, copy);
-    explicit_bzero(copy, n - start);
-    free(copy);
+    make_copy(x, body + start, n - start);
+    walk(x, x->copy);
+    drop_copy(x, n - start);
     wipe_stack();
     return x->problem;
 }

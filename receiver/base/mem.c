@@ -10,6 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* glibc keeps freed blocks of so many bytes for the thread, but calloc takes none of them. */
+enum { SMALL_MAX = 1024 };
+
 static _Noreturn void out_of_memory(void)
 {
     static const char text[] =
@@ -27,6 +30,8 @@ void *mem_alloc(size_t bytes)
 
 void *mem_array(size_t count, size_t bytes)
 {
+    if (bytes != 0 && count <= SMALL_MAX / bytes)
+        return memset(mem_resize(NULL, count, bytes), 0, count * bytes);
     void *p = calloc(count == 0 ? 1 : count, bytes == 0 ? 1 : bytes);
     if (p == NULL)
         out_of_memory();
@@ -51,8 +56,9 @@ char *mem_strdup(const char *s)
 
 char *mem_strndup(const char *s, size_t n)
 {
-    char *copy = mem_alloc(n + 1);
+    char *copy = mem_resize(NULL, n + 1, 1);
     memcpy(copy, s, n);
+    copy[n] = '\0';
     return copy;
 }
 

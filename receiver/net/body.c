@@ -1,7 +1,8 @@
 #define _GNU_SOURCE
 /*
- * The body of the request that is being read. It grows by doubling and is counted by the memory
- * that it takes (limits.h). It may carry a session id, so each copy of it is wiped.
+ * The body of the request that is being read. It grows by steps to the length that was announced,
+ * so that nobody takes much memory with a few bytes, and is counted by the memory that it takes
+ * (limits.h). It may carry a session id, so each copy of it is wiped.
  */
 #include "listener_int.h"
 
@@ -10,7 +11,10 @@
 
 #include "mem.h"
 
-enum { BODY_FIRST_MAX = 16384 };
+enum {
+    BODY_FIRST = 16384,
+    GROWTH = 4,
+};
 
 void connection_drop_body(struct connection *c)
 {
@@ -27,14 +31,14 @@ void connection_drop_body(struct connection *c)
 static bool grow_body(struct connection *c, size_t need)
 {
     const struct http_head *h = http_reader_head(c->reader);
-    size_t first = h->has_length && h->content_length < BODY_FIRST_MAX ? (size_t)h->content_length
-                                                                       : BODY_FIRST_MAX;
-    size_t cap = c->body_cap == 0 ? first : c->body_cap;
+    size_t cap = c->body_cap == 0 ? BODY_FIRST : c->body_cap * GROWTH;
     while (cap < need)
-        cap *= 2;
+        cap *= GROWTH;
+    if (h->has_length && h->content_length >= need && h->content_length < cap)
+        cap = (size_t)h->content_length;
     if (!limits_hold(c->loop->listener->limits, c->place, cap - c->body_cap))
         return false;
-    char *body = mem_alloc(cap);
+    char *body = mem_resize(NULL, cap, 1);
     if (c->body != NULL) {
         memcpy(body, c->body, c->body_len);
         explicit_bzero(c->body, c->body_len);
