@@ -24,6 +24,7 @@ struct admin;
 
 struct admin_options {
     const struct config *config;
+    const struct policy *policy;
     struct store *store;
     void (*set_gauges)(void *ctx); /* called before /metrics is answered; NULL: nobody */
     void *gauges_ctx;

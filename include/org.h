@@ -202,6 +202,24 @@ MUST_USE enum err org_read_campaigns(struct org_conn *c, const char (*ids)[SFID_
 MUST_USE enum err org_have_touchpoints(struct org_conn *c, const char (*campaigns)[SFID_SIZE],
                                        size_t n, bool *has, struct error *e);
 
+/* Campaigns as lists show them. members: leads and contacts, as the org counts them; -1 where the
+ * user may not see the counts. */
+struct org_campaign_row {
+    char id[SFID_SIZE];
+    const char *name, *type, *sync_type; /* NULL: null */
+    int64_t members;
+};
+typedef enum err org_campaign_row_fn(void *ctx, const struct org_campaign_row *rows, size_t n,
+                                     struct error *e);
+/* All, in batches of at most 2,000, a call each. */
+MUST_USE enum err org_list_campaigns(struct org_conn *c, org_campaign_row_fn *each, void *ctx,
+                                     struct error *e);
+/* At most ORG_SEARCH_MAX: that of this id, or those whose name begins so, by name; search "": those
+ * that changed last. */
+enum { ORG_SEARCH_MAX = 50 };
+MUST_USE enum err org_search_campaigns(struct org_conn *c, const char *search,
+                                       org_campaign_row_fn *each, void *ctx, struct error *e);
+
 /* Members of one campaign: all of them (ids NULL), or those with these ids in whatever campaign
  * they are. Rows come in batches of at most 2,000 through `each`, in no order that could be relied
  * on; it may end the walk with an error. A converted lead's member comes as its Contact's (email
@@ -216,6 +234,25 @@ typedef enum err org_member_fn(void *ctx, const struct member *m, size_t n, stru
 MUST_USE enum err org_read_members(struct org_conn *c, const char *campaign,
                                    const char (*ids)[SFID_SIZE], size_t n, org_member_fn *each,
                                    void *ctx, struct error *e);
+
+/* The same for who only looks on, or filters by other fields. */
+struct org_member_read {
+    const char *campaign;         /* its members … */
+    const char (*ids)[SFID_SIZE]; /* … or, not NULL, these n */
+    size_t n;
+    const char *after;         /* of a campaign: those with larger ids, in order of id … */
+    unsigned limit;            /* … at most so many, never as a bulk job; 0: all, as above */
+    bool with_names;           /* member.name */
+    const char *const *fields; /* of CampaignMember: member.extra */
+    size_t field_count;
+};
+MUST_USE enum err org_read_members_as(struct org_conn *c, const struct org_member_read *r,
+                                      org_member_fn *each, void *ctx, struct error *e);
+
+/* Start and end date of the campaign itself (not of its touchpoints' window); TIME_NONE where it
+ * has none, is not seen, or the user may not see the field. */
+MUST_USE enum err org_read_campaign_days(struct org_conn *c, const char *id, int64_t *start_day,
+                                         int64_t *end_day, struct error *e);
 
 /* Touchpoints with a key: of a campaign, by lookup or stored campaign id (keys NULL), or with these
  * keys. Ways and order as for members. */

@@ -62,6 +62,9 @@ struct member {
     const struct rule_value *fields; /* policy.member_fields order */
     const char *status_text; /* what the write-back last said, which plays no part in a decision;
                                 NULL where it is off */
+    /* No part in a decision either, and there only where the read asked for it: */
+    const char *name;
+    const struct rule_value *extra; /* in the order of the fields that were asked for */
 };
 
 /* ------------------------------------------------------------------ the policy */
@@ -225,6 +228,7 @@ struct channel {
     const char *channel, *subchannel; /* subchannel NULL: none */
     bool is_default;                  /* no mapping matched */
     bool null_channel;
+    const struct channel_map *map; /* the mapping that matched, or NULL */
 };
 void channel_of(const struct policy *p, const char *campaign_type, const char *member_status,
                 struct channel *out);

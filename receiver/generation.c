@@ -139,6 +139,7 @@ static enum err make_admin(struct generation *g, struct error *e)
 {
     struct admin_options o = {
         .config = g->config,
+        .policy = g->policy,
         .store = g->daemon->store,
         .set_gauges = janitor_set_gauges,
         .gauges_ctx = g,

@@ -30,6 +30,12 @@ static const struct route ROUTES[] = {
     {"POST", "/api/v1/reload", false, route_reload},
     {"GET", "/api/v1/jobs", false, route_jobs},
     {"POST", "/api/v1/jobs/*/approve", false, route_approve},
+    {"GET", "/api/v1/explain", false, route_explain},
+    {"POST", "/api/v1/preview", false, route_preview},
+    {"GET", "/api/v1/members", false, route_members},
+    {"GET", "/api/v1/campaigns", false, route_campaigns},
+    {"GET", "/api/v1/channels", false, route_channels},
+    {"POST", "/api/v1/channels/try", false, route_channels_try},
 };
 enum { ROUTE_COUNT = sizeof ROUTES / sizeof ROUTES[0] };
 

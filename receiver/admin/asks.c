@@ -100,9 +100,14 @@ static enum err before_request(void *ctx, struct error *e)
     return look_may_ask(t->asked, t->is_whole, e);
 }
 
-static size_t org_index(const struct admin *a, const char *id)
+/* Where there is but one it need not be named. */
+static size_t org_index(const struct admin *a, const char *name)
 {
+    char id[SFID_SIZE] = "";
     size_t i = 0;
+    if (name[0] == '\0' && a->options.org_count == 1)
+        return 0;
+    (void)sfid_normalise(name, strlen(name), id);
     while (i < a->options.org_count && strcmp(org_config(a->options.orgs[i])->id, id) != 0)
         i++;
     return i;

@@ -129,6 +129,45 @@ void org_campaign_free(struct org_campaign **c)
     *c = NULL;
 }
 
+/* ------------------------------------------------------------------ its own dates */
+
+struct campaign_days {
+    int64_t start, end;
+};
+
+static enum err on_days(void *ctx, json_t *records, struct error *e)
+{
+    struct campaign_days *days = ctx;
+    struct record r = {.object = json_array_get(records, 0), .name = OBJECT, .e = e};
+    int64_t at_ms;
+    record_when(&r, "StartDate", &days->start, &at_ms);
+    record_when(&r, "EndDate", &days->end, &at_ms);
+    return r.err;
+}
+
+enum err org_read_campaign_days(struct org_conn *c, const char *id, int64_t *start_day,
+                                int64_t *end_day, struct error *e)
+{
+    struct campaign_days days = {TIME_NONE, TIME_NONE};
+    struct select select;
+    char ids[1][SFID_SIZE] = {""};
+    memcpy(ids[0], id, strnlen(id, SFID_LEN));
+    select_init(&select);
+    select_add(&select, "StartDate");
+    select_add(&select, "EndDate");
+    struct query_in in = {.query = {.select = &select, .from = OBJECT},
+                          .by = {"Id"},
+                          .ids = (const char(*)[SFID_SIZE])ids,
+                          .n = 1};
+    enum err err = query_walk_in(c, &in, on_days, &days, e);
+    select_release(&select);
+    if (err != ERR_NONE && err != ERR_CONFIG)
+        return err;
+    *start_day = days.start;
+    *end_day = days.end;
+    return ERR_NONE;
+}
+
 /* ------------------------------------------------------------------ many campaigns */
 
 struct campaigns_walk {

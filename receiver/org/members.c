@@ -25,17 +25,19 @@ struct converted {
 
 struct member_page {
     struct org_conn *conn;
+    const struct org_member_read *read;
     org_member_fn *each;
     void *ctx;
     /* of the page at hand */
     struct member *members;
-    struct rule_value *values;
+    struct rule_value *values; /* of the policy's fields, then of the reader's */
     char (*numbers)[JSON_NUMBER_MAX];
     struct converted *converted; /* sorted, each contact once */
     size_t converted_count;
 };
 
-static void select_members(struct select *s, const struct org *o)
+static void select_members(struct select *s, const struct org *o,
+                           const struct org_member_read *read)
 {
     static const char *const fields[] = {
         "CampaignId",
@@ -60,6 +62,12 @@ static void select_members(struct select *s, const struct org *o)
         select_add(s, o->config->schema.name[SCHEMA_STATUS_TEXT]);
     for (size_t i = 0; i < o->policy->member_field_count; i++)
         select_add(s, o->policy->member_fields[i]);
+    for (size_t i = 0; i < read->field_count; i++)
+        select_add(s, read->fields[i]);
+    if (read->with_names) {
+        select_add(s, "Lead.Name");
+        select_add(s, "Contact.Name");
+    }
 }
 
 /* ------------------------------------------------------------------ one record */
@@ -67,7 +75,7 @@ static void select_members(struct select *s, const struct org *o)
 /* The Contact where there is one (a converted lead's too), else the Lead. True: the contact's email
  * is still to be looked up. Of who is not shared with the user nothing comes but the member's
  * lookup. */
-static bool read_person(struct record *r, struct person *p)
+static bool read_person(struct record *r, struct person *p, const char **name)
 {
     char lead_id[SFID_SIZE], converted[SFID_SIZE], seen_lead[SFID_SIZE], seen_contact[SFID_SIZE];
     struct record lead = record_parent(r, "Lead"), contact = record_parent(r, "Contact");
@@ -79,6 +87,11 @@ static bool read_person(struct record *r, struct person *p)
     record_id(&lead, "ConvertedContactId", converted);
     const char *lead_email = record_text(&lead, "Email");
     const char *contact_email = record_text(&contact, "Email");
+    if (name != NULL) {
+        *name = record_text(&contact, "Name");
+        if (*name == NULL)
+            *name = record_text(&lead, "Name");
+    }
     bool is_converted = record_bool(&lead, "IsConverted") && converted[0] != '\0';
     record_join(r, &lead);
     record_join(r, &contact);
@@ -98,17 +111,17 @@ static bool read_person(struct record *r, struct person *p)
     return false;
 }
 
-static void read_values(const struct org *o, struct record *r, struct rule_value *values,
-                        char (*numbers)[JSON_NUMBER_MAX])
+static void read_values(struct record *r, const char *const *names, size_t n,
+                        struct rule_value *values, char (*numbers)[JSON_NUMBER_MAX])
 {
-    for (size_t i = 0; i < o->policy->member_field_count; i++)
-        record_value(r, o->policy->member_fields[i], &values[i], numbers[i]);
+    for (size_t i = 0; i < n; i++)
+        record_value(r, names[i], &values[i], numbers[i]);
 }
 
 static enum err read_member(struct member_page *p, json_t *object, size_t i, struct error *e)
 {
     const struct org *o = p->conn->org;
-    size_t fields = o->policy->member_field_count;
+    size_t own = o->policy->member_field_count, fields = own + p->read->field_count;
     struct record r = {.object = object, .name = OBJECT, .e = e};
     struct member *m = &p->members[i];
     int64_t ignored, created_day;
@@ -124,13 +137,17 @@ static enum err read_member(struct member_page *p, json_t *object, size_t i, str
                 &m->touchpoint_at_ms);
     if (o->config->write_back)
         m->status_text = record_text(&r, o->config->schema.name[SCHEMA_STATUS_TEXT]);
-    if (read_person(&r, &m->person)) {
+    if (read_person(&r, &m->person, p->read->with_names ? &m->name : NULL)) {
         struct converted *c = &p->converted[p->converted_count++];
         memcpy(c->contact_id, m->person.contact_id, SFID_SIZE);
     }
     if (fields > 0) {
         m->fields = &p->values[i * fields];
-        read_values(o, &r, &p->values[i * fields], &p->numbers[i * fields]);
+        m->extra = &p->values[i * fields + own];
+        read_values(&r, (const char *const *)o->policy->member_fields, own, &p->values[i * fields],
+                    &p->numbers[i * fields]);
+        read_values(&r, p->read->fields, p->read->field_count, &p->values[i * fields + own],
+                    &p->numbers[i * fields + own]);
     }
     bool is_whole = m->id[0] != '\0' && m->campaign_id[0] != '\0' && m->created_at_ms != TIME_NONE;
     if (r.err == ERR_NONE && !is_whole)
@@ -230,8 +247,10 @@ static void page_release(struct member_page *p)
 static enum err on_members(void *ctx, json_t *records, struct error *e)
 {
     const struct member_page *walk = ctx;
-    struct member_page p = {.conn = walk->conn, .each = walk->each, .ctx = walk->ctx};
-    size_t n = json_array_size(records), fields = p.conn->org->policy->member_field_count;
+    struct member_page p = {
+        .conn = walk->conn, .read = walk->read, .each = walk->each, .ctx = walk->ctx};
+    size_t n = json_array_size(records);
+    size_t fields = p.conn->org->policy->member_field_count + p.read->field_count;
     enum err err = ERR_NONE;
 
     p.members = mem_array(n, sizeof *p.members);
@@ -250,36 +269,67 @@ static enum err on_members(void *ctx, json_t *records, struct error *e)
     return err;
 }
 
-enum err org_read_members(struct org_conn *c, const char *campaign, const char (*ids)[SFID_SIZE],
-                          size_t n, org_member_fn *each, void *ctx, struct error *e)
+/* WHERE of a campaign's members, or of those behind an id. */
+static void put_where(struct buf *where, const struct org_member_read *r)
 {
-    struct member_page p = {.conn = c, .each = each, .ctx = ctx};
-    struct select select;
-    struct buf where;
-    enum err err;
+    buf_puts(where, "CampaignId = ");
+    soql_put_text(where, r->campaign);
+    if (r->after != NULL && r->after[0] != '\0') {
+        buf_puts(where, " AND Id > ");
+        soql_put_text(where, r->after);
+    }
+}
 
-    select_members(&select, c->org);
-    buf_init(&where, SELECT_MAX_BYTES);
+static enum err read_campaign(struct member_page *p, struct query *q, struct error *e)
+{
     static const char *const bools[] = {"HasResponded", "Lead.IsConverted"};
+    const struct org_member_read *r = p->read;
+    const struct policy *policy = p->conn->org->policy;
+    size_t own = policy->member_field_count;
+    const char **described = mem_array(own + r->field_count, sizeof *described);
+    struct buf where;
+    for (size_t i = 0; i < own + r->field_count; i++)
+        described[i] = i < own ? policy->member_fields[i] : r->fields[i - own];
     struct query_bulk bulk = {
         .bools = bools,
         .bool_count = sizeof bools / sizeof bools[0],
-        .described = c->org->policy->member_fields,
-        .described_count = c->org->policy->member_field_count,
+        .described = described,
+        .described_count = own + r->field_count,
     };
+    buf_init(&where, SELECT_MAX_BYTES);
+    put_where(&where, r);
+    q->where = where.data;
+    q->limit = r->limit;
+    q->bulk = r->limit == 0 ? &bulk : NULL;
+    enum err err = query_walk(p->conn, q, on_members, p, e);
+    buf_release(&where);
+    free(described);
+    return err;
+}
+
+enum err org_read_members_as(struct org_conn *c, const struct org_member_read *r,
+                             org_member_fn *each, void *ctx, struct error *e)
+{
+    struct member_page p = {.conn = c, .read = r, .each = each, .ctx = ctx};
+    struct select select;
+    enum err err;
+
+    assert(r->ids != NULL || r->campaign != NULL);
+    select_members(&select, c->org, r);
     struct query q = {.select = &select, .from = OBJECT};
-    if (ids == NULL) {
-        assert(campaign != NULL);
-        q.bulk = &bulk;
-        buf_puts(&where, "CampaignId = ");
-        soql_put_text(&where, campaign);
-        q.where = where.data;
-        err = query_walk(c, &q, on_members, &p, e);
+    if (r->ids == NULL) {
+        err = read_campaign(&p, &q, e);
     } else {
-        struct query_in in = {.query = q, .by = {"Id"}, .ids = ids, .n = n};
+        struct query_in in = {.query = q, .by = {"Id"}, .ids = r->ids, .n = r->n};
         err = query_walk_in(c, &in, on_members, &p, e);
     }
-    buf_release(&where);
     select_release(&select);
     return err;
+}
+
+enum err org_read_members(struct org_conn *c, const char *campaign, const char (*ids)[SFID_SIZE],
+                          size_t n, org_member_fn *each, void *ctx, struct error *e)
+{
+    struct org_member_read r = {.campaign = campaign, .ids = ids, .n = n};
+    return org_read_members_as(c, &r, each, ctx, e);
 }

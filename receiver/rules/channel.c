@@ -48,5 +48,6 @@ void channel_of(const struct policy *p, const char *campaign_type, const char *m
     *out = m == NULL ? (struct channel){.channel = p->default_channel, .is_default = true}
                      : (struct channel){.channel = m->channel,
                                         .subchannel = m->subchannel,
-                                        .null_channel = m->null_channel};
+                                        .null_channel = m->null_channel,
+                                        .map = m};
 }

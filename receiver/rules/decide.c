@@ -8,13 +8,6 @@
 
 #include "timeutil.h"
 
-struct facts {
-    const struct campaign *c;
-    const struct member *m;
-    const struct policy *p;
-    struct zone *zone;
-};
-
 /* ------------------------------------------------------------------ the picklist */
 
 static const struct {
@@ -61,7 +54,7 @@ static enum reason reason_of_picklist(enum sync_type type, bool has_responded)
 
 /* ------------------------------------------------------------------ the custom rules */
 
-static const struct rule_value *field_of(const struct facts *f, bool on_member, size_t field)
+const struct rule_value *fact_value(const struct facts *f, bool on_member, size_t field)
 {
     static const struct rule_value null = {RULE_NULL, ""};
     const struct rule_value *fields = on_member ? f->m->fields : f->c->fields;
@@ -72,25 +65,25 @@ static bool group_holds(const struct rule_group *g, const struct facts *f)
 {
     for (size_t i = 0; i < g->count; i++) {
         const struct rule_condition *c = &g->conditions[i];
-        if (!condition_holds(c, field_of(f, c->on_member, c->field), f->zone))
+        if (!condition_holds(c, fact_value(f, c->on_member, c->field), f->zone))
             return false;
     }
     return true;
 }
 
-static bool rule_matches(const struct rule *r, const struct facts *f)
+const struct rule_group *rule_match(const struct rule *r, const struct facts *f)
 {
     for (size_t i = 0; i < r->any_count; i++) {
         if (group_holds(&r->any[i], f))
-            return true;
+            return &r->any[i];
     }
-    return false;
+    return NULL;
 }
 
 static const struct rule *first_match(const struct facts *f)
 {
     for (size_t i = 0; i < f->p->rule_count; i++) {
-        if (rule_matches(&f->p->rules[i], f))
+        if (rule_match(&f->p->rules[i], f) != NULL)
             return &f->p->rules[i];
     }
     return NULL;
@@ -152,7 +145,7 @@ static bool date_of_rule(const struct facts *f, struct decision *d)
 {
     for (size_t i = 0; i < d->rule->date_count; i++) {
         const struct rule_date *date = &d->rule->dates[i];
-        const struct rule_value *v = field_of(f, date->on_member, date->field);
+        const struct rule_value *v = fact_value(f, date->on_member, date->field);
         if (v->type != RULE_TEXT)
             continue;
         int64_t at_ms = moment_at_ms(moment_parse(text_of(v->text)), f->zone);
@@ -191,22 +184,33 @@ static enum reason step_window(const struct facts *f, struct decision *d)
     return REASON_NONE;
 }
 
-static enum reason (*const STEPS[])(const struct facts *f, struct decision *d) = {
+static enum reason (*const STEPS[DECIDE_STEPS])(const struct facts *f, struct decision *d) = {
     step_exists, step_enabled, step_email, step_date, step_window,
 };
+
+void decision_begin(const struct facts *f, struct decision *d)
+{
+    *d = (struct decision){
+        .reason = REASON_NONE,
+        .sync_type = sync_type_of(f->c->sync_type),
+        .touchpoint_at_ms = TIME_NONE,
+        .window_day = TIME_NONE,
+    };
+}
+
+enum reason decide_step(size_t step, const struct facts *f, struct decision *d)
+{
+    d->reason = STEPS[step](f, d);
+    return d->reason;
+}
 
 void decide(const struct campaign *c, const struct member *m, const struct policy *p,
             struct zone *zone, struct decision *out)
 {
     const struct facts f = {c, m, p, zone};
-    *out = (struct decision){
-        .reason = REASON_NONE,
-        .sync_type = sync_type_of(c->sync_type),
-        .touchpoint_at_ms = TIME_NONE,
-        .window_day = TIME_NONE,
-    };
-    for (size_t i = 0; i < sizeof STEPS / sizeof STEPS[0] && out->reason == REASON_NONE; i++)
-        out->reason = STEPS[i](&f, out);
+    decision_begin(&f, out);
+    for (size_t i = 0; i < DECIDE_STEPS && out->reason == REASON_NONE; i++)
+        (void)decide_step(i, &f, out);
 }
 
 bool campaign_can_include(const struct campaign *c, const struct policy *p)

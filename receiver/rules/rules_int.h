@@ -56,6 +56,25 @@ struct rule_operand *operand_new(const char *value); /* gives; free() also frees
 bool condition_holds(const struct rule_condition *c, const struct rule_value *field,
                      struct zone *zone);
 
+/* ------------------------------------------------------------------ the steps of a decision */
+
+struct facts {
+    const struct campaign *c;
+    const struct member *m;
+    const struct policy *p;
+    struct zone *zone;
+};
+
+enum { DECIDE_STEPS = 5 };
+void decision_begin(const struct facts *f, struct decision *d);
+/* The step'th, after those before it gave REASON_NONE. */
+enum reason decide_step(size_t step, const struct facts *f, struct decision *d);
+
+/* The value of a field that the policy names; never NULL. */
+const struct rule_value *fact_value(const struct facts *f, bool on_member, size_t field);
+/* The first group of the rule whose conditions all hold; NULL: it does not match. */
+const struct rule_group *rule_match(const struct rule *r, const struct facts *f);
+
 /* ------------------------------------------------------------------ checks, for policy_build */
 
 MUST_USE enum err rule_check(const struct rule *r, struct error *e);

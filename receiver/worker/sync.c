@@ -50,6 +50,8 @@ static enum err apply_decision(struct pass *p, const struct member *m, const str
     if (reason == REASON_NONE && duplicates_has(p, m->id))
         reason = REASON_DUPLICATE_EMAIL;
 
+    if (p->look != NULL)
+        return look_decided(p, m, d, reason, old, e);
     if (reason == REASON_NO_EMAIL && m->person.is_unseen) { /* whatever is there stays */
         p->unseen_people++;
         return ERR_NONE;
@@ -188,14 +190,16 @@ bool sync_needs_members(const struct pass *p)
  * done. */
 static bool has_nothing_to_do(const struct pass *p)
 {
-    return p->campaign->campaign.exists && p->existing.count == 0 && !sync_needs_members(p);
+    return p->look == NULL && p->campaign->campaign.exists && p->existing.count == 0 &&
+           !sync_needs_members(p);
 }
 
 static enum err read_whole(struct pass *p, struct error *e)
 {
     if (!p->campaign->campaign.exists || has_nothing_to_do(p))
         return ERR_NONE;
-    return org_read_members(p->conn, p->claim->key, NULL, 0, on_members, p, e);
+    struct org_member_read read = {.campaign = p->claim->key, .with_names = p->look != NULL};
+    return org_read_members_as(p->conn, &read, on_members, p, e);
 }
 
 static enum err start_whole(struct pass *p, struct error *e)
@@ -216,7 +220,14 @@ static enum err start_whole(struct pass *p, struct error *e)
         err = read_whole(p, e);
     if (err == ERR_NONE)
         err = absent_settle(p, true, e);
-    return err == ERR_NONE ? finish(p, e) : err;
+    if (err != ERR_NONE)
+        return err;
+    return p->look != NULL ? look_absent(p, e) : finish(p, e);
+}
+
+enum err sync_look(struct pass *p, struct error *e)
+{
+    return start_whole(p, e);
 }
 
 /* The members that the hints name, each once. */

@@ -18,6 +18,8 @@
  *   trouble.c    campaigns that wait because this machine's disk failed them (pool_int.h)
  *   spool.c      the rows that wait for a bulk job, in a file without a name
  *   status.c     the write-back on the members
+ *   look.c, preview.c, explain.c, page.c
+ *                the same without writing, for people who ask what would be done (look.h)
  *   settle.c     how each claimed hint ended
  *   guard.c, retry.c, budget.c
  *                pure: the delete guard, the back-off, what the org's API budget still allows
@@ -165,8 +167,11 @@ struct statuses { /* status.c; only of members whose text changes: 20 bytes each
     char code[STORE_CODE_SIZE], why[STORE_MESSAGE_SIZE]; /* of the first that was refused */
 };
 
+struct look_sink;
+
 struct pass {
     /* borrowed */
+    const struct look_sink *look; /* NULL but for who looks on: takes what would be done */
     const struct worker_options *options;
     struct org *org;
     struct org_conn *conn;
@@ -241,6 +246,13 @@ MUST_USE enum err bulk_deletes(struct pass *p, struct error *e);
 MUST_USE enum err expand_run(struct pass *p, struct error *e);
 /* A claimed campaign. Its row is read unless p->campaign is there (gather.c). */
 MUST_USE enum err sync_run(struct pass *p, struct error *e);
+/* look.h: the whole pass over p->campaign with the last step left out. */
+MUST_USE enum err sync_look(struct pass *p, struct error *e);
+/* look.c: what would be done about a member; about touchpoints whose member is gone. */
+MUST_USE enum err look_decided(struct pass *p, const struct member *m, const struct decision *d,
+                               enum reason reason, const struct existing_row *old, struct error *e);
+MUST_USE enum err look_absent(struct pass *p, struct error *e);
+
 /* Whether the campaign's members matter even if it has no touchpoints. */
 bool sync_needs_members(const struct pass *p);
 /* Tells of a setting that is not known. */

@@ -68,6 +68,10 @@
     " FROM Contact p WHERE p.Id = $.ContactId) ELSE (SELECT " column                               \
     " FROM Lead p WHERE p.Id = $.LeadId) END"
 
+#define MEMBERS_WITH(column)                                                                       \
+    "(SELECT count(*) FROM CampaignMember m WHERE m.CampaignId = $.Id AND m.IsDeleted = 0 AND "    \
+    "m." column " IS NOT NULL)"
+
 static const char *const SYNC_TYPES[] = {
     "Include all Campaign Members",
     "Include only \"Responded\" Campaign Members",
@@ -105,6 +109,8 @@ static const struct field CAMPAIGN_FIELDS[] = {
     TEXT("Description", 32000, CU),
     REF("ParentId", "Campaign", "Parent", CU),
     REF("OwnerId", "User", "Owner", CU),
+    {.name = "NumberOfLeads", .type = FIELD_INT, .expression = MEMBERS_WITH("LeadId")},
+    {.name = "NumberOfContacts", .type = FIELD_INT, .expression = MEMBERS_WITH("ContactId")},
     SYNC_TYPE("Enable_Buyer_Touchpoints__c"),
     DATE("Touchpoint_Start_Date__c", CU),
     DATE("Touchpoint_End_Date__c", CU),

@@ -303,6 +303,20 @@ class World:
         finally:
             http_.close()
 
+    def api(self, path, method="GET", body=None, timeout=60, **query):
+        """One call of the admin API, signed in; (status, JSON). Query parameters by name; None ones are left out."""
+        query = {k: v for k, v in query.items() if v is not None}
+        full = "/api/v1" + path + ("?" + urllib.parse.urlencode(query) if query else "")
+        http_ = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=timeout)
+        try:
+            data = body if body is None or isinstance(body, bytes) else json.dumps(body)
+            http_.request(method, full, data, {"Authorization": f"Bearer {ADMIN_TOKEN}"})
+            reply = http_.getresponse()
+            text = reply.read()
+            return reply.status, json.loads(text) if text else None
+        finally:
+            http_.close()
+
     def answers(self):
         try:
             return self.admin("/healthz")[0] == 200

@@ -1,0 +1,25 @@
+/*
+ * look_json - what the routes share that show what the worker would do
+ */
+#ifndef TP_ADMIN_LOOK_JSON_H
+#define TP_ADMIN_LOOK_JSON_H
+
+#include "admin_int.h"
+#include "look.h"
+
+/* New references. */
+json_t *json_or_null(const char *text); /* "" is null, too */
+json_t *json_day(int64_t day);
+json_t *json_at(int64_t at_ms);
+json_t *json_campaign(const struct campaign *c, const char *sync_type);
+
+/* all, responded, exclude, blank: the picklist's value; NULL where no setting is given. False: it
+ * is answered. */
+bool argument_setting(const json_t *args, const char **value, struct answer *out);
+/* As ask_org. */
+bool ask_look(struct ask *k, const char *org, bool whole, struct look *l, struct answer *out);
+
+/* preview.c: p as the API shows it. */
+json_t *preview_json(const struct preview *p);
+
+#endif
