@@ -357,9 +357,9 @@ struct org_row_result {
 /* Upserts by the key; n ≤ ORG_WRITE_MAX; results[i] for rows[i]. "" is sent as null. The caller has
  * marked the write. Where no row was written and the rows speak of the org as a whole (object,
  * storage, budget), that is the call's error; beside rows that were written such rows are
- * ORG_ROW_RETRY. Where access or a trigger refuses all of several rows the call is ERR_INVALID;
- * beside others, or alone, such a row is ORG_ROW_RETRY and brief: what it names may have been
- * hidden since it was read. */
+ * ORG_ROW_RETRY. A row that access or a trigger refuses is ORG_ROW_RETRY and brief: what it names
+ * may have been hidden since it was read. Where all of several rows are, the call is ERR_INVALID,
+ * and results tell of the rows; after any other ERR_INVALID their codes are "". */
 MUST_USE enum err org_upsert(struct org_conn *c, const struct touchpoint *rows, size_t n,
                              struct org_row_result *results, struct error *e);
 /* Deletes records by id; already deleted is done. object: the touchpoint object, or the helper

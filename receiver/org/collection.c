@@ -208,15 +208,12 @@ static enum err settle(const struct write *w, struct error *e)
             v->rule = ROW_PARK;
         tally_add(&tally, v, &w->results[i]);
     }
-    enum err err = tally_judge(&tally, w->conn->org, w->operation, w->object, e);
-    if (err != ERR_NONE)
-        return err;
     for (size_t i = 0; i < w->n; i++) {
         verdict_settle(&w->verdicts[i], &w->results[i]);
         if (w->results[i].class == ORG_ROW_DONE)
             w->results[i].code[0] = w->results[i].message[0] = '\0';
     }
-    return ERR_NONE;
+    return tally_judge(&tally, w->conn->org, w->operation, w->object, e);
 }
 
 static enum err send(const struct write *w, const char *body, struct error *e)
@@ -249,7 +246,7 @@ static enum err run(struct write *w, struct org_row_result *results, struct erro
     w->results = mem_array(w->n, sizeof *w->results);
     w->verdicts = mem_array(w->n, sizeof *w->verdicts);
     enum err err = send(w, body, e);
-    if (err == ERR_NONE)
+    if (err == ERR_NONE || err == ERR_INVALID)
         memcpy(results, w->results, w->n * sizeof *results);
     free(w->verdicts);
     free(w->results);

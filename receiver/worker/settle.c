@@ -159,8 +159,7 @@ static struct store_outcome outcome_of(const struct pass *p, const struct store_
 
 /* ------------------------------------------------------------------ new hints */
 
-/* By a hint that waits itself where the row failed. */
-static bool is_claimed(const struct pass *p, const char *member_id)
+bool settle_is_claimed(const struct pass *p, const char *member_id)
 {
     for (size_t i = 0; i < p->claim->count; i++) {
         const struct store_hint *h = &p->claim->hints[i];
@@ -193,7 +192,7 @@ static struct store_new_hint *gather_hints(const struct pass *p, bool ended_well
         hints[n++] = hint_of_move(&p->moves[i]);
     for (size_t i = 0; ended_well && !p->failures_overflow && i < p->failure_count; i++) {
         const struct failure *f = &p->failures[i];
-        if (is_claimed(p, f->member_id))
+        if (settle_is_claimed(p, f->member_id))
             continue;
         hints[n++] = (struct store_new_hint){
             .kind = STORE_MEMBER,

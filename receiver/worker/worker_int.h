@@ -321,6 +321,8 @@ void status_release(struct statuses *s);
 /* settle.c: result is what the pass returned, e its text. ERR_STALE settles nothing. */
 MUST_USE enum err settle_pass(struct pass *p, enum err result, const struct error *why,
                               struct error *e);
+/* A claimed hint stands for this member or helper record, and waits itself where its row failed. */
+bool settle_is_claimed(const struct pass *p, const char *member_id);
 /* Stores the moves gathered so far as hints, without releasing the lease (expand.c). */
 MUST_USE enum err settle_moves(struct pass *p, struct error *e);
 /* The same once they are MOVES_FLUSH, so that memory is bounded. */
