@@ -37,39 +37,13 @@ static bool is_within(enum limits_verdict verdict, const struct listener_peer *p
     return verdict == LIMITS_OK;
 }
 
-/* With all places taken, the oldest connection that has not asked for anything sensible yet goes:
- * who only holds a place makes room for who may want something. One that is being answered stays.
- */
-static bool make_room(struct loop *loop, bool (*may_go)(const struct connection *c))
-{
-    struct connection *c = loop->unproven_first;
-    while (c != NULL && !may_go(c))
-        c = c->next_unproven;
-    if (c == NULL)
-        return false;
-    refusal_tell(REFUSED_MADE_ROOM, &(struct refusal_detail){.peer = c->peer.address});
-    connection_close(c);
-    connection_settle(c);
-    return true;
-}
-
-static bool is_not_being_answered(const struct connection *c)
-{
-    return c->state != CONNECTION_ANSWERING && c->state != CONNECTION_WRITING;
-}
-
-static bool is_shaking_hands(const struct connection *c)
-{
-    return c->state == CONNECTION_HANDSHAKE;
-}
-
 /* A handshake under way holds about 50 KiB in OpenSSL, three times as much as a connection that
  * waits for a request, and takes milliseconds: so a quarter of all places is plenty for them. */
 static void bound_handshakes(struct loop *loop)
 {
     unsigned most = loop->options.max_connections / HANDSHAKES_PART / loop->listener->loop_count;
     if (loop->in_state[CONNECTION_HANDSHAKE] > (most < HANDSHAKES_LEAST ? HANDSHAKES_LEAST : most))
-        (void)make_room(loop, is_shaking_hands);
+        room_end_handshake(loop);
 }
 
 static enum limits_verdict enter(struct loop *loop, const struct sockaddr *peer,
@@ -78,7 +52,7 @@ static enum limits_verdict enter(struct loop *loop, const struct sockaddr *peer,
     struct limits *limits = loop->listener->limits;
     int64_t now = time_boot_ms();
     enum limits_verdict verdict = limits_enter(limits, peer, now, place);
-    if (verdict == LIMITS_FULL && make_room(loop, is_not_being_answered))
+    while (verdict == LIMITS_FULL && room_make(loop)) /* another loop may have taken that room */
         verdict = limits_enter(limits, peer, now, place);
     return verdict;
 }

@@ -78,7 +78,7 @@ void connection_answer(struct connection *c, const struct listener_answer *a, bo
     }
     observe(c);
     if (a->status < 300 && !a->for_anybody)
-        connection_prove(c);
+        room_prove(c);
     connection_enter(c, CONNECTION_WRITING, loop->options.write_timeout_ms);
 }
 

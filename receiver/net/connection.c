@@ -29,6 +29,9 @@ void connection_enter(struct connection *c, enum connection_state state, int64_t
     c->loop->in_state[c->state]--;
     c->loop->in_state[state]++;
     c->state = state;
+    bool is_served = state == CONNECTION_ANSWERING || state == CONNECTION_WRITING;
+    if (is_served != c->is_served)
+        (void)room_serve(c, is_served);
     c->deadline_ms = time_boot_ms() + timeout_ms;
 }
 
@@ -101,6 +104,10 @@ static void hand_over(struct connection *c)
                                    .generation = c->generation,
                                    .request = c->request};
 
+    if (!room_serve(c, true)) {
+        connection_close(c);
+        return;
+    }
     connection_await_answer(c);
     l->handler->request(c->loop->handler_context, c->loop->context, http_reader_head(c->reader),
                         &c->peer, c->body == NULL ? "" : c->body, c->body_len, token);
@@ -317,33 +324,6 @@ static struct bufferevent *make_bufferevent(struct connection *c)
     return bev;
 }
 
-static void enlist(struct connection *c)
-{
-    struct loop *loop = c->loop;
-    c->previous_unproven = loop->unproven_last;
-    if (loop->unproven_last != NULL)
-        loop->unproven_last->next_unproven = c;
-    else
-        loop->unproven_first = c;
-    loop->unproven_last = c;
-}
-
-void connection_prove(struct connection *c)
-{
-    struct loop *loop = c->loop;
-    if (c->is_proven)
-        return;
-    c->is_proven = true;
-    if (c->previous_unproven != NULL)
-        c->previous_unproven->next_unproven = c->next_unproven;
-    else
-        loop->unproven_first = c->next_unproven;
-    if (c->next_unproven != NULL)
-        c->next_unproven->previous_unproven = c->previous_unproven;
-    else
-        loop->unproven_last = c->previous_unproven;
-}
-
 void connection_begin(struct connection *c)
 {
     const struct listener_options *o = &c->loop->options;
@@ -374,7 +354,7 @@ void connection_open(struct loop *loop, int fd, struct limits_place *place,
     c->slot = loop_take_slot(loop, c);
     c->state = CONNECTION_PROXY_HEADER;
     loop->in_state[c->state]++;
-    enlist(c);
+    room_enlist(c);
     c->timer = event_new(loop->base, -1, 0, on_timer, c);
     if (c->timer == NULL || (proxy != NULL && !connection_await_proxy(c, proxy)))
         connection_close(c);
@@ -387,7 +367,7 @@ void connection_open(struct loop *loop, int fd, struct limits_place *place,
 
 void connection_free(struct connection *c)
 {
-    connection_prove(c); /* leaves the list */
+    bool was_promised = room_leave(c);
     connection_end_wait(c);
     connection_drop_body(c);
     connection_end_proxied(c);
@@ -402,7 +382,7 @@ void connection_free(struct connection *c)
     }
     if (c->timer != NULL)
         event_free(c->timer);
-    limits_leave(c->loop->listener->limits, &c->place);
+    limits_leave(c->loop->listener->limits, &c->place, was_promised);
     c->loop->in_state[c->state]--;
     loop_free_slot(c->loop, c->slot);
     free(c);

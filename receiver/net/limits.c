@@ -35,6 +35,7 @@ struct limits {
     uint64_t seed;
     pthread_mutex_t lock;
     unsigned open, peak;                   /* guarded by lock */
+    unsigned leaving;                      /* of open: promised; guarded by lock */
     struct limits_place *buckets[BUCKETS]; /* guarded by lock */
 };
 
@@ -97,14 +98,19 @@ static uint64_t hash_of(const struct limits *l, const unsigned char key[KEY_SIZE
     return h;
 }
 
-static struct limits_place *find_or_make(struct limits *l, const unsigned char key[KEY_SIZE],
-                                         bool has_address)
+static struct limits_place *find(const struct limits *l, const unsigned char key[KEY_SIZE],
+                                 bool has_address)
+{
+    struct limits_place *p = l->buckets[hash_of(l, key) % BUCKETS];
+    while (p != NULL && (p->has_address != has_address || memcmp(p->key, key, KEY_SIZE) != 0))
+        p = p->next;
+    return p;
+}
+
+static struct limits_place *make_place(struct limits *l, const unsigned char key[KEY_SIZE],
+                                       bool has_address)
 {
     size_t bucket = (size_t)(hash_of(l, key) % BUCKETS);
-    for (struct limits_place *p = l->buckets[bucket]; p != NULL; p = p->next) {
-        if (p->has_address == has_address && memcmp(p->key, key, KEY_SIZE) == 0)
-            return p;
-    }
     struct limits_place *p = mem_alloc(sizeof *p);
     memcpy(p->key, key, KEY_SIZE);
     p->has_address = has_address;
@@ -115,14 +121,14 @@ static struct limits_place *find_or_make(struct limits *l, const unsigned char k
 }
 
 /* The generic cell rate algorithm (ITU-T I.371): one time a place says how far ahead of its pace an
- * address is. Under the lock. */
-static bool keeps_pace(struct limits *l, const unsigned char key[KEY_SIZE], int64_t now_ms)
+ * address is; *next is that time once one more has come. Under the lock. */
+static bool keeps_pace(const struct limits *l, int64_t before_us, int64_t now_ms, int64_t *next)
 {
+    *next = before_us;
     if (l->max_new_per_address == 0)
         return true;
-    int64_t *next = &l->next_us[hash_of(l, key) / BUCKETS % PACES];
     int64_t now = now_ms * 1000, one = 1000000 / (int64_t)l->max_new_per_address;
-    int64_t due = *next > now ? *next : now;
+    int64_t due = before_us > now ? before_us : now;
     if (due - now > one * (int64_t)l->max_new_per_address * BURST_S - one)
         return false;
     *next = due + one;
@@ -135,13 +141,19 @@ static enum limits_verdict take(struct limits *l, const struct sockaddr *peer, i
 {
     unsigned char key[KEY_SIZE];
     bool has_address = key_of(peer, key);
-    if (has_address && !keeps_pace(l, key, now_ms))
+    int64_t *pace = &l->next_us[hash_of(l, key) / BUCKETS % PACES], next = *pace;
+    if (has_address && !keeps_pace(l, *pace, now_ms, &next))
         return LIMITS_ADDRESS_FAST;
-    if (is_full)
+    struct limits_place *p = find(l, key, has_address);
+    bool is_address_full =
+        has_address && p != NULL && p->connections >= l->max_connections_per_address;
+    if (is_full && !is_address_full)
         return LIMITS_FULL;
-    struct limits_place *p = find_or_make(l, key, has_address);
-    if (has_address && p->connections >= l->max_connections_per_address)
-        return LIMITS_ADDRESS_FULL; /* p is not new: it has connections (the bound is ≥ 1) */
+    *pace = next;
+    if (is_address_full)
+        return LIMITS_ADDRESS_FULL;
+    if (p == NULL)
+        p = make_place(l, key, has_address);
     p->connections++;
     *place = p;
     return LIMITS_OK;
@@ -168,7 +180,8 @@ enum limits_verdict limits_enter(struct limits *l, const struct sockaddr *peer, 
                                  struct limits_place **place)
 {
     pthread_mutex_lock(&l->lock);
-    enum limits_verdict verdict = take(l, peer, now_ms, l->open >= l->max_connections, place);
+    enum limits_verdict verdict =
+        take(l, peer, now_ms, l->open - l->leaving >= l->max_connections, place);
     l->open += verdict == LIMITS_OK;
     l->peak = l->open > l->peak ? l->open : l->peak;
     pthread_mutex_unlock(&l->lock);
@@ -188,7 +201,16 @@ enum limits_verdict limits_move(struct limits *l, const struct sockaddr *peer, i
     return verdict;
 }
 
-void limits_leave(struct limits *l, struct limits_place **place)
+bool limits_promise(struct limits *l)
+{
+    pthread_mutex_lock(&l->lock);
+    bool may = l->leaving < LIMITS_LEAVING_MAX;
+    l->leaving += may;
+    pthread_mutex_unlock(&l->lock);
+    return may;
+}
+
+void limits_leave(struct limits *l, struct limits_place **place, bool was_promised)
 {
     struct limits_place *p = *place;
     if (p == NULL)
@@ -196,6 +218,7 @@ void limits_leave(struct limits *l, struct limits_place **place)
     *place = NULL;
     pthread_mutex_lock(&l->lock);
     l->open--;
+    l->leaving -= was_promised;
     p = give_up(l, p);
     pthread_mutex_unlock(&l->lock);
     free(p);

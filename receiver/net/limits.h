@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+enum { LIMITS_LEAVING_MAX = 64 };
+
 struct limits;
 struct limits_place; /* of one address; shared by its connections */
 
@@ -27,6 +29,7 @@ struct limits_options {
     uint64_t max_bytes, max_bytes_per_address;
 };
 
+/* Only who is admitted otherwise is LIMITS_FULL, and uses up none of its pace: it may ask again. */
 enum limits_verdict { LIMITS_OK, LIMITS_FULL, LIMITS_ADDRESS_FULL, LIMITS_ADDRESS_FAST };
 
 struct limits *limits_new(const struct limits_options *o);
@@ -42,7 +45,11 @@ enum limits_verdict limits_enter(struct limits *l, const struct sockaddr *peer, 
  * change, so it is never LIMITS_FULL; *place stays unless LIMITS_OK. */
 enum limits_verdict limits_move(struct limits *l, const struct sockaddr *peer, int64_t now_ms,
                                 struct limits_place **place);
-void limits_leave(struct limits *l, struct limits_place **place);
+/* was_promised: limits_promise was called for it. */
+void limits_leave(struct limits *l, struct limits_place **place, bool was_promised);
+/* One that is counted is about to leave, and its place in all may be taken before it has. False
+ * (and nothing is promised) when LIMITS_LEAVING_MAX are about to. */
+bool limits_promise(struct limits *l);
 unsigned limits_open(struct limits *l);
 unsigned limits_take_peak(struct limits *l); /* most open at once since the last call */
 

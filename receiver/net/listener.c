@@ -60,6 +60,7 @@ static struct listener *make(const struct listener_options *o, const struct list
     l->handler = h;
     l->context = ctx;
     pthread_mutex_init(&l->lock, NULL);
+    pthread_mutex_init(&l->room_lock, NULL);
     struct limits_options limits = limits_of(o);
     l->limits = limits_new(&limits);
     look_up_metrics(l);
@@ -200,6 +201,7 @@ void listener_stop(struct listener **l)
     struct listener_sockets rest = {.address = gone->address, .unix_path = gone->unix_path};
     sockets_close(&rest);
     limits_free(&gone->limits);
+    pthread_mutex_destroy(&gone->room_lock);
     pthread_mutex_destroy(&gone->lock);
     free(gone->loops);
     free(gone->name);

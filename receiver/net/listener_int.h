@@ -3,7 +3,8 @@
  * (listening sockets), loop.c (one thread: wake-ups, tick), accept.c (new connections), slots.c
  * (places of connections, spare readers, replies from other threads), connection.c (one
  * connection's requests), body.c (the body being read), answer.c (replies on their way out),
- * reply.c (their bytes), wait.c (who watches for its end), closing.c (a connection's end), proxied.c (whom a proxy speaks for)
+ * reply.c (their bytes), wait.c (who watches for its end), closing.c (a connection's end), proxied.c
+ * (whom a proxy speaks for), room.c (who has to make room)
  *
  * Threads: a struct loop and its connections belong to the loop's thread, but for the fields that
  * say otherwise. A connection is only ever freed by connection_settle, at the end of a call-back,
@@ -78,7 +79,12 @@ struct connection {
     char *body;
     size_t body_len, body_cap;
     struct limits_place *place;
-    struct connection *next_unproven, *previous_unproven; /* in the loop's list, if not proven */
+    /* The list that it is in, or NULL. Guarded by the listener's room_lock, with the next. */
+    struct connection_list *list;
+    struct connection *next, *previous;
+    uint64_t arrival;  /* counts the listener's connections; constant */
+    bool is_leaving;   /* has to make room: another loop has its place */
+    bool is_served;    /* being answered; the loop alone writes it, under room_lock if not proven */
     bool is_proven;    /* a request of it that not anybody may make was answered with success */
     bool is_head;      /* a HEAD request: the reply has no body */
     bool peer_closed;  /* they will send nothing more */
@@ -86,6 +92,10 @@ struct connection {
     bool is_paused;    /* input is full, so nothing is read */
     bool is_advancing; /* connection_advance is on the stack */
     struct listener_peer peer;
+};
+
+struct connection_list {
+    struct connection *first, *last;
 };
 
 /* A reply on its way from another thread. */
@@ -116,8 +126,9 @@ struct loop {
     struct connection **slots;
     uint32_t *free_slots;
     uint32_t slot_count, free_count;
-    uint64_t generation;                               /* of the newest connection */
-    struct connection *unproven_first, *unproven_last; /* in order of their coming */
+    uint64_t generation;             /* of the newest connection */
+    struct connection_list unproven; /* in order of their coming; guarded by room_lock */
+    struct connection_list leaving;  /* to be closed by this loop; guarded by room_lock */
     struct http_reader *spare_readers[SPARE_READERS_MAX];
     size_t spare_count;
     struct buf out; /* one reply's bytes */
@@ -137,6 +148,8 @@ struct listener {
     const struct listener_handler *handler;
     void *context;
     struct limits *limits;
+    pthread_mutex_t room_lock; /* taken before that of limits, and with no other */
+    uint64_t arrivals;         /* guarded by room_lock */
     struct loop *loops;
     unsigned loop_count;
     char *address;   /* as bound */
@@ -193,9 +206,21 @@ void connection_enter(struct connection *c, enum connection_state state, int64_t
 void connection_advance(struct connection *c); /* as far as the bytes at hand allow */
 /* The last call of each call-back: frees it if it is closed, else arms its timer. */
 void connection_settle(struct connection *c);
-void connection_prove(struct connection *c); /* it is worth its place */
 void connection_drain(struct connection *c);
 void connection_free(struct connection *c);
+
+/* room.c */
+void room_enlist(struct connection *c);
+void room_prove(struct connection *c); /* it is worth its place */
+/* It goes out of the lists; true when its place was promised (limits_leave). */
+bool room_leave(struct connection *c);
+/* False when it has to make room, so that nothing should be begun for it. */
+bool room_serve(struct connection *c, bool is_served);
+/* All places are taken. True when one is free or promised: the oldest connection goes that has not
+ * asked for anything sensible yet and is not being answered, whichever loop it belongs to. */
+bool room_make(struct loop *loop);
+void room_end_handshake(struct loop *loop); /* the loop's oldest one */
+void room_let_go(struct loop *loop);        /* closes whom other loops have chosen */
 
 /* proxied.c; false when memory is out */
 bool connection_await_proxy(struct connection *c, const struct sockaddr_storage *proxy);

@@ -77,6 +77,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
         loop_apply(loop, &r->token, &r->answer);
         free(r);
     }
+    room_let_go(loop);
     if (atomic_load(&loop->listener->is_draining) && loop->listen_fd >= 0)
         drain(loop);
     if (atomic_load(&loop->listener->is_stopping))

@@ -171,21 +171,29 @@ class Full(Case):
         cls.world = World(listen={"proxy_protocol": [PROXY], "max_connections": 6}).start()
         cls.number = 1000
 
-    def test_the_oldest_make_room_for_those_who_are_introduced(self):
+    def hold(self):
+        """Six that say nothing, the newest last; once nobody is left of an earlier test, whose place could not be taken."""
+        wait_for("all places to be free", lambda: self.world.metric("touchpoint_connections") == 0)
         held = [self.connect() for _ in range(6)]
+        self.addCleanup(lambda: [raw.close() for raw in held])
         wait_for("all places to be taken", lambda: self.world.metric("touchpoint_connections", state="proxy_header") == 6)
+        return held
+
+    def test_the_oldest_make_room_for_those_who_are_introduced(self):
+        self.hold()
         for k in range(12):
             with self.connect() as raw:
                 raw.sendall(v1(f"192.0.2.{k}"))
                 with self.tls(raw) as tls:
                     self.assertEqual(self.answers(tls), "HTTP/1.1 200")
         self.assertGreaterEqual(self.refused("made_room"), 1)
-        last = held[-1]  # introduced while all places are taken
-        last.sendall(v2("192.0.2.99"))
-        with self.tls(last) as tls:
+        self.assertEqual(self.refused("max_connections"), 0)
+
+    def test_one_that_is_introduced_while_all_places_are_taken_is_served(self):
+        newest = self.hold()[-1]
+        newest.sendall(v2("192.0.2.99"))
+        with self.tls(newest) as tls:
             self.assertEqual(self.answers(tls), "HTTP/1.1 200")
-        for raw in held[:-1]:
-            raw.close()
 
 
 if __name__ == "__main__":

@@ -70,8 +70,8 @@ static void an_ipv6_network_of_64_bits_counts_as_one_address(void **state)
         enum limits_verdict got = enter(l, rows[i].second, &b);
         if (got != (rows[i].same ? LIMITS_ADDRESS_FULL : LIMITS_OK))
             fail_msg("%s and %s: %d", rows[i].first, rows[i].second, (int)got);
-        limits_leave(l, &a);
-        limits_leave(l, &b);
+        limits_leave(l, &a, false);
+        limits_leave(l, &b, false);
         assert_int_equal(limits_open(l), 0);
         limits_free(&l);
     }
@@ -90,11 +90,11 @@ static void places_come_back_when_connections_leave(void **state)
     assert_int_equal(enter(l, "192.0.2.2", &p[2]), LIMITS_OK);
     assert_int_equal(enter(l, "192.0.2.3", &p[3]), LIMITS_FULL);
     assert_int_equal(limits_open(l), 3);
-    limits_leave(l, &p[0]);
+    limits_leave(l, &p[0], false);
     assert_null(p[0]);
     assert_int_equal(enter(l, "192.0.2.1", &p[0]), LIMITS_OK);
     for (size_t i = 0; i < 4; i++)
-        limits_leave(l, &p[i]);
+        limits_leave(l, &p[i], false);
     assert_int_equal(limits_open(l), 0);
     limits_free(&l);
     assert_null(l);
@@ -122,9 +122,9 @@ static void a_connection_moves_to_another_place_even_when_all_are_taken(void **s
     assert_ptr_equal(b, before);
     assert_int_equal(move(l, "192.0.2.2", &b), LIMITS_OK);
     assert_int_equal(limits_open(l), 2);
-    limits_leave(l, &a);
+    limits_leave(l, &a, false);
     assert_int_equal(enter(l, "192.0.2.2", &a), LIMITS_ADDRESS_FULL);
-    limits_leave(l, &b);
+    limits_leave(l, &b, false);
     assert_int_equal(limits_open(l), 0);
     limits_free(&l);
 }
@@ -141,7 +141,7 @@ static void a_unix_socket_has_no_address_to_be_counted_by(void **state)
     assert_false(limits_hold(l, p[1], 1));
     limits_let_go(l, p[0], 1000);
     for (size_t i = 0; i < 3; i++)
-        limits_leave(l, &p[i]);
+        limits_leave(l, &p[i], false);
     limits_free(&l);
 }
 
@@ -161,8 +161,8 @@ static void bytes_are_bounded_per_address_and_in_all(void **state)
     assert_true(limits_hold(l, b, 200));
     assert_false(limits_hold(l, b, UINT64_MAX)); /* no wrap-around */
     limits_let_go(l, b, 600);
-    limits_leave(l, &a);
-    limits_leave(l, &b);
+    limits_leave(l, &a, false);
+    limits_leave(l, &b, false);
     limits_free(&l);
 }
 
@@ -171,7 +171,7 @@ static bool passes(struct limits *l, const char *text, int64_t now_ms)
 {
     struct limits_place *p = NULL;
     enum limits_verdict verdict = enter_at(l, text, now_ms, &p);
-    limits_leave(l, &p);
+    limits_leave(l, &p, false);
     return verdict == LIMITS_OK;
 }
 
