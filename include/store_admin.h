@@ -140,4 +140,141 @@ MUST_USE enum err store_job_item_walk(struct store *s, int64_t job, const char *
                                       struct store_job_item *out, size_t max, size_t *count,
                                       struct error *e);
 
+/* ------------------------------------------------------------------ messages */
+
+/* All that is set must fit. */
+struct store_filter {
+    int state;                                   /* enum store_state or STORE_ANY */
+    char org[SFID_SIZE], campaign_id[SFID_SIZE]; /* "": any */
+    char record_id[SFID_SIZE];                   /* the record or the subject */
+    char object[STORE_OBJECT_SIZE];
+    char code[STORE_CODE_SIZE];
+    int64_t since_ms, until_ms; /* received at since or later, before until; 0: no bound */
+};
+
+/* Where a walk stands; zero: before the newest. Messages that ended are walked by the time they
+ * did, if the filter names that state, else by number. */
+struct store_position {
+    int64_t at_ms, id;
+};
+
+struct store_message {
+    int64_t id;
+    enum store_kind kind;
+    enum store_state state;
+    bool background;
+    int tries;
+    char org[SFID_SIZE], campaign_id[SFID_SIZE]; /* campaign: "" if none is known */
+    char notification_id[SFID_SIZE];             /* "": the store's own or a worker's */
+    char record_id[SFID_SIZE], subject_id[SFID_SIZE];
+    char object[STORE_OBJECT_SIZE];
+    char code[STORE_CODE_SIZE], message[STORE_MESSAGE_SIZE];
+    int64_t received_at_ms;           /* when it came, or was replayed */
+    int64_t due_at_ms, settled_at_ms; /* settled: 0, not yet */
+    int64_t replayed_by;              /* the job that did last; 0: none */
+};
+
+/* The newest first, at most max, from *at on, which moves behind what was given. *more: there may
+ * be more; then it may have given few or none, having looked at many that do not fit. */
+MUST_USE enum err store_message_walk(struct store *s, const struct store_filter *f,
+                                     struct store_position *at, struct store_message *out,
+                                     size_t max, size_t *count, bool *more, struct error *e);
+
+enum { STORE_ATTEMPTS_MAX = 20 };
+/* An attempt that did not end applied; equal ones in a row are one. */
+struct store_attempt {
+    int64_t first_at_ms, at_ms; /* the first and the last of them */
+    int64_t times;
+    enum store_verdict verdict; /* STORE_RETRY or STORE_FAIL */
+    char code[STORE_CODE_SIZE], message[STORE_MESSAGE_SIZE];
+};
+/* With its last attempts, the newest first; attempts may be NULL. ERR_NOT_FOUND. */
+MUST_USE enum err store_message_get(struct store *s, int64_t id, struct store_message *out,
+                                    struct store_attempt attempts[STORE_ATTEMPTS_MAX],
+                                    size_t *attempt_count, struct error *e);
+
+enum { STORE_COUNT_ROWS_MAX = 1000000, STORE_COUNT_NAMES = 50 };
+struct store_count {
+    int64_t count, by_state[4];
+    struct {
+        char name[STORE_OBJECT_SIZE];
+        int64_t count;
+    } codes[STORE_COUNT_NAMES], objects[STORE_COUNT_NAMES]; /* "" for none; those beyond are in
+                                                               count alone */
+    size_t code_count, object_count;
+    struct store_position newest; /* a walk from there begins with the newest of them */
+    bool is_partial;              /* it looked at STORE_COUNT_ROWS_MAX rows, and stopped */
+};
+MUST_USE enum err store_message_count(struct store *s, const struct store_filter *f,
+                                      struct store_count *out, struct error *e);
+/* Of those with these numbers; unknown ones are not counted. */
+MUST_USE enum err store_message_count_ids(struct store *s, const int64_t *ids, size_t n,
+                                          struct store_count *out, struct error *e);
+
+/* A slice of a replay or discard job, with its progress, in one transaction; a job that ended
+ * meanwhile moves nothing.
+ *     replay    READY (due now, tries anew) with a new sequence number; LEASED runs again after
+ *               its pass; the hint tells the job
+ *     discard   READY and FAILED become DONE with the code "discarded"
+ * Skipped: those that do not fit the filter any more or are gone, echoes that wait for their time,
+ * jobs' own rows, ignored ones; of a discard also LEASED and DONE. */
+struct store_move {
+    int64_t job; /* its kind says what is done */
+    const int64_t *ids;
+    size_t count;                      /* ≤ STORE_SLICE_MAX */
+    const struct store_filter *filter; /* NULL: by number alone */
+    const char *cursor;                /* as of store_job_step */
+    bool last;                         /* the job is done with it */
+};
+MUST_USE enum err store_message_move(struct store *s, const struct store_move *m,
+                                     enum store_job_state *now, struct error *e);
+
+struct store_failure {
+    char org[SFID_SIZE], code[STORE_CODE_SIZE];
+    int64_t count;
+};
+/* FAILED messages by org and code, the most frequent first, at most max. */
+MUST_USE enum err store_failures(struct store *s, struct store_failure *out, size_t max,
+                                 size_t *count, struct error *e);
+
+/* ------------------------------------------------------------------ ledger */
+
+struct store_ledger_entry {
+    int64_t id;
+    int64_t at_ms;
+    char org[SFID_SIZE], campaign_id[SFID_SIZE], member_id[SFID_SIZE], touchpoint_id[SFID_SIZE];
+    char action[16];
+    char cause[STORE_CODE_SIZE]; /* as of struct store_ledger_row */
+    char reason[STORE_CODE_SIZE];
+    char *before_json, *after_json; /* NULL: none, or forgotten */
+};
+/* The newest first, at most max, those before before_id (0: from the newest); NULL: any. Each of
+ * out is released by the caller. *more as of store_message_walk, *before_id moves along. */
+MUST_USE enum err store_ledger_walk(struct store *s, const char *org, const char *campaign,
+                                    const char *member, int64_t *before_id,
+                                    struct store_ledger_entry *out, size_t max, size_t *count,
+                                    bool *more, struct error *e);
+void store_ledger_release(struct store_ledger_entry *entries, size_t n);
+
+/* ------------------------------------------------------------------ forgetting a person */
+
+struct store_forgotten {
+    int64_t ledger;    /* entries whose values were erased */
+    int64_t messages;  /* DONE and FAILED ones that were removed */
+    int64_t documents; /* removed from the quarantine */
+    int64_t items;     /* of jobs: removed, and so never undone */
+};
+/* Whatever names that record (18 characters) in that org, or in a document that names no org. In
+ * slices; what comes in meanwhile may stay. dry_run: counts only. */
+MUST_USE enum err store_forget(struct store *s, const char *org, const char *record, bool dry_run,
+                               struct store_forgotten *out, struct error *e);
+
+/* ------------------------------------------------------------------ pause */
+
+/* Claims pass over a paused org, also after a restart. reason NULL: it goes on. */
+MUST_USE enum err store_pause(struct store *s, const char *org, const char *reason,
+                              struct error *e);
+MUST_USE enum err store_paused(struct store *s, const char *org, bool *paused,
+                               char reason[STORE_REASON_SIZE], struct error *e);
+
 #endif

@@ -45,6 +45,16 @@ static const struct {
     [STORE_OP_JOB_CANCEL] = {sqlite_job_cancel, WRITES},
     [STORE_OP_JOB_STEP] = {sqlite_job_step, WRITES},
     [STORE_OP_JOB_ITEMS] = {sqlite_job_items, BROWSES},
+    [STORE_OP_MESSAGES] = {sqlite_messages, BROWSES},
+    [STORE_OP_MESSAGE_GET] = {sqlite_message_get, BROWSES},
+    [STORE_OP_MESSAGE_IDS] = {sqlite_message_ids, BROWSES},
+    [STORE_OP_MESSAGE_MOVE] = {sqlite_message_move, WRITES},
+    [STORE_OP_FAILURES] = {sqlite_failures, BROWSES},
+    [STORE_OP_LEDGER] = {sqlite_ledger, BROWSES},
+    [STORE_OP_FORGET_FIND] = {sqlite_forget_find, BROWSES},
+    [STORE_OP_FORGET] = {sqlite_forget, WRITES},
+    [STORE_OP_PAUSE] = {sqlite_pause, WRITES},
+    [STORE_OP_PAUSED] = {sqlite_paused, READS},
 };
 
 /* ------------------------------------------------------------------ transactions */

@@ -98,7 +98,9 @@ static enum err search(struct sqlite_store *s, const struct store_claim_options 
         enum err err = next_org(s, org, &any, e);
         if (err != ERR_NONE || !any)
             return err;
-        for (int background = 0; background <= 1 && err == ERR_NONE; background++) {
+        bool paused = false;
+        err = sqlite_is_paused(&s->db, org, &paused, e);
+        for (int background = 0; !paused && background <= 1 && err == ERR_NONE; background++) {
             if (!is_skipped(o, org, background))
                 err = look_at_front(s, o, org, background, now_ms, found, e);
         }
@@ -204,6 +206,9 @@ static enum err fail_poison(struct sqlite_store *s, const char *org, const char 
                    "with nothing else in them; look into the log for what stopped them, then "
                    "replay it",
                    row->unsettled, STORE_ALONE_AFTER);
+    enum err err = sqlite_attempt_add(s, row->id, STORE_FAIL, "poison", why, e);
+    if (err != ERR_NONE)
+        return err;
     return sqlite_row_end(s, org, key, row, STORE_READY, STORE_FAILED, "poison", why, e);
 }
 

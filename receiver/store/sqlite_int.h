@@ -159,14 +159,44 @@ sqlite_op sqlite_claim, sqlite_renew, sqlite_write_begin, sqlite_write_end, sqli
 sqlite_op sqlite_hint, sqlite_bulk_put, sqlite_bulk_end;
 sqlite_op sqlite_hold_put, sqlite_hold_end, sqlite_hold_approve, sqlite_cursor_set, sqlite_retain;
 sqlite_op sqlite_job_create, sqlite_job_cancel, sqlite_job_step;
+sqlite_op sqlite_message_move, sqlite_forget, sqlite_pause;
 /* Run by the caller's thread on the reader, under its lock … */
 sqlite_op sqlite_bulk_list, sqlite_fingerprint, sqlite_hold_get, sqlite_hold_list,
-    sqlite_cursor_get, sqlite_stats;
+    sqlite_cursor_get, sqlite_stats, sqlite_paused;
 /* … or on the browser. */
 sqlite_op sqlite_quarantine_walk, sqlite_quarantine_get;
 sqlite_op sqlite_job_get, sqlite_job_walk, sqlite_job_items;
+sqlite_op sqlite_messages, sqlite_message_get, sqlite_message_ids, sqlite_failures;
+sqlite_op sqlite_ledger, sqlite_forget_find;
+
+/* A read that looks at much ends after so many rows or so long, and tells where to go on. */
+enum { SQLITE_LOOK_ROWS_MAX = 20000, SQLITE_LOOK_MS_MAX = 100 };
+struct sqlite_look {
+    size_t rows;
+    int64_t until_boot_ms;
+};
+struct sqlite_look sqlite_look_start(void);
+bool sqlite_look_on(struct sqlite_look *look); /* false: one more row was the last */
+
+/* ------------------------------------------------------------------ sqlite_messages.c */
+/* SQL_MESSAGE. */
+void sqlite_read_message(const struct sql_query *q, struct store_message *out);
+bool sqlite_message_fits(const struct sql_query *q, const struct store_filter *f);
+
+/* ------------------------------------------------------------------ sqlite_attempts.c */
+MUST_USE enum err sqlite_attempt_add(struct sqlite_store *s, int64_t row,
+                                     enum store_verdict verdict, const char *code,
+                                     const char *message, struct error *e);
+/* Removes a row of `notification` with what was tried; counting it is the caller's. */
+MUST_USE enum err sqlite_row_remove(struct sqlite_store *s, int64_t row, struct error *e);
+
+/* ------------------------------------------------------------------ sqlite_forget.c */
+MUST_USE enum err sqlite_is_paused(struct sql_db *db, const char *org, bool *paused,
+                                   struct error *e);
 
 /* ------------------------------------------------------------------ sqlite_jobs.c */
+MUST_USE enum err sqlite_job_read(struct sql_db *db, int64_t id, struct store_job *out,
+                                  struct error *e);
 /* A step without its items. */
 MUST_USE enum err sqlite_job_progress(struct sqlite_store *s, const struct store_job_step *step,
                                       enum store_job_state *now, struct error *e);

@@ -55,6 +55,11 @@ static enum err get_job(struct sql_db *db, int64_t id, struct store_job *out, st
     return err == ERR_NONE && !found ? no_such_job(id, e) : err;
 }
 
+enum err sqlite_job_read(struct sql_db *db, int64_t id, struct store_job *out, struct error *e)
+{
+    return get_job(db, id, out, NULL, e);
+}
+
 enum err sqlite_job_get(struct sqlite_store *s, struct store_request *r, struct error *e)
 {
     return get_job(&s->browser.db, r->u.job_get.id, r->u.job_get.out, r->u.job_get.params, e);

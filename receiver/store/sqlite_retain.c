@@ -97,7 +97,7 @@ static enum err remove_ended(struct sqlite_store *s, enum store_state state, int
     }
     enum err err = sql_done(&q, e);
     for (size_t i = 0; i < n && err == ERR_NONE; i++) {
-        err = sql_run(&s->db, e, SQL_REMOVE, "i", rows[i].id);
+        err = sqlite_row_remove(s, rows[i].id, e);
         if (err == ERR_NONE)
             err = sqlite_count(s, rows[i].org, (int)state, -1, e);
     }

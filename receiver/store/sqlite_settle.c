@@ -58,6 +58,10 @@ static enum err settle_one(struct sqlite_store *s, const struct sqlite_lease *l,
     enum err err = sql_done(&q, e);
     if (err != ERR_NONE || !found)
         return err;
+    if (o->verdict != STORE_APPLIED && o->code != NULL)
+        err = sqlite_attempt_add(s, row.id, o->verdict, o->code, o->message, e);
+    if (err != ERR_NONE)
+        return err;
     switch (o->verdict) {
     case STORE_APPLIED:
         return apply(s, l, &row, STORE_LEASED, o->code, o->message, e);

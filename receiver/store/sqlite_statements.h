@@ -11,6 +11,13 @@
 #define SQL_READY_OF  "org = ?1 AND key = ?2 AND state = 0"
 #define SQL_LEASED_OF "org = ?1 AND key = ?2 AND state = 1"
 #define SQL_DOCUMENT  "id, at, org, peer, reason, message, size, kept"
+#define SQL_MESSAGE                                                                                \
+    "SELECT id, kind, state, background, tries, org, key, notification_id, record_id, "            \
+    "subject_id, object, code, message, received_at, due_at, settled_at, replayed_by "             \
+    "FROM notification "
+#define SQL_LEDGER_ENTRY                                                                           \
+    "SELECT id, at, org, campaign_id, member_id, touchpoint_id, action, cause, reason, "           \
+    "before_json, after_json FROM ledger "
 #define SQL_JOB                                                                                    \
     "id, kind, state, org, campaign_id, reason, total, done, changed, skipped, failed, cursor, "   \
     "message, at, started_at, ended_at, undo_of, undone_by, would_delete, existing"
@@ -47,7 +54,8 @@
     X(SQL_AGAIN,                                                                                   \
       "UPDATE notification SET subject_id = ?2, key = ?3, kind = ?4, object = ?5, state = 0, "     \
       "background = ?6, seq = ?7, due_at = ?8, tries = 0, unsettled = 0, rerun_at = 0, "           \
-      "received_at = ?9, settled_at = NULL, code = ?10, message = ?11 WHERE id = ?1")              \
+      "received_at = ?9, settled_at = NULL, code = ?10, message = ?11, replayed_by = 0 WHERE id "  \
+      "= ?1")                                                                                      \
     /* lanes and tallies */                                                                        \
     X(SQL_LANE_LOWER, "INSERT INTO lane (org, key, background, due_at) VALUES (?1, ?2, ?3, ?4) "   \
                       "ON CONFLICT (org, key, background) DO UPDATE SET due_at = excluded.due_at " \
@@ -101,6 +109,16 @@
     X(SQL_END,                                                                                     \
       "UPDATE notification SET state = ?2, settled_at = ?3, rerun_at = 0, unsettled = 0, "         \
       "code = ?4, message = ?5 WHERE id = ?1")                                                     \
+    X(SQL_ATTEMPT_AGAIN, "UPDATE attempt SET times = times + 1, at = ?5 WHERE message = ?1 "       \
+                         "AND n = (SELECT max(n) FROM attempt WHERE message = ?1) "                \
+                         "AND verdict = ?2 AND code IS ?3 AND text IS ?4")                         \
+    X(SQL_ATTEMPT_PUT,                                                                             \
+      "INSERT INTO attempt (message, n, verdict, code, text, times, first_at, at) "                \
+      "VALUES (?1, 1 + coalesce((SELECT max(n) FROM attempt WHERE message = ?1), 0), ?2, ?3, ?4, " \
+      "1, ?5, ?5)")                                                                                \
+    X(SQL_ATTEMPT_TRIM, "DELETE FROM attempt WHERE message = ?1 "                                  \
+                        "AND n <= (SELECT max(n) FROM attempt WHERE message = ?1) - ?2")           \
+    X(SQL_ATTEMPT_REMOVE, "DELETE FROM attempt WHERE message = ?1")                                \
     X(SQL_PASS_PUT,                                                                                \
       "INSERT INTO pass (org, campaign_id, fingerprint, at) VALUES (?1, ?2, ?3, ?4) "              \
       "ON CONFLICT (org, campaign_id) DO UPDATE SET fingerprint = excluded.fingerprint, "          \
@@ -175,6 +193,44 @@
       "WHERE job = ?1 AND record_id > ?2 AND (?3 < 0 OR state = ?3) ORDER BY record_id LIMIT ?4")  \
     X(SQL_ITEM_TRIM, "DELETE FROM job_item WHERE job = ?1 AND record_id IN "                       \
                      "(SELECT record_id FROM job_item WHERE job = ?1 LIMIT ?2)")                   \
+    /* messages */                                                                                 \
+    X(SQL_MESSAGES, SQL_MESSAGE "WHERE id < ?1 ORDER BY id DESC")                                  \
+    X(SQL_MESSAGES_ENDED, SQL_MESSAGE "WHERE state = ?1 AND state >= 2 AND settled_at <= ?2 "      \
+                                      "AND (settled_at < ?2 OR id < ?3) "                          \
+                                      "ORDER BY settled_at DESC, id DESC")                         \
+    X(SQL_MESSAGE_GET, SQL_MESSAGE "WHERE id = ?1")                                                \
+    X(SQL_ATTEMPTS, "SELECT first_at, at, times, verdict, code, text FROM attempt "                \
+                    "WHERE message = ?1 ORDER BY n DESC LIMIT ?2")                                 \
+    X(SQL_REPLAY, "UPDATE notification SET state = 0, seq = ?2, due_at = ?3, tries = 0, "          \
+                  "unsettled = 0, rerun_at = 0, received_at = ?3, settled_at = NULL, "             \
+                  "code = NULL, message = NULL, replayed_by = ?4 WHERE id = ?1")                   \
+    X(SQL_REPLAY_LEASED, "UPDATE notification SET rerun_at = ?2, replayed_by = ?3 WHERE id = ?1")  \
+    X(SQL_FAILURES, "SELECT org, coalesce(code, ''), count(*) FROM notification "                  \
+                    "WHERE state = 3 GROUP BY org, code ORDER BY 3 DESC, 1, 2 LIMIT ?1")           \
+    /* ledger */                                                                                   \
+    X(SQL_LEDGER_OF_MEMBER, SQL_LEDGER_ENTRY "WHERE id < ?1 AND member_id = ?2 ORDER BY id DESC")  \
+    X(SQL_LEDGER_OF_CAMPAIGN,                                                                      \
+      SQL_LEDGER_ENTRY "WHERE id < ?1 AND campaign_id = ?2 ORDER BY id DESC")                      \
+    X(SQL_LEDGER_WALK, SQL_LEDGER_ENTRY "WHERE id < ?1 ORDER BY id DESC")                          \
+    /* forgetting: each row, and whether it names ?3 (?4: its first 15 characters) */              \
+    X(SQL_FIND_IN_LEDGER,                                                                          \
+      "SELECT id, org = ?2 AND (before_json NOT NULL OR after_json NOT NULL) AND (member_id = ?3 " \
+      "OR instr(coalesce(before_json, ''), ?4) > 0 OR instr(coalesce(after_json, ''), ?4) > 0) "   \
+      "FROM ledger WHERE id > ?1 ORDER BY id")                                                     \
+    X(SQL_FIND_IN_MESSAGES,                                                                        \
+      "SELECT id, state >= 2 AND org = ?2 AND (record_id = ?3 OR subject_id = ?3) "                \
+      "FROM notification WHERE id > ?1 AND ?4 NOT NULL ORDER BY id")                               \
+    X(SQL_FIND_IN_DOCUMENTS, "SELECT id, org IN (?2, '') AND ?3 NOT NULL "                         \
+                             "AND instr(body, CAST(?4 AS BLOB)) > 0 "                              \
+                             "FROM quarantine WHERE id > ?1 ORDER BY id")                          \
+    X(SQL_FIND_IN_ITEMS,                                                                           \
+      "SELECT id, org = ?2 AND ?4 NOT NULL AND EXISTS (SELECT 1 FROM job_item "                    \
+      "WHERE job = job.id AND record_id = ?3) FROM job WHERE id > ?1 ORDER BY id")                 \
+    X(SQL_FORGET_LEDGER,                                                                           \
+      "UPDATE ledger SET before_json = NULL, after_json = NULL WHERE id = ?1 AND ?2 NOT NULL")     \
+    X(SQL_FORGET_DOCUMENT, "DELETE FROM quarantine WHERE id = ?1 AND ?2 NOT NULL")                 \
+    X(SQL_FORGET_ITEM, "DELETE FROM job_item WHERE job = ?1 AND record_id = ?2")                   \
+    X(SQL_CURSOR_DROP, "DELETE FROM org_cursor WHERE org = ?1 AND name = ?2")                      \
     /* upkeep */                                                                                   \
     X(SQL_ENDED_OLD,                                                                               \
       "SELECT id, org FROM notification WHERE state = ?1 AND state >= 2 AND settled_at < ?2 "      \

@@ -62,6 +62,16 @@ enum store_op {
     STORE_OP_JOB_CANCEL,
     STORE_OP_JOB_STEP,
     STORE_OP_JOB_ITEMS,
+    STORE_OP_MESSAGES,
+    STORE_OP_MESSAGE_GET,
+    STORE_OP_MESSAGE_IDS,
+    STORE_OP_MESSAGE_MOVE,
+    STORE_OP_FAILURES,
+    STORE_OP_LEDGER,
+    STORE_OP_FORGET_FIND,
+    STORE_OP_FORGET,
+    STORE_OP_PAUSE,
+    STORE_OP_PAUSED,
     STORE_OP_COUNT
 };
 
@@ -168,6 +178,63 @@ struct store_request {
             struct store_job_item *out;
             size_t max, count;
         } job_items;
+        struct { /* one short read: out, or counted, and where the next one begins */
+            const struct store_filter *filter;
+            struct store_position at;
+            struct store_message *out;
+            size_t max, count;
+            struct store_count *counted;
+            int64_t looked_at;
+            bool more;
+        } messages;
+        struct {
+            int64_t id;
+            struct store_message *out;
+            struct store_attempt *attempts; /* or NULL */
+            size_t attempt_count;
+        } message_get;
+        struct {
+            const int64_t *ids;
+            size_t n;
+            struct store_count *counted;
+        } message_ids;
+        struct {
+            const struct store_move *what;
+            enum store_job_state now;
+        } message_move;
+        struct {
+            struct store_failure *out;
+            size_t max, count;
+        } failures;
+        struct { /* one short read */
+            const char *org, *campaign, *member;
+            int64_t before_id;
+            struct store_ledger_entry *out;
+            size_t max, count;
+            bool more;
+        } ledger;
+        struct store_forget_slice {
+            const char *org, *record;
+            enum store_forget_from {
+                STORE_FORGET_LEDGER,
+                STORE_FORGET_MESSAGES,
+                STORE_FORGET_DOCUMENTS,
+                STORE_FORGET_ITEMS,
+                STORE_FORGET_PLACES
+            } from;
+            int64_t after_id; /* find: where it begins, and then ended */
+            int64_t *ids;     /* STORE_SLICE_MAX; of jobs, for items */
+            size_t count;
+            bool more;
+        } forget;
+        struct {
+            const char *org, *reason; /* NULL: go on */
+        } pause;
+        struct {
+            const char *org;
+            char *reason; /* STORE_REASON_SIZE */
+            bool paused;
+        } paused;
     } u;
 
     int64_t deadline_boot_ms; /* answer: the lease was renewed until then; 0: it was not */
@@ -277,6 +344,9 @@ void store_init(struct store *s, const struct store_backend *b, const struct sto
 void store_release(struct store *s);
 /* For the wrappers: runs a request of no lease. */
 MUST_USE enum err store_submit(struct store *s, struct store_request *r, struct error *e);
+/* One more message that a count has found. */
+void store_count_add(struct store_count *c, enum store_state state, const char *code,
+                     const char *object);
 void store_count_document(struct store *s, bool is_kept);
 int64_t store_wall_ms(const struct store *s);
 int64_t store_boot_ms(const struct store *s);

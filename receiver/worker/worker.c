@@ -141,7 +141,7 @@ enum budget org_budget(const struct worker_pool *pool, size_t i)
 struct pass new_pass(struct worker_pool *pool, struct store_claim *claim, size_t org)
 {
     bool known = org < pool->options.org_count;
-    return (struct pass){
+    struct pass p = {
         .options = &pool->options,
         .org = known ? pool->options.orgs[org] : NULL,
         .claim = claim,
@@ -149,6 +149,8 @@ struct pass new_pass(struct worker_pool *pool, struct store_claim *claim, size_t
         .unknown_sync_type = log_unknown_type,
         .ctx = pool,
     };
+    pass_note_replays(&p);
+    return p;
 }
 
 void end_pass(struct pass *p, enum err result, const struct error *why)

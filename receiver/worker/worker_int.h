@@ -168,6 +168,7 @@ struct statuses { /* status.c; only of members whose text changes: 20 bytes each
 };
 
 struct look_sink;
+enum { CAUSE_SIZE = 64 };
 
 struct pass {
     /* borrowed */
@@ -181,6 +182,7 @@ struct pass {
     void *ctx;
 
     /* of this pass */
+    char (*replays)[CAUSE_SIZE]; /* of each hint, the replay that made it run, or ""; NULL: none */
     bool whole;
     struct org_campaign *campaign;
     struct existing existing;
@@ -265,12 +267,13 @@ bool reconcile_is_cause(const struct pass *p);
 void reconcile_count_drift(const struct pass *p, const char *kind, size_t n);
 
 void pass_release(struct pass *p);
+void pass_note_replays(struct pass *p); /* once, when it has its claim */
 void pass_move(struct pass *p, enum store_kind kind, const char *campaign, const char *record,
                const char *subject, int64_t received_at_ms);
 /* When the oldest claimed hint was received; 0: there is none. */
 int64_t pass_received(const struct pass *p);
-/* Notification id (or kind) of the claimed hint that stands for this member, else of the oldest
- * whole-campaign hint. */
+/* Notification id (or kind, or "replay:JOB:MESSAGE") of the claimed hint that stands for this
+ * member, else of the oldest whole-campaign hint. Lives as long as the pass. */
 const char *pass_cause(const struct pass *p, const char *member_id);
 
 /* duplicates.c: reads the campaign's members and finds those that share an email with one that

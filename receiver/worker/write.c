@@ -6,6 +6,7 @@
  */
 #include "worker_int.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,7 @@ void pass_release(struct pass *p)
     free(p->doomed);
     free(p->failures);
     free(p->moves);
+    free(p->replays);
     *p = (struct pass){0};
 }
 
@@ -73,8 +75,24 @@ void pass_move(struct pass *p, enum store_kind kind, const char *campaign, const
     memcpy(m->subject_id, subject, strnlen(subject, SFID_LEN));
 }
 
-static const char *cause_name(const struct store_hint *h)
+void pass_note_replays(struct pass *p)
 {
+    for (size_t i = 0; i < p->claim->count; i++) {
+        const struct store_hint *h = &p->claim->hints[i];
+        if (h->replayed_by == 0)
+            continue;
+        if (p->replays == NULL)
+            p->replays = mem_array(p->claim->count, sizeof *p->replays);
+        (void)snprintf(p->replays[i], CAUSE_SIZE, "replay:%lld:%lld", (long long)h->replayed_by,
+                       (long long)h->row);
+    }
+}
+
+static const char *cause_name(const struct pass *p, size_t i)
+{
+    const struct store_hint *h = &p->claim->hints[i];
+    if (h->replayed_by != 0 && p->replays != NULL)
+        return p->replays[i];
     return h->notification_id[0] != '\0' ? h->notification_id : store_kind_name(h->kind);
 }
 
@@ -85,15 +103,15 @@ int64_t pass_received(const struct pass *p)
 
 const char *pass_cause(const struct pass *p, const char *member_id)
 {
-    const char *cause = p->claim->count > 0 ? cause_name(&p->claim->hints[0]) : "hint";
+    const char *cause = p->claim->count > 0 ? cause_name(p, 0) : "hint";
     bool by_campaign = false;
     for (size_t i = 0; i < p->claim->count; i++) {
         const struct store_hint *h = &p->claim->hints[i];
         const char *subject = h->kind == STORE_DELETION ? h->subject_id : h->record_id;
         if (strcmp(subject, member_id) == 0)
-            return cause_name(h);
+            return cause_name(p, i);
         if (!by_campaign && (h->kind == STORE_CAMPAIGN || h->kind == STORE_ECHO)) {
-            cause = cause_name(h);
+            cause = cause_name(p, i);
             by_campaign = true;
         }
     }

@@ -59,8 +59,8 @@ CREATE TABLE attempt (
 ) STRICT, WITHOUT ROWID;
 
 ALTER TABLE notification ADD COLUMN replayed_by INTEGER NOT NULL DEFAULT 0; -- the job; 0: none
--- failures by code without reading the rows; rows that enter are not in it
-CREATE INDEX notification_failed ON notification (org, code) WHERE state = 3;
+-- failures by code without reading the rows (so state is in it); rows that enter are not in it
+CREATE INDEX notification_failed ON notification (org, code, state) WHERE state = 3;
 
 CREATE INDEX ledger_member ON ledger (member_id);
 CREATE INDEX ledger_campaign ON ledger (campaign_id);

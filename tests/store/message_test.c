@@ -1,0 +1,578 @@
+/*
+ * Messages as admins see them: walked and counted by filter, with their attempts; replayed and
+ * discarded by jobs, each exactly once and counted exactly; the ledger; forgetting; pause.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../receiver/store/store_int.h"
+#include "mem.h"
+#include "store_fixture.h"
+
+enum { PAGE = 7 };
+
+static const struct store_filter ALL = {.state = STORE_ANY};
+static const struct store_filter FAILED = {.state = STORE_FAILED};
+
+/* Fails the claimed member with that code. */
+static void fail_with(struct fixture *f, unsigned member, unsigned campaign, const char *code)
+{
+    put_member(f, member, campaign);
+    struct store_claim *c = claim_on(f, campaign, 1);
+    settle_all(f, &c,
+               (struct store_outcome){.verdict = STORE_FAIL, .code = code, .message = "mend it"});
+}
+
+/* All there are, by pages. */
+static size_t walk(struct fixture *f, const struct store_filter *filter, struct store_message *out,
+                   size_t max)
+{
+    struct store_message page[PAGE];
+    struct store_position at = {0};
+    struct error e = {0};
+    size_t n = 0, got;
+    bool more = true;
+    while (more) {
+        EXPECT_OK(store_message_walk(f->store, filter, &at, page, PAGE, &got, &more, &e));
+        assert_true(got <= PAGE && n + got <= max);
+        memcpy(out + n, page, got * sizeof page[0]);
+        n += got;
+    }
+    return n;
+}
+
+static struct store_message message_of(struct fixture *f, unsigned member)
+{
+    static struct store_message all[100];
+    struct store_filter filter = ALL;
+    memcpy(filter.record_id, member_id(member), SFID_SIZE);
+    assert_int_equal(walk(f, &filter, all, 100), 1);
+    return all[0];
+}
+
+static struct store_count count(struct fixture *f, const struct store_filter *filter)
+{
+    struct error e = {0};
+    struct store_count c;
+    EXPECT_OK(store_message_count(f->store, filter, &c, &e));
+    return c;
+}
+
+static int64_t new_job(struct fixture *f, enum store_job_kind kind)
+{
+    struct error e = {0};
+    int64_t id;
+    const struct store_job_new n = {
+        .kind = kind, .org = f->org, .campaign_id = "", .params = "{}", .reason = ""};
+    EXPECT_OK(store_job_create(f->store, &n, &id, &e));
+    return id;
+}
+
+static struct store_job job_of(struct fixture *f, int64_t id)
+{
+    struct error e = {0};
+    struct store_job job;
+    EXPECT_OK(store_job_get(f->store, id, &job, NULL, &e));
+    return job;
+}
+
+static struct store_job move(struct fixture *f, struct store_move m)
+{
+    struct error e = {0};
+    enum store_job_state now;
+    EXPECT_OK(store_message_move(f->store, &m, &now, &e));
+    struct store_job job = job_of(f, m.job);
+    assert_int_equal(job.state, now);
+    return job;
+}
+
+static struct store_job move_one(struct fixture *f, enum store_job_kind kind, int64_t id)
+{
+    return move(f,
+                (struct store_move){.job = new_job(f, kind), .ids = &id, .count = 1, .last = true});
+}
+
+/* ------------------------------------------------------------------ looking */
+
+static void a_message_tells_all_that_is_known_of_it(void **state)
+{
+    struct fixture *f = *state;
+    struct store_message m;
+    struct store_attempt attempts[STORE_ATTEMPTS_MAX];
+    struct error e = {0};
+    size_t n;
+    fail_with(f, 1, 2, "REFUSED");
+    EXPECT_OK(store_message_get(f->store, message_of(f, 1).id, &m, attempts, &n, &e));
+    assert_string_equal(m.org, f->org);
+    assert_string_equal(m.campaign_id, campaign_id(2));
+    assert_string_equal(m.record_id, member_id(1));
+    assert_int_equal(strlen(m.notification_id), SFID_LEN);
+    assert_int_equal(m.kind, STORE_MEMBER);
+    assert_int_equal(m.state, STORE_FAILED);
+    assert_int_equal(m.tries, 1);
+    assert_string_equal(m.code, "REFUSED");
+    assert_string_equal(m.message, "mend it");
+    assert_true(m.settled_at_ms >= m.received_at_ms && m.received_at_ms > wall_ms(f) - HOUR_MS);
+    assert_int_equal(m.replayed_by, 0);
+    assert_int_equal(n, 1);
+    assert_string_equal(attempts[0].code, "REFUSED");
+    assert_int_equal(attempts[0].verdict, STORE_FAIL);
+    EXPECT_ERR(store_message_get(f->store, m.id + 1, &m, NULL, NULL, &e), ERR_NOT_FOUND);
+}
+
+static void pages_show_each_once_whatever_the_filter(void **state)
+{
+    struct fixture *f = *state;
+    static struct store_message all[100];
+    for (unsigned i = 1; i <= 20; i++)
+        fail_with(f, i, 1 + i % 2, i % 4 == 0 ? "FOUR" : "OTHER");
+    put_members(f, 100, 5, 3);
+    struct store_claim *c = claim_on(f, 3, 5);
+    settle_applied(f, &c);
+    put_members(f, 200, 4, 0);
+    struct store_filter code = FAILED, record = ALL, campaign = ALL, org = ALL, since = ALL,
+                        object = ALL, both = FAILED, until = ALL;
+    memcpy(code.code, "FOUR", 5);
+    memcpy(record.record_id, member_id(7), SFID_SIZE);
+    memcpy(campaign.campaign_id, campaign_id(1), SFID_SIZE);
+    memcpy(org.org, org_id(77), SFID_SIZE);
+    memcpy(object.object, "CampaignMember", 15);
+    memcpy(both.campaign_id, campaign_id(1), SFID_SIZE);
+    memcpy(both.code, "FOUR", 5);
+    since.since_ms = wall_ms(f) + 1;
+    until.until_ms = wall_ms(f) + 1;
+    const struct {
+        const char *name;
+        const struct store_filter *filter;
+        size_t want;
+    } cases[] = {
+        {"all", &ALL, 29},
+        {"failed", &FAILED, 20},
+        {"done", &(struct store_filter){.state = STORE_DONE}, 5},
+        {"ready", &(struct store_filter){.state = STORE_READY}, 4},
+        {"leased", &(struct store_filter){.state = STORE_LEASED}, 0},
+        {"code", &code, 5},
+        {"record", &record, 1},
+        {"campaign", &campaign, 10},
+        {"org", &org, 0},
+        {"object", &object, 29},
+        {"since", &since, 0},
+        {"until", &until, 29},
+        {"code and campaign", &both, 5},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t n = walk(f, cases[i].filter, all, 100);
+        if (n != cases[i].want || count(f, cases[i].filter).count != (int64_t)n)
+            fail_msg("%s: want %zu, got %zu", cases[i].name, cases[i].want, n);
+        for (size_t k = 0; k < n; k++) {
+            for (size_t m = 0; m < k; m++)
+                assert_true(all[k].id != all[m].id);
+        }
+    }
+}
+
+static void a_count_tells_states_codes_and_objects(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned i = 1; i <= 6; i++)
+        fail_with(f, i, 1, i == 1 ? "ONE" : "FIVE");
+    put_members(f, 100, 3, 3);
+    struct store_count c = count(f, &ALL);
+    assert_int_equal(c.count, 9);
+    assert_int_equal(c.by_state[STORE_FAILED], 6);
+    assert_int_equal(c.by_state[STORE_READY], 3);
+    assert_int_equal(c.code_count, 3);
+    assert_int_equal(c.object_count, 1);
+    assert_int_equal(c.objects[0].count, 9);
+    assert_false(c.is_partial);
+    int64_t ids[3] = {message_of(f, 1).id, message_of(f, 100).id, 4711};
+    struct error e = {0};
+    EXPECT_OK(store_message_count_ids(f->store, ids, 3, &c, &e));
+    assert_true(c.count == 2 && c.by_state[STORE_FAILED] == 1 && c.by_state[STORE_READY] == 1);
+}
+
+static void failures_are_counted_by_org_and_code(void **state)
+{
+    struct fixture *f = *state;
+    struct store_failure all[4];
+    struct error e = {0};
+    size_t n;
+    for (unsigned i = 1; i <= 6; i++)
+        fail_with(f, i, 1, i == 1 ? "ONE" : "FIVE");
+    EXPECT_OK(store_failures(f->store, all, 4, &n, &e));
+    assert_int_equal(n, 2);
+    assert_string_equal(all[0].code, "FIVE");
+    assert_int_equal(all[0].count, 5);
+    assert_string_equal(all[1].code, "ONE");
+    assert_string_equal(all[1].org, f->org);
+    EXPECT_OK(store_failures(f->store, all, 1, &n, &e));
+    assert_int_equal(n, 1);
+}
+
+static void equal_attempts_count_and_the_last_twenty_stay(void **state)
+{
+    struct fixture *f = *state;
+    struct store_attempt attempts[STORE_ATTEMPTS_MAX];
+    struct store_message m;
+    struct error e = {0};
+    size_t n;
+    put_member(f, 1, 1);
+    for (int i = 0; i < 25; i++) {
+        char code[8];
+        (void)snprintf(code, sizeof code, "C%d", i < 3 ? 0 : i);
+        struct store_claim *c = claim_on(f, 1, 1);
+        settle_all(f, &c,
+                   (struct store_outcome){
+                       .verdict = STORE_RETRY, .due_at_ms = wall_ms(f) + SECOND_MS, .code = code});
+        shift(f, SECOND_MS);
+    }
+    EXPECT_OK(store_message_get(f->store, message_of(f, 1).id, &m, attempts, &n, &e));
+    assert_int_equal(n, 20);
+    assert_string_equal(attempts[0].code, "C24");
+    assert_string_equal(attempts[19].code, "C5");
+    struct store_claim *last = claim_on(f, 1, 1);
+    settle_applied(f, &last);
+    put_member(f, 2, 2);
+    for (int i = 0; i < 3; i++) {
+        struct store_claim *c = claim_on(f, 2, 1);
+        settle_all(f, &c,
+                   (struct store_outcome){.verdict = STORE_RETRY,
+                                          .due_at_ms = wall_ms(f) + SECOND_MS,
+                                          .code = "SAME"});
+        shift(f, SECOND_MS);
+    }
+    EXPECT_OK(store_message_get(f->store, message_of(f, 2).id, &m, attempts, &n, &e));
+    assert_int_equal(n, 1);
+    assert_int_equal(attempts[0].times, 3);
+    assert_true(attempts[0].at_ms >= attempts[0].first_at_ms + 2 * SECOND_MS);
+}
+
+static void what_ended_well_leaves_no_attempt(void **state)
+{
+    struct fixture *f = *state;
+    struct store_attempt attempts[STORE_ATTEMPTS_MAX];
+    struct store_message m;
+    struct error e = {0};
+    size_t n = 9;
+    put_member(f, 1, 1);
+    struct store_claim *c = claim_on(f, 1, 1);
+    settle_applied(f, &c);
+    EXPECT_OK(store_message_get(f->store, message_of(f, 1).id, &m, attempts, &n, &e));
+    assert_int_equal(n, 0);
+}
+
+/* ------------------------------------------------------------------ replay and discard */
+
+static void a_replay_makes_any_state_run_again_and_the_hint_tells_the_job(void **state)
+{
+    struct fixture *f = *state;
+    fail_with(f, 1, 1, "X");
+    put_member(f, 2, 2);
+    struct store_claim *c = claim_on(f, 2, 1);
+    settle_applied(f, &c);
+    put_member(f, 3, 3);
+    c = claim_on(f, 3, 1);
+    settle_retry(f, &c, HOUR_MS);
+    for (unsigned i = 1; i <= 3; i++) {
+        int64_t id = message_of(f, i).id;
+        struct store_job job = move_one(f, STORE_JOB_REPLAY, id);
+        assert_true(job.state == STORE_JOB_DONE && job.done == 1 && job.changed == 1);
+        assert_int_equal(message_of(f, i).replayed_by, job.id);
+        c = claim_on(f, i, 1);
+        assert_int_equal(c->hints[0].replayed_by, job.id);
+        assert_int_equal(c->hints[0].tries, 1);
+        settle_applied(f, &c);
+    }
+    expect_counts(f, 0, 0, 3, 0);
+}
+
+static void a_replay_of_a_leased_one_runs_it_after_its_pass(void **state)
+{
+    struct fixture *f = *state;
+    put_member(f, 1, 1);
+    struct store_claim *c = claim_on(f, 1, 1);
+    assert_int_equal(c->hints[0].replayed_by, 0);
+    struct store_job job = move_one(f, STORE_JOB_REPLAY, message_of(f, 1).id);
+    assert_int_equal(job.changed, 1);
+    settle_applied(f, &c);
+    c = claim_on(f, 1, 1);
+    assert_int_equal(c->hints[0].replayed_by, job.id);
+    settle_applied(f, &c);
+    expect_no_claim(f);
+}
+
+static void a_pass_under_way_does_not_settle_what_is_replayed_meanwhile(void **state)
+{
+    struct fixture *f = *state;
+    fail_with(f, 1, 1, "X");
+    put_member(f, 2, 1);
+    struct store_claim *c = claim_on(f, 1, 1);
+    (void)move_one(f, STORE_JOB_REPLAY, message_of(f, 1).id);
+    settle_whole(f, &c);
+    c = claim_on(f, 1, 1); /* the new sequence number is above the watermark */
+    expect_record(c, 0, 1);
+    settle_applied(f, &c);
+}
+
+static void a_resend_after_a_replay_is_not_the_jobs(void **state)
+{
+    struct fixture *f = *state;
+    fail_with(f, 1, 1, "X");
+    (void)move_one(f, STORE_JOB_REPLAY, message_of(f, 1).id);
+    struct store_claim *c = claim_on(f, 1, 1);
+    settle_applied(f, &c);
+    resend_member(f, 1, 1);
+    c = claim_on(f, 1, 1);
+    assert_int_equal(c->hints[0].replayed_by, 0);
+    settle_applied(f, &c);
+}
+
+static void a_discard_ends_what_waits_or_failed_and_skips_the_rest(void **state)
+{
+    struct fixture *f = *state;
+    fail_with(f, 1, 1, "X");
+    put_member(f, 2, 2);
+    struct store_claim *c = claim_on(f, 2, 1);
+    settle_applied(f, &c);
+    put_member(f, 4, 4);
+    c = claim_on(f, 4, 1);
+    put_member(f, 3, 3);
+    int64_t ids[5] = {message_of(f, 1).id, message_of(f, 2).id, message_of(f, 3).id,
+                      message_of(f, 4).id, 4711};
+    struct store_job job = move(f, (struct store_move){.job = new_job(f, STORE_JOB_DISCARD),
+                                                       .ids = ids,
+                                                       .count = 5,
+                                                       .cursor = "x",
+                                                       .last = true});
+    assert_true(job.done == 5 && job.changed == 2 && job.skipped == 3);
+    assert_string_equal(message_of(f, 1).code, "discarded");
+    assert_string_equal(message_of(f, 3).code, "discarded");
+    expect_counts(f, 0, 1, 3, 0);
+    settle_applied(f, &c);
+    expect_no_claim(f);
+}
+
+static void an_echo_that_waits_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    static struct store_message all[10];
+    struct error e = {0};
+    put_member(f, 1, 1);
+    struct store_claim *c = claim_on(f, 1, 1);
+    EXPECT_OK(store_write_begin(f->store, c, &e));
+    settle_applied(f, &c); /* the mark becomes an echo */
+    const struct store_filter ready = {.state = STORE_READY};
+    assert_int_equal(walk(f, &ready, all, 10), 1);
+    assert_int_equal(all[0].kind, STORE_ECHO);
+    assert_string_equal(all[0].notification_id, "");
+    assert_int_equal(move_one(f, STORE_JOB_REPLAY, all[0].id).skipped, 1);
+    assert_int_equal(move_one(f, STORE_JOB_DISCARD, all[0].id).skipped, 1);
+    expect_no_claim(f);
+}
+
+static void what_no_longer_fits_the_filter_is_skipped(void **state)
+{
+    struct fixture *f = *state;
+    fail_with(f, 1, 1, "X");
+    int64_t id = message_of(f, 1).id;
+    resend_member(f, 1, 1);
+    struct store_job job = move(
+        f, (struct store_move){
+               .job = new_job(f, STORE_JOB_REPLAY), .ids = &id, .count = 1, .filter = &FAILED});
+    assert_true(job.state == STORE_JOB_RUNNING && job.done == 1 && job.skipped == 1);
+    assert_int_equal(message_of(f, 1).replayed_by, 0);
+}
+
+static void a_cancelled_job_moves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    fail_with(f, 1, 1, "X");
+    int64_t id = message_of(f, 1).id, job = new_job(f, STORE_JOB_REPLAY);
+    EXPECT_OK(store_job_cancel(f->store, job, &e));
+    struct store_job after = move(f, (struct store_move){.job = job, .ids = &id, .count = 1});
+    assert_true(after.state == STORE_JOB_CANCELLED && after.done == 0);
+    expect_counts(f, 0, 0, 0, 1);
+    enum store_job_state now;
+    const struct store_move other = {.job = new_job(f, STORE_JOB_DATES), .ids = &id, .count = 1};
+    EXPECT_ERR(store_message_move(f->store, &other, &now, &e), ERR_INVALID);
+}
+
+static void a_walk_of_failed_ones_does_not_meet_those_that_fail_again(void **state)
+{
+    struct fixture *f = *state;
+    struct store_message page[4];
+    struct error e = {0};
+    for (unsigned i = 1; i <= 6; i++) {
+        fail_with(f, i, 1, "X");
+        shift(f, SECOND_MS);
+    }
+    struct store_position at = count(f, &FAILED).newest;
+    size_t n, seen = 0;
+    bool more = true;
+    while (more) {
+        EXPECT_OK(store_message_walk(f->store, &FAILED, &at, page, 2, &n, &more, &e));
+        seen += n;
+        for (size_t i = 0; i < n; i++)
+            (void)move_one(f, STORE_JOB_REPLAY, page[i].id);
+        struct store_claim *c = claim_any(f);
+        if (c != NULL)
+            settle_failed(f, &c);
+        shift(f, SECOND_MS);
+    }
+    assert_int_equal(seen, 6);
+    expect_counts(f, 0, 0, 0, 6);
+}
+
+/* ------------------------------------------------------------------ ledger, forgetting, pause */
+
+static void write_ledger(struct fixture *f, unsigned campaign, unsigned member, const char *after)
+{
+    struct error e = {0};
+    put_member(f, member, campaign);
+    struct store_claim *c = claim_on(f, campaign, 1);
+    const struct store_ledger_row row = {.campaign_id = campaign_id(campaign),
+                                         .member_id = member_id(member),
+                                         .action = "created",
+                                         .touchpoint_id = "a00000000000001AAA",
+                                         .after_json = after,
+                                         .cause = "replay:1:2"};
+    EXPECT_OK(store_write_begin(f->store, c, &e));
+    EXPECT_OK(store_write_end(f->store, c, &row, 1, &e));
+    settle_applied(f, &c);
+}
+
+static size_t ledger(struct fixture *f, const char *org, const char *campaign, const char *member,
+                     struct store_ledger_entry *out, size_t max)
+{
+    struct error e = {0};
+    int64_t before = 0;
+    size_t n = 0, got;
+    bool more = true;
+    while (more) {
+        EXPECT_OK(store_ledger_walk(f->store, org, campaign, member, &before, out + n,
+                                    max - n < 2 ? max - n : 2, &got, &more, &e));
+        n += got;
+    }
+    return n;
+}
+
+static void the_ledger_is_walked_by_member_campaign_and_org(void **state)
+{
+    struct fixture *f = *state;
+    struct store_ledger_entry all[10];
+    for (unsigned i = 1; i <= 5; i++)
+        write_ledger(f, 1 + i % 2, i, "{\"a\":1}");
+    const struct {
+        const char *org, *campaign, *member;
+        size_t want;
+    } cases[] = {{NULL, NULL, NULL, 5},
+                 {f->org, NULL, NULL, 5},
+                 {org_id(9), NULL, NULL, 0},
+                 {NULL, campaign_id(2), NULL, 3},
+                 {f->org, campaign_id(1), member_id(4), 1},
+                 {NULL, campaign_id(2), member_id(4), 0},
+                 {NULL, NULL, member_id(3), 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t n = ledger(f, cases[i].org, cases[i].campaign, cases[i].member, all, 10);
+        store_ledger_release(all, n);
+        assert_int_equal(n, cases[i].want);
+    }
+    size_t n = ledger(f, NULL, NULL, NULL, all, 10);
+    assert_string_equal(all[0].member_id, member_id(5));
+    assert_string_equal(all[0].cause, "replay:1:2");
+    assert_string_equal(all[0].after_json, "{\"a\":1}");
+    assert_null(all[0].before_json);
+    store_ledger_release(all, n);
+}
+
+static void forgetting_erases_what_names_a_record_and_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+    struct store_ledger_entry all[10];
+    struct error e = {0};
+    struct store_forgotten x;
+    char json[80];
+    write_ledger(f, 1, 1, "{\"email\":\"a@example.org\"}");
+    (void)snprintf(json, sizeof json, "{\"contact\":\"%s\"}", member_id(1));
+    write_ledger(f, 1, 2, json);
+    write_ledger(f, 1, 3, "{}");
+    for (int dry = 1; dry >= 0; dry--) {
+        EXPECT_OK(store_forget(f->store, f->org, member_id(1), dry == 1, &x, &e));
+        assert_int_equal(x.ledger, 2);
+        assert_int_equal(x.messages, 1);
+        assert_int_equal(x.documents + x.items, 0);
+    }
+    EXPECT_OK(store_forget(f->store, f->org, member_id(1), false, &x, &e));
+    assert_int_equal(x.ledger + x.messages, 0);
+    expect_counts(f, 0, 0, 2, 0);
+    size_t n = ledger(f, NULL, NULL, NULL, all, 10);
+    assert_int_equal(n, 3);
+    assert_string_equal(all[0].after_json, "{}");
+    assert_null(all[1].after_json);
+    assert_null(all[2].after_json);
+    store_ledger_release(all, n);
+    put_member(f, 1, 1); /* it is new again */
+    EXPECT_OK(store_forget(f->store, f->org, member_id(1), false, &x, &e));
+    assert_int_equal(x.messages, 0); /* what waits stays */
+    expect_counts(f, 1, 0, 2, 0);
+}
+
+static void a_paused_org_is_passed_over_until_it_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    char reason[STORE_REASON_SIZE];
+    bool paused = true;
+    EXPECT_OK(store_paused(f->store, f->org, &paused, reason, &e));
+    assert_false(paused);
+    EXPECT_OK(store_pause(f->store, f->org, "", &e));
+    put_member(f, 1, 1);
+    expect_no_claim(f);
+    EXPECT_OK(store_pause(f->store, f->org, "they deploy", &e));
+    fixture_reopen(f);
+    expect_no_claim(f);
+    EXPECT_OK(store_paused(f->store, f->org, &paused, reason, &e));
+    assert_true(paused);
+    assert_string_equal(reason, "they deploy");
+    const struct store_item other = member_item(2, 2);
+    assert_int_equal(put_items(f, org_id(8), &other, 1).result, ERR_NONE);
+    struct store_claim *c = claim_some(f);
+    assert_string_equal(c->org, org_id(8));
+    settle_applied(f, &c);
+    EXPECT_OK(store_pause(f->store, f->org, NULL, &e));
+    c = claim_on(f, 1, 1);
+    settle_applied(f, &c);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_message_tells_all_that_is_known_of_it),
+        TEST(pages_show_each_once_whatever_the_filter),
+        TEST(a_count_tells_states_codes_and_objects),
+        TEST(failures_are_counted_by_org_and_code),
+        TEST(equal_attempts_count_and_the_last_twenty_stay),
+        TEST(what_ended_well_leaves_no_attempt),
+        TEST(a_replay_makes_any_state_run_again_and_the_hint_tells_the_job),
+        TEST(a_replay_of_a_leased_one_runs_it_after_its_pass),
+        TEST(a_pass_under_way_does_not_settle_what_is_replayed_meanwhile),
+        TEST(a_resend_after_a_replay_is_not_the_jobs),
+        TEST(a_discard_ends_what_waits_or_failed_and_skips_the_rest),
+        TEST(an_echo_that_waits_is_left_alone),
+        TEST(what_no_longer_fits_the_filter_is_skipped),
+        TEST(a_cancelled_job_moves_nothing),
+        TEST(a_walk_of_failed_ones_does_not_meet_those_that_fail_again),
+        TEST(the_ledger_is_walked_by_member_campaign_and_org),
+        TEST(forgetting_erases_what_names_a_record_and_nothing_else),
+        TEST(a_paused_org_is_passed_over_until_it_goes_on),
+    };
+    return cmocka_run_group_tests_name("store messages", tests, NULL, NULL);
+}
