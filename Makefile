@@ -46,7 +46,7 @@ ALL_LDFLAGS = $(LDFLAGS_$(FLAVOUR)) $(LDFLAGS)
 CTL_SRC     := $(wildcard receiver/ctl/*.c)
 CTL_OBJ     := $(CTL_SRC:%.c=$(OUT)/%.o)
 LIB_SRC     := $(wildcard soap/*.c) $(filter-out receiver/main.c $(CTL_SRC),$(wildcard receiver/*.c receiver/*/*.c))
-LIB_OBJ     := $(LIB_SRC:%.c=$(OUT)/%.o) $(if $(filter receiver/store/%,$(LIB_SRC)),$(OUT)/gen/store_schema.o)
+LIB_OBJ     := $(LIB_SRC:%.c=$(OUT)/%.o) $(if $(filter receiver/store/%,$(LIB_SRC)),$(OUT)/gen/store_schema.o) $(OUT)/gen/page_files.o
 LIB         := $(OUT)/libtouchpoint.a
 SIM_SRC     := $(filter-out %_test.c,$(wildcard tests/orgsim/*.c))
 SIM_OBJ     := $(SIM_SRC:%.c=$(OUT)/%.o)
@@ -62,6 +62,7 @@ PEER_BIN    := $(OUT)/tests/conformance/http/echo
 FUZZ_SRC    := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZ_BIN    := $(FUZZ_SRC:%.c=$(OUT)/%)
 SCHEMA_SQL  := $(sort $(wildcard receiver/store/schema/*.sql))
+PAGE_FILES  := $(sort $(foreach kind,html css js svg,$(wildcard receiver/admin/page/*.$(kind) receiver/admin/page/*/*.$(kind))))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -145,13 +146,17 @@ $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
-$(OUT)/gen/store_schema.o: $(BUILD)/gen/store_schema.c
+$(OUT)/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 $(BUILD)/gen/store_schema.c: $(SCHEMA_SQL) receiver/store/schema/embed.sh
 	@mkdir -p $(@D)
 	$(Q)receiver/store/schema/embed.sh $(SCHEMA_SQL) > $@.$$$$.tmp && mv $@.$$$$.tmp $@
+
+$(BUILD)/gen/page_files.c: $(PAGE_FILES) receiver/admin/page/embed.sh
+	@mkdir -p $(@D)
+	$(Q)receiver/admin/page/embed.sh receiver/admin/page $(PAGE_FILES) > $@.$$$$.tmp && mv $@.$$$$.tmp $@
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@

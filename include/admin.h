@@ -2,7 +2,7 @@
  * admin - the operator's side door: health, readiness, metrics, and the few words of an admin that
  * exist so far
  *
- * GET /healthz, /readyz, /metrics; with the bearer token GET /api/v1/jobs and POST
+ * GET /healthz, /readyz, /metrics, and the page at /; with the bearer token GET /api/v1/jobs and POST
  * /api/v1/jobs/ID/approve (delete guard): these read cached state only, never the org. POST
  * /api/v1/doctor has each org asked and its schema checked now, and answers what readiness then
  * says; POST /api/v1/reload has the configuration loaded anew.

@@ -1,6 +1,7 @@
 /*
  * Routing: a table of method, path and handler drives everything. Routes under /api/ want the
- * bearer token, compared in constant time; health and metrics do not.
+ * bearer token, compared in constant time; health, metrics and the page, which holds no data of its
+ * own, do not.
  */
 #include "admin_int.h"
 
@@ -62,8 +63,9 @@ void answer_send(struct answer *a, struct listener_token token)
         .status = a->status,
         .content_type = a->content_type,
         .extra = a->extra == NULL ? COMMON : a->extra,
-        .body = a->text,
-        .body_len = strlen(a->text),
+        .body = a->text == NULL ? a->fixed : a->text,
+        .body_len = a->text == NULL ? a->fixed_len : strlen(a->text),
+        .body_static = a->text == NULL,
     };
     listener_reply(token, &reply);
     free(a->text);
@@ -109,6 +111,8 @@ static void dispatch(struct admin *a, const struct http_head *h, struct request 
 {
     char id[ID_MAX];
     const char *known = NULL; /* the method of a route with this path */
+    if (page_route(h, out))
+        return;
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         if (!path_matches(ROUTES[i].path, h->path, id))
             continue;

@@ -31,7 +31,9 @@ struct request {
 struct answer {
     int status; /* ANSWER_LATER: somebody else answers by the request's token */
     const char *content_type;
-    char *text;        /* owned */
+    char *text;        /* owned; or NULL: what follows */
+    const char *fixed; /* lives as long as the program */
+    size_t fixed_len;
     const char *extra; /* header lines, CRLF ended, in place of the common ones; or NULL */
 };
 
@@ -41,6 +43,11 @@ void answer_json(struct answer *a, int status, json_t *value);
 /* Sends it and frees its text. Any thread. */
 void answer_send(struct answer *a, struct listener_token token);
 void answer_problem(struct answer *a, int status, const char *title, const char *detail);
+
+/* ------------------------------------------------------------------ page.c */
+
+/* A file of the page; false: the path is none of the page's. */
+bool page_route(const struct http_head *h, struct answer *out);
 
 /* ------------------------------------------------------------------ arguments.c */
 

@@ -16,6 +16,7 @@ static const struct {
     {200, "OK"},
     {202, "Accepted"},
     {204, "No Content"},
+    {304, "Not Modified"},
     {400, "Bad Request"},
     {401, "Unauthorized"},
     {403, "Forbidden"},
@@ -74,7 +75,8 @@ void reply_format(struct buf *out, const struct listener_answer *a, const char *
         buf_puts(out, a->content_type);
         buf_puts(out, "\r\n");
     }
-    if (a->status != 204) {
+    bool has_body = a->status != 204 && a->status != 304; /* RFC 9110 sections 15.3.5, 15.4.5 */
+    if (has_body) {
         buf_puts(out, "Content-Length: ");
         put_number(out, a->body_len);
         buf_puts(out, "\r\n");
@@ -86,7 +88,7 @@ void reply_format(struct buf *out, const struct listener_answer *a, const char *
     else if (minor == 0)
         buf_puts(out, "Connection: keep-alive\r\n");
     buf_puts(out, "\r\n");
-    if (!is_head && a->status != 204)
+    if (!is_head && has_body)
         buf_put(out, a->body, a->body_len);
 }
 
