@@ -171,6 +171,20 @@ static json_t *type_json(const struct types *t, const struct type_row *row,
     return o;
 }
 
+/* The rows as the configuration has them. */
+static json_t *map_json(const struct policy *p)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < p->channel_count; i++) {
+        const struct channel_map *m = &p->channels[i];
+        json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:o, s:b}", "type", m->type,
+                                              "status", json_or_null(m->status), "channel",
+                                              m->channel, "subchannel", json_or_null(m->subchannel),
+                                              "null_channel", m->null_channel));
+    }
+    return list;
+}
+
 static void answer_types(struct ask *k, const struct policy *policy, const struct policy *before,
                          struct answer *out)
 {
@@ -185,7 +199,9 @@ static void answer_types(struct ask *k, const struct policy *policy, const struc
         qsort(t.rows, t.count, sizeof *t.rows, by_members);
         for (size_t i = 0; i < t.count; i++)
             json_array_append_new(list, type_json(&t, &t.rows[i], before));
-        answer_json(out, 200, json_pack("{s:o}", "types", list));
+        answer_json(out, 200,
+                    json_pack("{s:o, s:o, s:s}", "types", list, "channels", map_json(policy),
+                              "default_channel", policy->default_channel));
     } else {
         answer_error(out, err, &e);
     }

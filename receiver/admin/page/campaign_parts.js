@@ -3,14 +3,14 @@ import { get, post } from './api.js';
 import { h } from './dom.js';
 import { badge, notice } from './parts.js';
 import { partsBar } from './chart.js';
-import { settingWord, reasonWord } from './words.js';
-import { plural, count } from './format.js';
+import { settingKey, settingWord, reasonWord } from './words.js';
+import { plural, sentence } from './format.js';
 
 const SETTING_TONES = { all: 'good', responded: 'good', exclude: 'bad' };
 
 export function settingBadge(setting) {
-  const word = setting || 'blank';
-  return h('span', { class: `badge ${SETTING_TONES[word] ?? 'quiet'}` }, settingWord(word));
+  const key = settingKey(setting);
+  return h('span', { class: `badge ${key === null ? 'warn' : SETTING_TONES[key] ?? 'quiet'}` }, settingWord(setting));
 }
 
 export const preview = (org, campaign, setting, signal) => post('preview', { org, campaign, ...(setting ? { setting } : {}) }, signal);
@@ -36,7 +36,7 @@ export function countsBar(counts, label) {
 export function warnings(list) {
   if ((list ?? []).length === 0) return null;
   return notice('warn', h('strong', {}, 'Worth a look'),
-    h('ul', {}, list.map((w) => h('li', {}, w.sentence, w.count > 1 && !w.sentence.includes(String(w.count)) ? ` (${count(w.count)})` : ''))));
+    h('ul', {}, list.map((w) => h('li', {}, sentence(w.sentence)))));
 }
 
 /** A member's verdict: what is done, and why. */
@@ -44,5 +44,5 @@ export function verdict(member) {
   const has = member.reason === '' || member.reason === null || member.reason === undefined;
   const words = { get: 'Gets one', create: 'Gets one', change: 'Changes', update: 'Changes', lose: 'Loses it', delete: 'Loses it', keep: 'Has one', none: 'None' };
   return [badge(has && member.action === 'none' ? 'keep' : member.action, words[member.action] ?? (has ? 'Has one' : 'None')), ' ',
-    h('span', { class: 'soft' }, has ? '' : member.sentence || reasonWord(member.reason))];
+    h('span', { class: 'soft' }, has ? '' : sentence(member.sentence || reasonWord(member.reason)))];
 }

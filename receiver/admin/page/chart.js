@@ -4,25 +4,21 @@ import { count, percent, plural } from './format.js';
 
 /** Bars of the last minutes, the newest on the right. */
 export function rateChart(values, label) {
-  const [wide, high, foot] = [600, 120, 18];
+  const [wide, high] = [600, 120];
   const top = Math.max(1, ...values);
   const step = wide / Math.max(1, values.length);
   const bars = values.map((value, i) => {
-    const size = value === 0 ? 1.5 : Math.max(3, (value / top) * (high - 20));
+    const size = value === 0 ? 1.5 : Math.max(3, (value / top) * (high - 2));
     const age = values.length - 1 - i;
     return svg('rect', {
-      x: (i * step + step * 0.12).toFixed(2), y: (high - size).toFixed(2), width: (step * 0.76).toFixed(2), height: size.toFixed(2),
-      rx: 1.5, class: value === 0 ? 'bar none' : 'bar',
+      x: (i * step + step * 0.12).toFixed(2), y: (high - size).toFixed(2), width: (step * 0.76).toFixed(2), height: size.toFixed(2), class: value === 0 ? 'bar none' : 'bar',
     }, svg('title', {}, `${age === 0 ? 'this minute' : `${plural(age, 'minute')} ago`}: ${plural(value, 'message')}`));
   });
-  const text = (x, y, anchor, words) => svg('text', { x, y, 'text-anchor': anchor, class: 'axis' }, words);
-  return svg('svg', { viewBox: `0 0 ${wide} ${high + foot}`, class: 'chart', role: 'img', 'aria-label': label },
-    svg('line', { x1: 0, x2: wide, y1: high + 0.5, y2: high + 0.5, class: 'grid' }),
-    svg('line', { x1: 0, x2: wide, y1: 20, y2: 20, class: 'grid dashed' }),
-    text(0, 13, 'start', `${count(top)} a minute`),
-    bars,
-    text(0, high + 14, 'start', `${count(values.length)} minutes ago`),
-    text(wide, high + 14, 'end', 'now'));
+  return h('figure', { class: 'chart' },
+    h('div', { class: 'line', 'aria-hidden': 'true' }, `at most ${count(top)} a minute`),
+    svg('svg', { viewBox: `0 0 ${wide} ${high}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label },
+      svg('line', { x1: 0, x2: wide, y1: high, y2: high, class: 'grid' }), svg('line', { x1: 0, x2: wide, y1: 1, y2: 1, class: 'grid dashed' }), bars),
+    h('div', { class: 'line between', 'aria-hidden': 'true' }, h('span', {}, `${count(values.length)} minutes ago`), h('span', {}, 'now')));
 }
 
 /** One bar of several parts. parts: [{text, value, tone}]. */

@@ -45,6 +45,13 @@ export function ago(iso) {
   return seconds > 0 ? `${duration(seconds)} ago` : `in ${duration(-seconds)}`;
 }
 
+/** The daemon's sentences begin small and end without a full stop. */
+export function sentence(text) {
+  if (!text) return '';
+  const whole = text[0].toUpperCase() + text.slice(1);
+  return /[.!?:…]$/.test(whole) ? whole : `${whole}.`;
+}
+
 export function bytes(n) {
   if (n < 1024) return plural(n, 'byte');
   return n < 1048576 ? `${count(Math.round(n / 1024))} KiB` : `${count(Math.round(n / 104857.6) / 10)} MiB`;

@@ -13,7 +13,11 @@ function parsed(values) {
   }
 }
 
-const shown = (value) => (value === null || value === undefined || value === '' ? h('i', {}, 'empty') : String(value));
+const DATE = /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:?\d\d)$/;
+function shown(value) {
+  if (value === null || value === undefined || value === '') return h('i', {}, 'empty');
+  return DATE.test(value) ? time(value) : String(value);
+}
 
 /** "Touchpoint date: 3 May → 9 May", a line each. */
 function changes(entry) {

@@ -1,7 +1,7 @@
 // A channel map that can be edited, and the YAML for the configuration.
 import { h, replace, button, unique, say } from './dom.js';
 
-const COLUMNS = [['type', 'Campaign type'], ['status', 'Member status (may be empty)'], ['channel', 'Channel'], ['subchannel', 'Subchannel']];
+const COLUMNS = [['type', 'Campaign type'], ['status', 'Member status, if any'], ['channel', 'Channel'], ['subchannel', 'Subchannel']];
 
 /** A YAML double-quoted scalar is a JSON string. */
 const quoted = (text) => JSON.stringify(text);

@@ -80,7 +80,7 @@ export function panel(title, ...children) {
 export function table(caption, head, rows, props) {
   return h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption },
     h('table', props, h('caption', { class: 'hidden' }, caption),
-      h('thead', {}, h('tr', {}, head.map((text) => h('th', { scope: 'col' }, text)))),
+      h('thead', {}, h('tr', {}, head.map((text) => (text === '' ? h('td', {}) : h('th', { scope: 'col' }, text))))),
       h('tbody', {}, rows.map((cells) => h('tr', {}, cells.map((cell) => h('td', {}, cell)))))));
 }
 

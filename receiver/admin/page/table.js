@@ -20,7 +20,7 @@ export class VirtualTable {
     this.next = null;
     this.loading = null;
     this.body = h('div', { class: 'rows', role: 'rowgroup' });
-    this.table = h('div', { class: `vtable ${o.selectable ? 'selectable' : ''}`, role: 'table', 'aria-label': o.label, style: null },
+    this.table = h('div', { class: `vtable ${o.selectable ? 'selectable' : ''}`, role: 'table', 'aria-label': o.label },
       h('div', { role: 'rowgroup', class: 'head' }, h('div', { role: 'row', class: 'row' },
         o.selectable ? h('span', { role: 'columnheader', class: 'pick' }, h('span', { class: 'hidden' }, 'Select')) : null,
         o.columns.map((c) => h('span', { role: 'columnheader' }, c.title)))),
@@ -60,10 +60,13 @@ export class VirtualTable {
     replace(this.note, waiting());
     try {
       const signal = AbortSignal.any([own.signal, this.o.signal]);
-      const page = await this.o.fetch(this.next, signal);
-      if (signal.aborted) return;
-      this.rows.push(...page.rows);
-      this.next = page.next ?? null;
+      const before = this.rows.length;
+      do { // a page may be empty although more follow
+        const page = await this.o.fetch(this.next, signal);
+        if (signal.aborted) return;
+        this.rows.push(...page.rows);
+        this.next = page.next ?? null;
+      } while (this.next !== null && this.rows.length === before);
       this.loading = null;
       this.tell();
       this.draw();

@@ -31,7 +31,6 @@ const SETTINGS = {
   responded: 'Include only responded members',
   exclude: 'Exclude all members',
   blank: 'Not enabled (blank)',
-  unknown: 'A value that is not known',
 };
 
 const ACTIONS = {
@@ -87,6 +86,7 @@ const CODES = {
 
 const REASONS = {
   '': 'has a touchpoint',
+  none: 'has a touchpoint',
   member_deleted: 'the member was deleted',
   campaign_deleted: 'the campaign was deleted',
   rule_excluded: 'a custom rule excludes the member',
@@ -120,21 +120,31 @@ const VALUES = {
   rule: 'Decided by',
 };
 
+/** The picklist's text, as it stands in the org, to the API's word; null: a text that is not known. */
+export function settingKey(text) {
+  const plain = (text ?? '').trim().toLowerCase();
+  if (plain in SETTINGS) return plain;
+  if (plain === '') return 'blank';
+  if (plain === 'include all campaign members') return 'all';
+  if (plain === 'include only "responded" campaign members' || plain === 'include "responded" campaign members') return 'responded';
+  return plain === 'exclude all campaign members' ? 'exclude' : null;
+}
+
 const lookUp = (table) => (word) => table[word] ?? word ?? '';
 
 export const stateWord = lookUp(STATES);
 export const jobStateWord = lookUp(JOB_STATES);
 export const jobKindWord = lookUp(JOB_KINDS);
-export const settingWord = lookUp(SETTINGS);
+export const settingWord = (text) => SETTINGS[settingKey(text)] ?? text;
 export const actionWord = lookUp(ACTIONS);
 export const kindWord = lookUp(KINDS);
-export const reasonWord = lookUp(REASONS);
+export const reasonWord = (code) => REASONS[code] ?? code ?? '';
 export const codeWord = lookUp(CODES);
 export const valueWord = lookUp(VALUES);
 export const jobKinds = Object.entries(JOB_KINDS);
 export const jobStates = Object.entries(JOB_STATES);
 export const messageStates = Object.entries(STATES);
-export const settings = Object.entries(SETTINGS).filter(([key]) => key !== 'unknown');
+export const settings = Object.entries(SETTINGS);
 export const hasWordFor = (code) => code in CODES;
 
 const TONES = {

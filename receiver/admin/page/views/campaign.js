@@ -1,19 +1,16 @@
 // One campaign: its members and their verdicts, what another setting would do, dates in bulk, and what was written.
-import { get } from '../api.js';
-import { h, replace } from '../dom.js';
+import { get, post } from '../api.js';
+import { h, replace, button } from '../dom.js';
 import { copyable, empty, tabs, waiting } from '../parts.js';
 import { orgChoice } from '../org_choice.js';
 import { address, go } from '../router.js';
-import { campaignHead, settingBadge } from '../campaign_parts.js';
+import { campaignHead, countsBar, settingBadge, warnings } from '../campaign_parts.js';
 import { ledgerRow } from '../ledger.js';
 import { PagedList } from '../paged.js';
 import { act } from '../dialog.js';
-import { button } from '../dom.js';
-import { post } from '../api.js';
 import { membersTab } from './campaign_members.js';
 import { compareTab } from './campaign_compare.js';
 import { datesTab } from './campaign_dates.js';
-import { countsBar, warnings } from '../campaign_parts.js';
 import { plural } from '../format.js';
 
 async function historyTab({ root, org, id, signal }) {

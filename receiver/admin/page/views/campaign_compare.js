@@ -21,11 +21,11 @@ function numbers(now, then) {
   const reasons = [...new Set([...(now.reasons ?? []), ...(then.reasons ?? [])].map((r) => r.code))].filter((c) => c !== '');
   const of = (p, code) => (p.reasons ?? []).find((r) => r.code === code)?.count ?? 0;
   return [
-    table('Touchpoints now and then', ['', 'Present setting', 'Other setting', 'Difference'], [
+    table('Touchpoints now and then', ['', 'Now', 'Then', 'Difference'], [
       row(h('b', {}, 'Members with a touchpoint in the end'), inTheEnd(now.counts), inTheEnd(then.counts)),
       ...COUNTS.map(([key, , text]) => row(`Members that ${text}`, now.counts[key] ?? 0, then.counts[key] ?? 0)),
     ], { class: 'numbers' }),
-    reasons.length > 0 ? table('Reasons for none, now and then', ['Without a touchpoint, because the member …', 'Present setting', 'Other setting', 'Difference'],
+    reasons.length > 0 ? table('Reasons for none, now and then', ['Without a touchpoint, because the member …', 'Now', 'Then', 'Difference'],
       reasons.map((code) => row(reasonWord(code), of(now, code), of(then, code))), { class: 'numbers' }) : null,
   ];
 }
@@ -52,7 +52,7 @@ export async function compareTab({ root, org, id, query, signal }) {
       const [now, then] = await Promise.all([present, preview(org, id, setting, stop)]);
       if (stop.aborted) return;
       replace(out, warnings(then.warnings),
-        h('div', { class: 'columns' }, panel(`Now: ${settingWord(now.setting || 'blank')}`, countsBar(now.counts, 'Present setting')),
+        h('div', { class: 'columns' }, panel(`Now: ${settingWord(now.setting)}`, countsBar(now.counts, 'Present setting')),
           panel(`Then: ${settingWord(setting)}`, countsBar(then.counts, 'Other setting'))),
         panel('Side by side', numbers(now, then)),
         panel('Whose touchpoint would change', sample(then, org)),

@@ -9,6 +9,12 @@ import { count, plural } from '../format.js';
 
 const path = (t) => [t.channel, t.subchannel].filter(Boolean).join('.') || '–';
 
+/** Some members of a type go elsewhere, by their status. */
+function statuses(t) {
+  if ((t.by_status ?? []).length === 0) return null;
+  return h('ul', { class: 'plain soft' }, t.by_status.map((s) => h('li', {}, `${s.status}: ${path(s)}${s.null_channel ? ' (null channel)' : ''}`)));
+}
+
 function mark(t) {
   if (t.null_channel) return badge('held', 'Null channel');
   if (t.is_default) return badge('failed', 'Not mapped');
@@ -18,7 +24,7 @@ function mark(t) {
 function typeTable(types, caption) {
   const tried = types.some((t) => t.was);
   return table(caption, ['Campaign type', 'Campaigns', 'Enabled', 'Members', 'Channel', ...(tried ? ['Before'] : []), ''],
-    types.map((t) => [h('b', {}, t.type || h('i', {}, 'no type')), count(t.campaigns), count(t.enabled), count(t.members), t.was ? h('b', {}, path(t)) : path(t),
+    types.map((t) => [h('b', {}, t.type || h('i', {}, 'no type')), count(t.campaigns), count(t.enabled), t.members === null ? 'unknown' : count(t.members), [t.was ? h('b', {}, path(t)) : path(t), statuses(t)],
       ...(tried ? [t.was ? path(t.was) : h('span', { class: 'soft' }, 'same')] : []), mark(t)]), { class: 'types' });
 }
 
@@ -67,7 +73,7 @@ export async function channels({ root, query, signal }) {
       const tried = await post('channels/try', { org, ...map }, signal);
       const moved = tried.types.filter((t) => t.was);
       replace(result, moved.length === 0 ? notice('info', 'With this map, every type comes to the same channel as now.')
-        : notice('info', `${plural(moved.length, 'type')} would change, with ${plural(moved.reduce((n, t) => n + t.members, 0), 'member')}. Nothing was changed yet.`),
+        : notice('info', `${plural(moved.length, 'type')} would change, with ${plural(moved.reduce((n, t) => n + (t.members ?? 0), 0), 'member')}. Nothing was changed yet.`),
       typeTable(tried.types, 'Channels under the map you try'));
     } catch (error) {
       if (!signal.aborted) replace(result, errorBox(error));

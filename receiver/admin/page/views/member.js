@@ -5,6 +5,7 @@ import { badge, copyable, empty, facts, notice, panel, table, time, waiting } fr
 import { orgChoice } from '../org_choice.js';
 import { address, go } from '../router.js';
 import { ledgerList } from '../ledger.js';
+import { sentence } from '../format.js';
 import { actionWord, codeWord, kindWord, stateWord, valueWord } from '../words.js';
 
 const ID = /^00v[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$/;
@@ -31,12 +32,12 @@ export async function memberSearch({ root, query, signal }) {
 
 function value(v) {
   if (v === null || v === undefined || v === '') return h('i', { class: 'soft' }, 'empty');
-  if (v === true) return 'yes';
-  if (v === false) return 'no';
+  if (v === true || v === 'true') return 'yes';
+  if (v === false || v === 'false') return 'no';
   return DATE.test(v) ? time(v) : String(v);
 }
 
-const spaced = (name) => valueWord(name) !== name ? valueWord(name) : name.replaceAll('_', ' ').replace(/^./, (c) => c.toUpperCase());
+const spaced = (name) => (valueWord(name) !== name ? valueWord(name) : name.replace(/^./, (c) => c.toUpperCase()));
 const valueFacts = (values) => (Object.keys(values ?? {}).length > 0 ? facts(Object.entries(values).map(([k, v]) => [spaced(k), value(v)]), { class: 'facts small' }) : null);
 
 const OUTCOMES = { pass: 'Goes on', stop: 'Ends here', skipped: 'Not looked at' };
@@ -45,19 +46,19 @@ function steps(list) {
   const tones = { pass: 'good', stop: 'bad', skipped: 'quiet' };
   return h('ol', { class: 'steps numbered' }, list.map((s) => h('li', { class: tones[s.outcome] },
     h('p', { class: 'line between' }, h('b', {}, spaced(s.name)), badge(s.outcome, OUTCOMES[s.outcome] ?? s.outcome)),
-    h('p', {}, s.sentence), valueFacts(s.values))));
+    h('p', {}, sentence(s.sentence)), valueFacts(s.values))));
 }
 
 function verdictBox(x) {
   const v = x.verdict ?? {};
-  const next = x.action && x.action !== 'none' ? h('p', {}, `${actionWord(x.action)} with the next look at the campaign.`) : null;
+  const next = ['create', 'update', 'delete'].includes(x.action) ? h('p', {}, `${actionWord(x.action)} with the next look at the campaign.`) : null;
   return notice(v.has_touchpoint ? 'good' : 'info',
-    h('strong', {}, v.has_touchpoint ? 'This member should have a touchpoint' : 'This member should have no touchpoint'), v.sentence ? h('p', {}, v.sentence) : null, next);
+    h('strong', {}, v.has_touchpoint ? 'This member should have a touchpoint' : 'This member should have no touchpoint'), v.sentence && !v.has_touchpoint ? h('p', {}, sentence(v.sentence)) : null, next);
 }
 
 /** The touchpoint as it is beside what it should be. */
 function comparison(x) {
-  const is = x.touchpoint ?? {};
+  const is = x.touchpoint?.values ?? {};
   const should = x.verdict?.has_touchpoint ? x.verdict.values ?? {} : {};
   const differs = new Map((x.difference ?? []).map((d) => [d.value, d]));
   const names = [...new Set([...Object.keys(should), ...Object.keys(is), ...differs.keys()])].filter((n) => n !== 'id');

@@ -13,10 +13,10 @@ import { count, plural } from '../format.js';
 const PAGE = 200;
 
 const COLUMNS = [
-  { title: 'State', width: '7rem', cell: (m) => badge(m.state, stateWord(m.state)) },
-  { title: 'What', width: 'minmax(0, 1.2fr)', class: 'strong', cell: (m) => h('a', { href: `#/message/${m.id}` }, what(m)) },
+  { title: 'State', width: '7rem', class: 'left', cell: (m) => badge(m.state, stateWord(m.state)) },
+  { title: 'What', width: 'minmax(0, 1.2fr)', class: 'strong', cell: (m) => h('a', { class: 'two', href: `#/message/${m.id}` }, h('span', {}, m.object || kindWord(m.kind)), m.record ? h('small', { class: 'id' }, m.record) : null) },
   { title: 'Why', width: 'minmax(0, 2fr)', cell: (m) => h('span', { class: 'clip', title: m.message || null }, why(m)) },
-  { title: 'Received', width: '11rem', cell: (m) => time(m.received_at) },
+  { title: 'Received', width: '11rem', class: 'right', cell: (m) => time(m.received_at) },
 ];
 
 const what = (m) => `${m.object || kindWord(m.kind)} ${m.record || ''}`.trim();
@@ -110,6 +110,7 @@ export async function messages({ root, query, signal }) {
     name: what,
     selectable: true,
     signal,
+    heights: [56, 100],
     fetch: async (after, stop) => {
       const page = await get('messages', { ...state.filter, limit: PAGE, after }, stop);
       return { rows: page.messages, next: page.next };

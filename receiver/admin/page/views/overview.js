@@ -135,8 +135,8 @@ export async function overview({ root, signal }) {
   const box = (name) => h('div', { 'data-part': name });
   const [top, numbers, rate, why, orgs, certs, foot] = ['summary', 'numbers', 'rate', 'failures', 'orgs', 'certificates', 'foot'].map(box);
   body.append(top, numbers,
-    h('div', { class: 'columns' }, panel('Messages a minute', rate), panel('Why messages failed', why)),
-    h('div', { class: 'columns wide-left' }, panel('Organisations', orgs), panel('Certificates', certs)), foot);
+    h('div', { class: 'columns even' }, panel('Messages a minute', rate), panel('Why messages failed', why)),
+    panel('Organisations', orgs), panel('Certificates of the endpoint', certs), foot);
   const paint = painter([
     ['summary', top, summary, (s) => [s.status, problemsOf(s.checks)]],
     ['numbers', numbers, tiles, (s) => [s.queue, s.jobs, s.rate]],
