@@ -3,7 +3,10 @@
  */
 #include "look_json.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "mem.h"
 
 static json_t *values_object(const struct explain_step *s)
 {
@@ -76,6 +79,57 @@ static json_t *touchpoint_json(const struct look_explained *x)
     return json_pack("{s:s, s:o}", "id", x->touchpoint_id, "values", texts(x->is));
 }
 
+/* ------------------------------------------------------------------ what the store knows of it */
+
+enum { HISTORY_MAX = 50, MESSAGES_MAX = 20 };
+
+static enum err read_history(struct store *s, const char *org, const char *member, json_t *list,
+                             struct error *e)
+{
+    struct store_ledger_entry *entries = mem_array(HISTORY_MAX, sizeof *entries);
+    int64_t before = 0;
+    size_t count = 0;
+    bool more = true;
+    enum err err = ERR_NONE;
+    while (err == ERR_NONE && more && json_array_size(list) < HISTORY_MAX) {
+        size_t room = HISTORY_MAX - json_array_size(list);
+        count = 0;
+        err = store_ledger_walk(s, org, NULL, member, &before, entries, room, &count, &more, e);
+        for (size_t i = 0; err == ERR_NONE && i < count; i++)
+            json_array_append_new(list, json_ledger(&entries[i]));
+        store_ledger_release(entries, err == ERR_NONE ? count : 0);
+    }
+    free(entries);
+    return err;
+}
+
+static enum err read_messages(struct store *s, const char *org, const char *member, json_t *list,
+                              struct error *e)
+{
+    struct store_filter filter = {.state = STORE_ANY};
+    struct store_position at = {0};
+    struct store_message *found = mem_array(MESSAGES_MAX, sizeof *found);
+    size_t count = 0;
+    bool more;
+    memcpy(filter.org, org, SFID_SIZE);
+    memcpy(filter.record_id, member, SFID_SIZE);
+    enum err err = store_message_walk(s, &filter, &at, found, MESSAGES_MAX, &count, &more, e);
+    for (size_t i = 0; err == ERR_NONE && i < count; i++)
+        json_array_append_new(list, json_message(&found[i]));
+    free(found);
+    return err;
+}
+
+static enum err add_past(struct ask *k, const struct look *l, const char *member, json_t *told,
+                         struct error *e)
+{
+    struct store *s = k->admin->options.store;
+    const char *org = org_config(l->org)->id;
+    enum err err = read_history(s, org, member, json_object_get(told, "history"), e);
+    return err == ERR_NONE ? read_messages(s, org, member, json_object_get(told, "messages"), e)
+                           : err;
+}
+
 static enum err on_explained(void *ctx, const struct look_explained *x, struct error *e)
 {
     json_t **out = ctx;
@@ -100,9 +154,12 @@ static void run(struct ask *k, struct answer *out)
         return;
     enum err err = look_explain(&look, member, on_explained, &told, &e);
     if (err == ERR_NONE)
-        answer_json(out, 200, told);
+        err = add_past(k, &look, member, told, &e);
+    if (err == ERR_NONE)
+        answer_json(out, 200, json_incref(told));
     else
         answer_error(out, err, &e);
+    json_decref(told);
 }
 
 void route_explain(struct admin *a, const struct request *q, struct answer *out)

@@ -5,25 +5,6 @@
 
 #include <string.h>
 
-#include "timeutil.h"
-
-json_t *json_or_null(const char *text)
-{
-    return text == NULL || text[0] == '\0' ? json_null() : json_string(text);
-}
-
-json_t *json_day(int64_t day)
-{
-    char text[TIME_TEXT_MAX];
-    return day == TIME_NONE ? json_null() : json_string(time_format_date(day, text));
-}
-
-json_t *json_at(int64_t at_ms)
-{
-    char text[TIME_TEXT_MAX];
-    return at_ms == TIME_NONE ? json_null() : json_string(time_format_datetime(at_ms, text));
-}
-
 json_t *json_campaign(const struct campaign *c, const char *sync_type)
 {
     return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "id", c->id, "exists", c->exists,

@@ -6,11 +6,9 @@
 
 #include "admin_int.h"
 #include "look.h"
+#include "store_json.h"
 
-/* New references. */
-json_t *json_or_null(const char *text); /* "" is null, too */
-json_t *json_day(int64_t day);
-json_t *json_at(int64_t at_ms);
+/* A new reference. */
 json_t *json_campaign(const struct campaign *c, const char *sync_type);
 
 /* all, responded, exclude, blank: the picklist's value; NULL where no setting is given. False: it

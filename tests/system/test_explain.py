@@ -51,6 +51,9 @@ class Explain(unittest.TestCase):
         self.assertEqual((told["action"], told["difference"]), ("keep", []))
         self.assertEqual(told["touchpoint"]["values"], told["verdict"]["values"])
         self.assertEqual(told["touchpoint"]["id"], self.org.touchpoints(campaign)[0]["Id"])
+        self.assertEqual([(x["action"], x["member"], x["campaign"]) for x in told["history"]], [("created", member, campaign)])
+        self.assertEqual(told["history"][0]["after"], told["verdict"]["values"])
+        self.assertIn(member, [m["record"] for m in told["messages"]])
         self.assertIn("the lead has the email l0@x.example", told["steps"][2]["sentence"])
         self.assertIn("row 2 of `channels`", told["steps"][6]["sentence"])
 
