@@ -33,8 +33,13 @@ static bool has_already(const struct http_head *h, const struct page_file *f)
 bool page_route(const struct http_head *h, struct answer *out)
 {
     const struct page_file *f = find(h->path);
-    if (f == NULL || !(http_span_is(h->method, "GET") || http_span_is(h->method, "HEAD")))
+    if (f == NULL)
         return false;
+    if (!http_span_is(h->method, "GET") && !http_span_is(h->method, "HEAD")) {
+        answer_problem(out, 405, "Method not allowed", "the page can only be read");
+        out->extra = "Allow: GET, HEAD\r\n" PAGE_HEADERS;
+        return true;
+    }
     bool unchanged = has_already(h, f);
     *out = (struct answer){
         .status = unchanged ? 304 : 200,

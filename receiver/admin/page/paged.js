@@ -21,10 +21,13 @@ export class PagedList {
   async load() {
     replace(this.foot, waiting());
     try {
-      const page = await this.o.fetch(this.next, this.o.signal);
-      if (this.o.signal.aborted) return;
-      this.list.append(...page.rows.map(this.o.row));
-      this.next = page.next ?? null;
+      const before = this.list.children.length;
+      do { // a page may be empty although more follow
+        const page = await this.o.fetch(this.next, this.o.signal);
+        if (this.o.signal.aborted) return;
+        this.list.append(...page.rows.map(this.o.row));
+        this.next = page.next ?? null;
+      } while (this.next !== null && this.list.children.length === before);
       this.list.hidden = this.list.children.length === 0;
       replace(this.foot, this.list.hidden ? this.o.empty() : null,
         this.next === null ? null : h('button', { type: 'button', onclick: () => this.load() }, 'Load more'));

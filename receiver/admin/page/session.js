@@ -18,7 +18,7 @@ async function isGood(text) {
 }
 
 function form(onToken) {
-  const input = h('input', { type: 'password', name: 'token', autocomplete: 'current-password', required: true, spellcheck: 'false' });
+  const input = h('input', { type: 'password', name: 'token', autocomplete: 'current-password', required: true, spellcheck: 'false', autofocus: true });
   const problem = h('p', { class: 'notice bad', role: 'alert', hidden: true });
   const submit = h('button', { type: 'submit', class: 'main' }, 'Sign in');
   const fail = (text) => {
@@ -46,7 +46,7 @@ function form(onToken) {
   },
   h('h1', { id: 'sign-in-title' }, 'Sign in'),
   h('p', {}, 'Use the admin token. On the machine that runs touchpointd it is in the file that ', h('code', {}, 'admin.token_file'), ' names:'),
-  h('pre', { tabindex: '0', 'aria-label': 'Command that shows the token' }, 'sudo cat /etc/touchpointd/admin.token'),
+  h('pre', { tabindex: '0', 'aria-label': 'Command to run there' }, 'sudo cat /etc/touchpointd/admin.token'),
   field('Token', input, 'Kept for this tab until you sign out or close it.'),
   problem,
   h('div', { class: 'actions' }, submit));
