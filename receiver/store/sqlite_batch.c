@@ -72,7 +72,7 @@ static void forget_uncommitted(struct sqlite_store *s)
     s->seq.reserved = s->seq.value;
     s->fence.reserved = s->fence.value;
     s->tally = (struct sqlite_tally){0};
-    sqlite_lane_forget(s);
+    sqlite_keys_forget(s);
 }
 
 enum err sqlite_begin(struct sqlite_store *s, struct error *e)

@@ -20,10 +20,10 @@
 #include "store_int.h"
 
 enum {
-    SQLITE_BATCH_MAX = 4000,      /* notifications in one transaction */
-    SQLITE_LEASES_MAX = 1024,     /* live leases; more claims find nothing */
-    SQLITE_LANE_CACHE_SIZE = 256, /* power of two */
-    SQLITE_COUNTER_BLOCK = 4096,  /* numbers reserved at once */
+    SQLITE_BATCH_MAX = 4000,     /* notifications in one transaction */
+    SQLITE_LEASES_MAX = 1024,    /* live leases; more claims find nothing */
+    SQLITE_KEY_MEMOS = 2048,     /* power of two */
+    SQLITE_COUNTER_BLOCK = 4096, /* numbers reserved at once */
 };
 
 /* A number that only grows: its reserved bound is durable, so that a crash skips some and repeats
@@ -47,11 +47,11 @@ struct sqlite_leases {
     struct sqlite_lease v[SQLITE_LEASES_MAX];
 };
 
-/* Lanes known to be due at least as early as that: saves looking them up for each row. */
-struct sqlite_lane_memo {
+/* What is known of a key, so that it is not looked up for each row. */
+struct sqlite_key_memo {
     char org[SFID_SIZE], key[SFID_SIZE];
-    int background;
-    int64_t due_at_ms;
+    int64_t id;           /* in claim_key; 0: not known */
+    int64_t due_at_ms[2]; /* its lanes, live and background, are due at least so early */
 };
 
 enum { SQLITE_STATES = 4 };
@@ -87,7 +87,7 @@ struct sqlite_store {
     struct sqlite_counter seq, fence;
     struct sqlite_leases leases;
     struct sqlite_leases before_op, before_batch; /* to go back to */
-    struct sqlite_lane_memo lane_memo[SQLITE_LANE_CACHE_SIZE];
+    struct sqlite_key_memo key_memo[SQLITE_KEY_MEMOS];
     struct sqlite_tally tally; /* changes not yet written, of one org */
     int64_t *sync_ms;          /* received to applied, of this batch */
     size_t sync_count, sync_room;
@@ -227,6 +227,9 @@ void sqlite_read_row(const struct sql_query *q, struct sqlite_row *out); /* SQL_
 MUST_USE enum err sqlite_count(struct sqlite_store *s, const char *org, int from, int to,
                                struct error *e);
 MUST_USE enum err sqlite_flush_tally(struct sqlite_store *s, struct error *e);
+/* The number that stands for org and key in the indexes; made when it is new. */
+MUST_USE enum err sqlite_claim_key(struct sqlite_store *s, const char *org, const char *key,
+                                   int64_t *out, struct error *e);
 /* Something of that campaign is READY with that due time. */
 MUST_USE enum err sqlite_lane_lower(struct sqlite_store *s, const char *org, const char *key,
                                     int background, int64_t due_at_ms, struct error *e);
@@ -234,7 +237,7 @@ MUST_USE enum err sqlite_lane_lower(struct sqlite_store *s, const char *org, con
  * the earliest, or INT64_MAX. */
 MUST_USE enum err sqlite_lane_refresh(struct sqlite_store *s, const char *org, const char *key,
                                       int64_t *due_at_ms, struct error *e);
-void sqlite_lane_forget(struct sqlite_store *s); /* after a rollback */
+void sqlite_keys_forget(struct sqlite_store *s); /* after a rollback */
 /* When a row that becomes READY at due_at_ms runs, given that it may be marked to run again: at the
  * earlier time, an echo at the later one. */
 int64_t sqlite_due_after(const struct sqlite_row *row, int64_t due_at_ms);

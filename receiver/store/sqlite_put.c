@@ -40,15 +40,17 @@ static enum err insert(struct sqlite_store *s, const struct entry *n, bool *inse
 {
     bool ignored = n->kind == STORE_IGNORED;
     enum store_state state = ignored ? STORE_DONE : STORE_READY;
-    int64_t seq = 0;
-    enum err err = ignored ? ERR_NONE : sqlite_draw(s, &s->seq, &seq, e);
+    int64_t seq = 0, claim_key = 0;
+    enum err err = sqlite_claim_key(s, n->org, n->key, &claim_key, e);
+    if (err == ERR_NONE && !ignored)
+        err = sqlite_draw(s, &s->seq, &seq, e);
     if (err != ERR_NONE)
         return err;
     int64_t before = sqlite3_total_changes64(s->db.handle);
-    err = sql_run(&s->db, e, SQL_INSERT, "tttttdtddiiintt", n->org, n->notification_id,
+    err = sql_run(&s->db, e, SQL_INSERT, "tttttdtddiiintti", n->org, n->notification_id,
                   n->record_id, n->subject_id, n->key, (int)n->kind, n->object, (int)state,
                   n->background, seq, n->due_at_ms, n->received_at_ms,
-                  ignored ? n->received_at_ms : TIME_NONE, n->code, n->message);
+                  ignored ? n->received_at_ms : TIME_NONE, n->code, n->message, claim_key);
     *inserted = err == ERR_NONE && sqlite3_total_changes64(s->db.handle) > before;
     if (err != ERR_NONE || !*inserted)
         return err;
@@ -109,12 +111,14 @@ static enum err mark_rerun(struct sqlite_store *s, const struct entry *n, const 
 static enum err make_ready_again(struct sqlite_store *s, const struct entry *n,
                                  const struct known *k, struct error *e)
 {
-    int64_t seq;
+    int64_t seq, claim_key = 0;
     enum err err = sqlite_draw(s, &s->seq, &seq, e);
     if (err == ERR_NONE)
-        err = sql_run(&s->db, e, SQL_AGAIN, "ittdtdiiitt", k->row.id, n->subject_id, n->key,
+        err = sqlite_claim_key(s, n->org, n->key, &claim_key, e);
+    if (err == ERR_NONE)
+        err = sql_run(&s->db, e, SQL_AGAIN, "ittdtdiiitti", k->row.id, n->subject_id, n->key,
                       (int)n->kind, n->object, n->background, seq, n->due_at_ms, n->received_at_ms,
-                      n->code, n->message);
+                      n->code, n->message, claim_key);
     if (err == ERR_NONE)
         err = sqlite_count(s, n->org, (int)k->state, STORE_READY, e);
     if (err == ERR_NONE)

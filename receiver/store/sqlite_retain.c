@@ -75,7 +75,7 @@ enum err sqlite_watch_clock(struct sqlite_store *s, struct error *e)
         s->leases.v[i].claimed_at_ms += leap;
     s->clock_base_ms = base;
     s->leapt_at_boot_ms = boot;
-    sqlite_lane_forget(s);
+    sqlite_keys_forget(s);
     store_waiters_wake(&s->base.waiters);
     log_warn("the wall clock leapt; nothing is removed from the store for an hour", "seconds",
              log_num((long long)(leap / 1000)), NULL);

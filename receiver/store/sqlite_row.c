@@ -66,43 +66,63 @@ enum err sqlite_count(struct sqlite_store *s, const char *org, int from, int to,
     return ERR_NONE;
 }
 
-/* ------------------------------------------------------------------ lanes */
+/* ------------------------------------------------------------------ keys and lanes */
 
-static struct sqlite_lane_memo *memo_of(struct sqlite_store *s, const char *org, const char *key,
-                                        int background)
+/* Where org and key have, or would have, their memo. */
+static struct sqlite_key_memo *place_of(struct sqlite_store *s, const char *org, const char *key)
 {
-    uint32_t h = 2166136261u ^ (uint32_t)background;
+    uint32_t h = 2166136261u;
     for (const char *p = org; *p != '\0'; p++)
         h = (h ^ (unsigned char)*p) * 16777619u;
     for (const char *p = key; *p != '\0'; p++)
         h = (h ^ (unsigned char)*p) * 16777619u;
-    return &s->lane_memo[(h ^ h >> 16) % SQLITE_LANE_CACHE_SIZE];
+    return &s->key_memo[(h ^ h >> 16) % SQLITE_KEY_MEMOS];
 }
 
-static bool memo_is(const struct sqlite_lane_memo *m, const char *org, const char *key,
-                    int background)
+/* Theirs; what it held of others is forgotten. */
+static struct sqlite_key_memo *memo_of(struct sqlite_store *s, const char *org, const char *key)
 {
-    return strcmp(m->key, key) == 0 && strcmp(m->org, org) == 0 && m->background == background;
+    struct sqlite_key_memo *m = place_of(s, org, key);
+    if (strcmp(m->key, key) != 0 || strcmp(m->org, org) != 0) {
+        *m = (struct sqlite_key_memo){.due_at_ms = {INT64_MAX, INT64_MAX}};
+        (void)snprintf(m->org, sizeof m->org, "%s", org);
+        (void)snprintf(m->key, sizeof m->key, "%s", key);
+    }
+    return m;
 }
 
-void sqlite_lane_forget(struct sqlite_store *s)
+void sqlite_keys_forget(struct sqlite_store *s)
 {
-    memset(s->lane_memo, 0, sizeof s->lane_memo);
+    memset(s->key_memo, 0, sizeof s->key_memo);
+}
+
+enum err sqlite_claim_key(struct sqlite_store *s, const char *org, const char *key, int64_t *out,
+                          struct error *e)
+{
+    struct sqlite_key_memo *m = memo_of(s, org, key);
+    static const enum sql WAYS[] = {SQL_KEY_GET, SQL_KEY_ADD};
+    for (size_t i = 0; i < sizeof WAYS / sizeof WAYS[0] && m->id == 0; i++) {
+        struct sql_query q = sql_query(&s->db, WAYS[i], "tt", org, key);
+        int64_t id = sql_next(&q) ? sqlite3_column_int64(q.st, 0) : 0;
+        enum err err = sql_done(&q, e);
+        if (err != ERR_NONE)
+            return err;
+        m->id = id;
+    }
+    *out = m->id;
+    return ERR_NONE;
 }
 
 enum err sqlite_lane_lower(struct sqlite_store *s, const char *org, const char *key, int background,
                            int64_t due_at_ms, struct error *e)
 {
-    struct sqlite_lane_memo *m = memo_of(s, org, key, background);
+    int64_t *known = &memo_of(s, org, key)->due_at_ms[background != 0];
     s->wakes = true;
-    if (memo_is(m, org, key, background) && m->due_at_ms <= due_at_ms)
+    if (*known <= due_at_ms)
         return ERR_NONE;
     enum err err = sql_run(&s->db, e, SQL_LANE_LOWER, "ttdi", org, key, background, due_at_ms);
-    if (err == ERR_NONE) {
-        *m = (struct sqlite_lane_memo){.background = background, .due_at_ms = due_at_ms};
-        (void)snprintf(m->org, sizeof m->org, "%s", org);
-        (void)snprintf(m->key, sizeof m->key, "%s", key);
-    }
+    if (err == ERR_NONE)
+        *known = due_at_ms;
     return err;
 }
 
@@ -118,9 +138,7 @@ enum err sqlite_lane_refresh(struct sqlite_store *s, const char *org, const char
         enum err err = sql_done(&q, e);
         if (err != ERR_NONE)
             return err;
-        struct sqlite_lane_memo *m = memo_of(s, org, key, background);
-        if (memo_is(m, org, key, background))
-            *m = (struct sqlite_lane_memo){0};
+        memo_of(s, org, key)->due_at_ms[background] = INT64_MAX;
         if (due == INT64_MAX)
             err = sql_run(&s->db, e, SQL_LANE_DROP, "ttd", org, key, background);
         else

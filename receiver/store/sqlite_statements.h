@@ -8,8 +8,9 @@
 #define TP_SQLITE_STATEMENTS_H
 
 #define SQL_ROW       "id, kind, background, due_at, rerun_at, received_at, tries, unsettled"
-#define SQL_READY_OF  "org = ?1 AND key = ?2 AND state = 0"
-#define SQL_LEASED_OF "org = ?1 AND key = ?2 AND state = 1"
+#define SQL_KEY_OF    "claim_key = (SELECT id FROM claim_key WHERE org = ?1 AND key = ?2)"
+#define SQL_READY_OF  SQL_KEY_OF " AND state = 0"
+#define SQL_LEASED_OF SQL_KEY_OF " AND state = 1"
 #define SQL_DOCUMENT  "id, at, org, peer, reason, message, size, kept"
 #define SQL_MESSAGE                                                                                \
     "SELECT id, kind, state, background, tries, org, key, notification_id, record_id, "            \
@@ -38,10 +39,12 @@
     X(SQL_META_SET, "UPDATE meta SET value = ?2 WHERE name = ?1")                                  \
     X(SQL_META_ADD, "UPDATE meta SET value = value + 1 WHERE name = ?1")                           \
     /* entering */                                                                                 \
+    X(SQL_KEY_GET, "SELECT id FROM claim_key WHERE org = ?1 AND key = ?2")                         \
+    X(SQL_KEY_ADD, "INSERT INTO claim_key (org, key) VALUES (?1, ?2) RETURNING id")                \
     X(SQL_INSERT,                                                                                  \
       "INSERT INTO notification (org, notification_id, record_id, subject_id, key, kind, object, " \
-      "state, background, seq, due_at, received_at, settled_at, code, message) VALUES (?1, ?2, "   \
-      "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) "                                 \
+      "state, background, seq, due_at, received_at, settled_at, code, message, claim_key) VALUES " \
+      "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) "                   \
       "ON CONFLICT (org, notification_id, record_id) DO NOTHING")                                  \
     X(SQL_FIND, "SELECT " SQL_ROW ", state, key FROM notification "                                \
                 "WHERE org = ?1 AND notification_id = ?2 AND record_id = ?3")                      \
@@ -54,8 +57,8 @@
     X(SQL_AGAIN,                                                                                   \
       "UPDATE notification SET subject_id = ?2, key = ?3, kind = ?4, object = ?5, state = 0, "     \
       "background = ?6, seq = ?7, due_at = ?8, tries = 0, unsettled = 0, rerun_at = 0, "           \
-      "received_at = ?9, settled_at = NULL, code = ?10, message = ?11, replayed_by = 0 WHERE id "  \
-      "= ?1")                                                                                      \
+      "received_at = ?9, settled_at = NULL, code = ?10, message = ?11, claim_key = ?12, "          \
+      "replayed_by = 0 WHERE id = ?1")                                                             \
     /* lanes and tallies */                                                                        \
     X(SQL_LANE_LOWER, "INSERT INTO lane (org, key, background, due_at) VALUES (?1, ?2, ?3, ?4) "   \
                       "ON CONFLICT (org, key, background) DO UPDATE SET due_at = excluded.due_at " \
@@ -151,13 +154,14 @@
     X(SQL_TALLIES, "SELECT org, ready, leased, done, failed FROM tally ORDER BY org LIMIT ?1")     \
     /* the loops' order is the indexes': sorting would read all that is due */                     \
     X(SQL_OLDEST_DUE,                                                                              \
-      "SELECT n.received_at FROM lane l CROSS JOIN notification n ON n.org = l.org AND n.key = "   \
-      "l.key "                                                                                     \
+      "SELECT n.received_at FROM lane l CROSS JOIN claim_key k ON k.org = l.org AND k.key = "      \
+      "l.key CROSS JOIN notification n ON n.claim_key = k.id "                                     \
       "AND n.state = 0 AND n.background = l.background AND n.due_at <= ?3 "                        \
       "WHERE l.org = ?1 AND l.background = ?2 AND l.due_at <= ?3 ORDER BY l.due_at LIMIT 1")       \
     X(SQL_OLDEST_LEASED,                                                                           \
-      "SELECT min(n.received_at) FROM lease l CROSS JOIN notification n ON n.org = l.org "         \
-      "AND n.key = l.key AND n.state = 1 WHERE l.org = ?1")                                        \
+      "SELECT min(n.received_at) FROM lease l CROSS JOIN claim_key k ON k.org = l.org "            \
+      "AND k.key = l.key CROSS JOIN notification n ON n.claim_key = k.id AND n.state = 1 "         \
+      "WHERE l.org = ?1")                                                                          \
     /* jobs */                                                                                     \
     X(SQL_JOB_CREATE,                                                                              \
       "INSERT INTO job (kind, state, org, campaign_id, params, reason, undo_of, at) "              \

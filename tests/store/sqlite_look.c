@@ -60,6 +60,9 @@ void sqlite_expect_sound(const char *path)
          "SELECT count(*) FROM notification n WHERE state = 0 AND NOT EXISTS (SELECT 1 FROM lane l "
          "WHERE l.org = n.org AND l.key = n.key AND l.background = n.background "
          "AND l.due_at <= n.due_at)"},
+        {"each row has the number of its key",
+         "SELECT count(*) FROM notification n WHERE claim_key IS NOT (SELECT id FROM claim_key k "
+         "WHERE k.org = n.org AND k.key = n.key)"},
         {"each leased row has a lease",
          "SELECT count(*) FROM notification n WHERE state = 1 AND NOT EXISTS (SELECT 1 FROM lease "
          "l WHERE l.org = n.org AND l.key = n.key)"},

@@ -47,8 +47,7 @@ static const struct {
     {"SQL_BULK_LIST", "USE TEMP B-TREE FOR ORDER BY", "one campaign's jobs in the org"},
     {"SQL_LEDGER_TRIM", "SCAN ledger", "in the order of its key, up to its limit"},
     {"SQL_LEDGER_TRIM", "LIST SUBQUERY 1", "likewise"},
-    {"SQL_CLAMP", "LIST SUBQUERY 1", "up to its limit"},
-    {"SQL_QUARANTINE_DROP", "SCALAR SUBQUERY 1", "the first one"},
+    {"SQL_CLAMP", "LIST SUBQUERY 2", "up to its limit"},
     {"SQL_QUARANTINE_DROP", "SCAN quarantine", "up to the first one"},
     {"SQL_QUARANTINE_TRIM", "SCAN quarantine", "in the order of its key, up to its limit"},
     {"SQL_QUARANTINE_TRIM", "LIST SUBQUERY 1", "likewise"},
@@ -58,23 +57,24 @@ static const struct {
 static const struct {
     const char *name, *step;
 } WANTED[] = {
-    {"SQL_CLAIM_LIVE", "notification_ready (org=? AND key=? AND background=? AND due_at<?)"},
-    {"SQL_CLAIM_BACKGROUND", "notification_ready (org=? AND key=? AND background=? AND due_at<?)"},
-    {"SQL_WHOLE_ROWS", "notification_ready (org=? AND key=? AND background=? AND due_at<?)"},
-    {"SQL_LANE_FIRST_DUE", "notification_ready (org=? AND key=? AND background=?)"},
+    {"SQL_CLAIM_LIVE", "notification_ready (claim_key=? AND background=? AND due_at<?)"},
+    {"SQL_CLAIM_BACKGROUND", "notification_ready (claim_key=? AND background=? AND due_at<?)"},
+    {"SQL_WHOLE_ROWS", "notification_ready (claim_key=? AND background=? AND due_at<?)"},
+    {"SQL_LANE_FIRST_DUE", "notification_ready (claim_key=? AND background=?)"},
     {"SQL_LANE_FRONT", "lane_due (org=? AND background=?)"},
-    {"SQL_LEASED_ROWS", "notification_leased (org=? AND key=?)"},
-    {"SQL_PROGRESS", "notification_leased (org=? AND key=?)"},
+    {"SQL_LEASED_ROWS", "notification_leased (claim_key=?)"},
+    {"SQL_PROGRESS", "notification_leased (claim_key=?)"},
+    {"SQL_KEY_GET", "COVERING INDEX sqlite_autoindex_claim_key_1 (org=? AND key=?)"},
     {"SQL_FIND", "notification_identity (org=? AND notification_id=? AND record_id=?)"},
     {"SQL_ENDED_OLD", "notification_ended (state=? AND settled_at<?)"},
-    {"SQL_OLDEST_DUE", "notification_ready (org=? AND key=? AND background=? AND due_at<?)"},
-    {"SQL_OLDEST_LEASED", "notification_leased (org=? AND key=?)"},
+    {"SQL_OLDEST_DUE", "notification_ready (claim_key=? AND background=? AND due_at<?)"},
+    {"SQL_OLDEST_LEASED", "notification_leased (claim_key=?)"},
     {"SQL_MESSAGES_ENDED", "notification_ended (state=? AND settled_at<?)"},
     {"SQL_LEDGER_OF_MEMBER", "ledger_member (member_id=? AND rowid<?)"},
     {"SQL_LEDGER_OF_CAMPAIGN", "ledger_campaign (campaign_id=? AND rowid<?)"},
     {"SQL_JOB_WALK_OPEN", "job_open (state<?)"},
     {"SQL_JOB_OLD", "job_ended (ended_at>? AND ended_at<?)"},
-    {"SQL_CLAMP", "notification_ready (org=? AND key=? AND background=? AND due_at>?)"},
+    {"SQL_CLAMP", "notification_ready (claim_key=? AND background=? AND due_at>?)"},
 };
 
 static int open_schema(void **state)
@@ -130,7 +130,9 @@ static void no_statement_reads_or_sorts_what_grows(void **state)
         plan_of(*state, STATEMENTS[i].text, plan, sizeof plan);
         for (char *step = plan, *end; (end = strchr(step, '\n')) != NULL; step = end + 1) {
             size_t n = (size_t)(end - step);
-            if (strncmp(step, "SEARCH ", 7) != 0 && !is_allowed(STATEMENTS[i].name, step, n))
+            bool is_title = strncmp(step, "SCALAR SUBQUERY ", 16) == 0; /* its steps follow */
+            if (!is_title && strncmp(step, "SEARCH ", 7) != 0 &&
+                !is_allowed(STATEMENTS[i].name, step, n))
                 fail_msg("%s: %.*s", STATEMENTS[i].name, (int)n, step);
         }
     }

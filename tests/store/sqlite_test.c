@@ -225,6 +225,41 @@ static void an_older_schema_is_brought_up_to_date(void **state)
     }
 }
 
+/* Makes the file one of schema 4, from before claim_key. */
+static const char WITHOUT_CLAIM_KEYS[] =
+    "DROP INDEX notification_ready; DROP INDEX notification_leased;"
+    "ALTER TABLE notification DROP COLUMN claim_key; DROP TABLE claim_key;"
+    "CREATE INDEX notification_ready ON notification (org, key, background, due_at) WHERE state = "
+    "0;"
+    "CREATE INDEX notification_leased ON notification (org, key) WHERE state = 1;"
+    "PRAGMA user_version = 4;";
+
+static void rows_from_before_claim_keys_keep_their_states_and_are_claimed(void **state)
+{
+    struct fixture *f = *state;
+    put_member(f, 1, 1);
+    struct store_claim *c = claim_on(f, 1, 1);
+    settle_applied(f, &c);
+    put_member(f, 2, 1);
+    c = claim_on(f, 1, 1);
+    settle_failed(f, &c);
+    put_member(f, 3, 2);
+    c = claim_on(f, 2, 1); /* leased when the process ends */
+    lose(&c);
+    put_members(f, 4, 2, 1);
+    put_member(f, 6, 0);
+    fixture_close(f);
+    sqlite_change(fixture_path(f), WITHOUT_CLAIM_KEYS);
+    fixture_open(f);
+    sqlite_expect_sound(fixture_path(f));
+    expect_counts(f, 4, 0, 1, 1);
+    resend_member(f, 1, 1);
+    resend_member(f, 2, 1);
+    expect_counts(f, 6, 0, 0, 0);
+    assert_int_equal(drain(f), 6);
+    expect_counts(f, 0, 0, 6, 0);
+}
+
 static void a_migration_that_fails_changes_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -448,6 +483,7 @@ int main(void)
         TEST(a_file_that_is_no_database_is_refused),
         TEST(a_newer_schema_is_refused),
         TEST(an_older_schema_is_brought_up_to_date),
+        TEST(rows_from_before_claim_keys_keep_their_states_and_are_claimed),
         TEST(a_migration_that_fails_changes_nothing),
         TEST(after_an_unclean_stop_the_database_is_checked),
         TEST(damage_is_found_and_ends_the_taking_of_puts),
