@@ -131,6 +131,12 @@ deps: ## install the packages that build, tests and demo need (apt-get, as root 
 install: all ## install the daemon (DESTDIR, PREFIX)
 	install -D -m 0755 $(BUILD)/touchpointd $(DESTDIR)$(PREFIX)/sbin/touchpointd
 	install -D -m 0755 $(BUILD)/touchpointctl $(DESTDIR)$(PREFIX)/bin/touchpointctl
+	@for page in deploy/man/*.scd; do \
+	    name=$$(basename $$page .scd); section=$${name##*.}; \
+	    if command -v scdoc >/dev/null; then \
+	        install -d $(DESTDIR)$(PREFIX)/share/man/man$$section; \
+	        scdoc <$$page >$(DESTDIR)$(PREFIX)/share/man/man$$section/$$name; \
+	    else echo "no manual page $$name: scdoc is not installed"; fi; done
 	install -D -m 0644 deploy/touchpointd.example.yaml $(DESTDIR)$(PREFIX)/share/doc/touchpointd/touchpointd.example.yaml
 
 clean: ## remove build/

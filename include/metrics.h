@@ -59,6 +59,8 @@
     X(METRIC_QUARANTINED, COUNTER, "quarantined_total", "result",                                  \
       "Refused documents on their way into the quarantine: kept, dropped")                         \
     X(METRIC_HELD_PASSES, GAUGE, "held_passes", "org", "Campaign passes held by the delete guard") \
+    X(METRIC_CHECK, GAUGE, "check_failing", "check",                                               \
+      "What /readyz says of each check: 0 ok, 1 degraded, 2 unavailable")                          \
     X(METRIC_BUILD_INFO, GAUGE, "build_info", "version", "Always 1")
 
 enum metric_id {

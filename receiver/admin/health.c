@@ -246,18 +246,30 @@ static enum level check_queue(const struct admin *a, json_t *checks)
     return LEVEL_OK;
 }
 
+static const struct {
+    const char *name;
+    enum level (*run)(const struct admin *a, json_t *checks);
+} CHECKS[] = {
+    {"store", check_store},
+    {"listener", check_listener},
+    {"workers", check_workers},
+    {"certificates", check_certificates},
+    {"orgs", check_orgs},
+    {"schema", check_schemas},
+    {"reconcile", check_reconciles},
+    {"delete_guard", check_holds},
+    {"queue", check_queue},
+};
+
 const char *health_status(const struct admin *a, json_t **details)
 {
     json_t *checks = json_object();
-    enum level level = check_store(a, checks);
-    level = worse(level, check_listener(a, checks));
-    level = worse(level, check_workers(a, checks));
-    level = worse(level, check_certificates(a, checks));
-    level = worse(level, check_orgs(a, checks));
-    level = worse(level, check_schemas(a, checks));
-    level = worse(level, check_reconciles(a, checks));
-    level = worse(level, check_holds(a, checks));
-    level = worse(level, check_queue(a, checks));
+    enum level level = LEVEL_OK;
+    for (size_t i = 0; i < sizeof CHECKS / sizeof CHECKS[0]; i++) {
+        enum level one = CHECKS[i].run(a, checks);
+        metric_set(metric_series(METRIC_CHECK, CHECKS[i].name), one);
+        level = worse(level, one);
+    }
     if (details != NULL)
         *details = checks;
     else
@@ -288,6 +300,7 @@ void route_metrics(struct admin *a, const struct request *q, struct answer *out)
     (void)q;
     if (a->options.set_gauges != NULL)
         a->options.set_gauges(a->options.gauges_ctx);
+    (void)health_status(a, NULL); /* sets what each check says */
     buf_init(&b, METRICS_MAX_BYTES);
     metrics_write(&b);
     *out = (struct answer){.status = 200,
