@@ -14,6 +14,7 @@
 #define TP_ADMIN_H
 
 #include "config.h"
+#include "intake.h"
 #include "listener.h"
 #include "org.h"
 #include "store.h"
@@ -21,6 +22,7 @@
 #include "worker.h"
 
 struct admin;
+struct admin_runner;
 
 struct admin_options {
     const struct config *config;
@@ -29,6 +31,9 @@ struct admin_options {
     void (*set_gauges)(void *ctx); /* called before /metrics is answered; NULL: nobody */
     void *gauges_ctx;
     struct listener *const *intake_listener; /* set before the first request comes */
+    struct intake *intake;                   /* of the same generation */
+    struct admin_runner *runner;             /* NULL: none, in tests */
+    int64_t started_at_ms;
     const struct tls_server *tls;
     struct worker_pool *const *workers; /* likewise */
     struct org **orgs;
@@ -54,5 +59,16 @@ void admin_answer_looked(struct admin *a, struct listener_token token);
 void admin_answer_reloaded(struct listener_token token, const char *refusal);
 /* "ok", "degraded" or "unavailable"; ctx is the struct admin. For public_health. */
 const char *admin_status(void *ctx);
+
+/* ------------------------------------------------------------------ the runner of jobs
+ * One a daemon: a thread that carries out what no worker does (replay, discard, reconcile of all),
+ * and takes up at its start what is open. */
+
+enum { RATE_MINUTES = 60 };
+MUST_USE enum err admin_runner_start(struct admin_runner **out, struct store *s, struct error *e);
+void admin_runner_stop(struct admin_runner **r); /* after its slice */
+void admin_runner_wake(struct admin_runner *r);  /* there is a new job. Any thread */
+/* Messages received in each of the last minutes, the present one last. Any thread. */
+void admin_runner_rate(struct admin_runner *r, uint64_t out[RATE_MINUTES]);
 
 #endif

@@ -42,6 +42,10 @@ const struct listener_handler *intake_handler(void);
 void intake_shut(struct intake *i);
 /* From now on every message is answered 503 (draining). */
 void intake_drain(struct intake *i);
+/* Takes a document as if it had come from the wire, and waits until it is durable: for an admin, on
+ * a thread that may wait. ERR_INVALID: the document, or not of that organisation. */
+MUST_USE enum err intake_inject(struct intake *i, const char *org, const char *body, size_t n,
+                                size_t *stored, size_t *duplicates, struct error *e);
 size_t intake_in_flight(const struct intake *i); /* requests that wait for the store */
 
 #endif

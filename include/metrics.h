@@ -80,7 +80,8 @@ void metric_add(struct metric_series *s, uint64_t n);      /* counter */
 void metric_set(struct metric_series *s, double v);        /* gauge */
 void metric_gauge_add(struct metric_series *s, int64_t n); /* gauge, integral */
 void metric_observe(struct metric_series *s,
-                    double v); /* histogram: seconds, or a size for store_batch_size */
+                    double v);            /* histogram: seconds, or a size for store_batch_size */
+uint64_t metric_total(enum metric_id id); /* counter: the sum of its series */
 uint64_t metric_value(const struct metric_series *s); /* counter, for tests and the status page */
 
 #define metric_inc(id, ...) metric_add(metric_series((id), __VA_ARGS__), 1)

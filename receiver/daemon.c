@@ -66,6 +66,9 @@ static enum err start_listeners(struct daemon *d, struct error *e)
 enum err daemon_start(struct daemon *d, struct error *e)
 {
     enum err err = start_store(d, e);
+    d->started_at_ms = time_wall_ms();
+    if (err == ERR_NONE)
+        err = admin_runner_start(&d->runner, d->store, e);
     if (err == ERR_NONE)
         err = generation_make(d->now, e);
     if (err == ERR_NONE)
@@ -143,6 +146,7 @@ void daemon_stop(struct daemon *d, bool (*hurry)(void))
         left = until - time_boot_ms();
         worker_stop(&g->workers, left < 0 || hurry() ? 0 : left);
     }
+    admin_runner_stop(&d->runner);
     retainer_stop(&d->retainer);
 }
 

@@ -51,6 +51,8 @@ struct daemon {
     struct store *store;
     struct tls_tickets *tickets; /* of all generations, so that sessions outlive a reload */
     struct retainer *retainer;
+    struct admin_runner *runner; /* of jobs; outlives generations */
+    int64_t started_at_ms;
     struct listener *intake_listener, *admin_listener;
     atomic_bool is_up; /* health on the public port may ask the admin's part */
     struct generation *now, *retired;

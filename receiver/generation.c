@@ -20,7 +20,7 @@ enum {
     BUFFERED_BYTES_MAX = 64 << 20, /* protocol rule 4 */
     HANDSHAKE_TIMEOUT_MS = 10000,
     IDLE_TIMEOUT_MS = 120000,
-    ADMIN_BODY_MAX = 1 << 20,
+    ADMIN_BODY_MAX = 4 << 20,
     ADMIN_BUFFERED_MAX = 16 << 20,
     ADMIN_CONNECTIONS_MAX = 64,
     ADMIN_ANSWER_MS = 180000,    /* some answers wait for the org */
@@ -144,6 +144,9 @@ static enum err make_admin(struct generation *g, struct error *e)
         .set_gauges = janitor_set_gauges,
         .gauges_ctx = g,
         .intake_listener = &g->daemon->intake_listener,
+        .intake = g->intake,
+        .runner = g->daemon->runner,
+        .started_at_ms = g->daemon->started_at_ms,
         .tls = g->tls,
         .workers = &g->workers,
         .orgs = g->orgs,

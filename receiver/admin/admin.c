@@ -30,7 +30,22 @@ static const struct route ROUTES[] = {
     {"POST", "/api/v1/doctor", false, route_doctor},
     {"POST", "/api/v1/reload", false, route_reload},
     {"GET", "/api/v1/jobs", false, route_jobs},
+    {"GET", "/api/v1/jobs/*", false, route_job},
+    {"POST", "/api/v1/jobs/*/cancel", false, route_cancel},
     {"POST", "/api/v1/jobs/*/approve", false, route_approve},
+    {"GET", "/api/v1/status", false, route_status},
+    {"GET", "/api/v1/messages", false, route_messages},
+    {"GET", "/api/v1/messages/*", false, route_message},
+    {"POST", "/api/v1/messages/replay", false, route_replay},
+    {"POST", "/api/v1/messages/discard", false, route_discard},
+    {"POST", "/api/v1/inject", false, route_inject},
+    {"GET", "/api/v1/quarantine", false, route_quarantine},
+    {"GET", "/api/v1/quarantine/*", false, route_document},
+    {"GET", "/api/v1/ledger", false, route_ledger},
+    {"POST", "/api/v1/forget", false, route_forget},
+    {"POST", "/api/v1/pause", false, route_pause},
+    {"POST", "/api/v1/resume", false, route_resume},
+    {"POST", "/api/v1/reconcile", false, route_reconcile},
     {"GET", "/api/v1/explain", false, route_explain},
     {"POST", "/api/v1/preview", false, route_preview},
     {"GET", "/api/v1/members", false, route_members},
@@ -216,6 +231,7 @@ enum err admin_new(struct admin **out, const struct admin_options *o, struct err
             log_warn("the admin token can be read by others: chmod 600 it", "file", file, NULL);
     }
     a->asks = asks_new(a);
+    a->lookups = asks_new(a);
     *out = a;
     return ERR_NONE;
 }
@@ -223,11 +239,12 @@ enum err admin_new(struct admin **out, const struct admin_options *o, struct err
 void admin_stop(struct admin *a)
 {
     asks_stop(a->asks);
+    asks_stop(a->lookups);
 }
 
 size_t admin_in_flight(struct admin *a)
 {
-    return asks_in_flight(a->asks);
+    return asks_in_flight(a->asks) + asks_in_flight(a->lookups);
 }
 
 void admin_free(struct admin **a)
@@ -235,6 +252,7 @@ void admin_free(struct admin **a)
     if (*a == NULL)
         return;
     asks_free(&(*a)->asks);
+    asks_free(&(*a)->lookups);
     secret_release(&(*a)->secret_token);
     free(*a);
     *a = NULL;

@@ -14,7 +14,8 @@ struct asks;
 struct admin {
     struct admin_options options; /* borrowed parts; read-only */
     struct secret secret_token;   /* empty: no API but health and metrics */
-    struct asks *asks;
+    struct asks *asks;            /* of the org */
+    struct asks *lookups;         /* of the store alone: they need not wait for those */
 };
 
 /* What a route is asked. */
@@ -87,6 +88,10 @@ struct ask {
 void ask_later(struct admin *a, const struct request *q, json_t *args,
                void (*run)(struct ask *k, struct answer *out), struct answer *out);
 
+/* As ask_later, for calls that ask no org. */
+void ask_store_later(struct admin *a, const struct request *q, json_t *args,
+                     void (*run)(struct ask *k, struct answer *out), struct answer *out);
+
 /* An org, as the thread that runs the ask may use it. */
 struct ask_org {
     struct org *org;
@@ -127,6 +132,28 @@ void route_reload(struct admin *a, const struct request *q, struct answer *out);
 
 /* jobs.c */
 void route_jobs(struct admin *a, const struct request *q, struct answer *out);
+void route_job(struct admin *a, const struct request *q, struct answer *out);
+void route_cancel(struct admin *a, const struct request *q, struct answer *out);
 void route_approve(struct admin *a, const struct request *q, struct answer *out);
+
+/* messages.c, moves.c, records.c, status.c */
+void route_messages(struct admin *a, const struct request *q, struct answer *out);
+void route_message(struct admin *a, const struct request *q, struct answer *out);
+void route_replay(struct admin *a, const struct request *q, struct answer *out);
+void route_discard(struct admin *a, const struct request *q, struct answer *out);
+void route_quarantine(struct admin *a, const struct request *q, struct answer *out);
+void route_document(struct admin *a, const struct request *q, struct answer *out);
+void route_ledger(struct admin *a, const struct request *q, struct answer *out);
+void route_forget(struct admin *a, const struct request *q, struct answer *out);
+void route_status(struct admin *a, const struct request *q, struct answer *out);
+
+/* control.c */
+void route_pause(struct admin *a, const struct request *q, struct answer *out);
+void route_resume(struct admin *a, const struct request *q, struct answer *out);
+void route_reconcile(struct admin *a, const struct request *q, struct answer *out);
+void route_inject(struct admin *a, const struct request *q, struct answer *out);
+/* The org that is named, or the only one; it is configured, or false and answered. */
+bool argument_org(const struct admin *a, const json_t *args, char org[SFID_SIZE],
+                  struct answer *out);
 
 #endif

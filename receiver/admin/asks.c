@@ -223,12 +223,11 @@ static bool has_threads(struct asks *s)
     return s->started > 0;
 }
 
-void ask_later(struct admin *a, const struct request *q, json_t *args,
-               void (*run)(struct ask *k, struct answer *out), struct answer *out)
+static void enqueue(struct asks *s, const struct request *q, json_t *args,
+                    void (*run)(struct ask *k, struct answer *out), struct answer *out)
 {
-    struct asks *s = a->asks;
     struct ask *k = mem_alloc(sizeof *k);
-    *k = (struct ask){.admin = a,
+    *k = (struct ask){.admin = s->admin,
                       .args = args,
                       .token = q->token,
                       .wait = listener_wait_new(q->token),
@@ -250,6 +249,18 @@ void ask_later(struct admin *a, const struct request *q, json_t *args,
     answer_problem(out, 503, "Too many at once",
                    "as many such calls wait as may: ask again when some are answered");
     out->extra = RETRY_LATER;
+}
+
+void ask_later(struct admin *a, const struct request *q, json_t *args,
+               void (*run)(struct ask *k, struct answer *out), struct answer *out)
+{
+    enqueue(a->asks, q, args, run, out);
+}
+
+void ask_store_later(struct admin *a, const struct request *q, json_t *args,
+                     void (*run)(struct ask *k, struct answer *out), struct answer *out)
+{
+    enqueue(a->lookups, q, args, run, out);
 }
 
 size_t asks_in_flight(struct asks *s)

@@ -8,11 +8,13 @@
  */
 #include "admin_int.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mem.h"
 #include "metrics.h"
+#include "store_admin.h"
 #include "timeutil.h"
 
 enum {
@@ -101,21 +103,39 @@ static enum level check_certificates(const struct admin *a, json_t *checks)
     return worst;
 }
 
-static enum level check_org(const struct org *org, json_t *list)
+/* Paused: an admin's will, yet easily forgotten. */
+static bool is_paused(const struct admin *a, const char *org, char why[STORE_REASON_SIZE + 64])
 {
+    char reason[STORE_REASON_SIZE];
+    struct error e;
+    bool paused = false;
+    if (store_paused(a->options.store, org, &paused, reason, &e) != ERR_NONE || !paused)
+        return false;
+    (void)snprintf(why, STORE_REASON_SIZE + 64, "paused by an admin%s%s; `resume` lets it go on",
+                   reason[0] == '\0' ? "" : ": ", reason);
+    return true;
+}
+
+static enum level check_org(const struct admin *a, const struct org *org, json_t *list)
+{
+    char why[STORE_REASON_SIZE + 64];
     struct org_state state;
     org_state_get((struct org *)(uintptr_t)org, &state);
     bool well =
         state.reachable && state.authenticated && !state.stopped && state.problem[0] == '\0';
-    enum level level = well ? LEVEL_OK : LEVEL_DEGRADED;
+    bool paused = is_paused(a, org_config(org)->id, why);
+    enum level level = well && !paused ? LEVEL_OK : LEVEL_DEGRADED;
     const char *problem =
         well || state.problem[0] != '\0' ? state.problem : "the org has not answered yet";
+    if (well && paused)
+        problem = why;
     json_t *o = check(level, problem);
     json_object_set_new(o, "org", json_string(org_config(org)->id));
     json_object_set_new(o, "name", json_string(org_config(org)->name));
     json_object_set_new(o, "reachable", json_boolean(state.reachable));
     json_object_set_new(o, "authenticated", json_boolean(state.authenticated));
     json_object_set_new(o, "stopped", json_boolean(state.stopped));
+    json_object_set_new(o, "paused", json_boolean(paused));
     if (state.api_limit >= 0) {
         json_object_set_new(o, "api_used", json_integer(state.api_used));
         json_object_set_new(o, "api_limit", json_integer(state.api_limit));
@@ -198,7 +218,7 @@ static enum level check_orgs(const struct admin *a, json_t *checks)
     enum level worst = LEVEL_OK;
     json_t *list = json_array();
     for (size_t i = 0; i < a->options.org_count; i++)
-        worst = worse(worst, check_org(a->options.orgs[i], list));
+        worst = worse(worst, check_org(a, a->options.orgs[i], list));
     json_object_set_new(checks, "orgs", list);
     return worst;
 }

@@ -18,6 +18,7 @@ bool argument_setting(const json_t *args, const char **value, struct answer *out
 bool ask_look(struct ask *k, const char *org, bool whole, struct look *l, struct answer *out);
 
 /* preview.c: p as the API shows it. */
+void run_preview(struct ask *k, struct answer *out); /* also the dry run of a reconcile */
 json_t *preview_json(const struct preview *p);
 
 #endif

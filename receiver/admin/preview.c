@@ -101,7 +101,7 @@ static enum err on_row(void *ctx, const struct look_row *row, struct error *e)
     return ERR_NONE;
 }
 
-static void run_preview(struct ask *k, struct answer *out)
+void run_preview(struct ask *k, struct answer *out)
 {
     char campaign[SFID_SIZE];
     const char *setting;

@@ -123,6 +123,18 @@ void metric_add(struct metric_series *s, uint64_t n)
     atomic_fetch_add_explicit(&s->count, n, memory_order_relaxed);
 }
 
+uint64_t metric_total(enum metric_id id)
+{
+    uint64_t sum = 0;
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < series_count; i++) {
+        if (series[i]->id == id)
+            sum += atomic_load_explicit(&series[i]->count, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&lock);
+    return sum;
+}
+
 uint64_t metric_value(const struct metric_series *s)
 {
     return atomic_load_explicit(&s->count, memory_order_relaxed);

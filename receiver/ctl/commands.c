@@ -175,7 +175,7 @@ static void add_job(struct table *t, const json_t *job)
                    (long long)json_integer_value(json_object_get(job, "existing")));
     table_add(t, (const char *[]){id, ctl_text(job, "kind"), coloured(ctl_text(job, "state")),
                                   ctl_text(job, "org"), ctl_text(job, "campaign"),
-                                  ctl_text(job, "since"), text});
+                                  ctl_text(job, "created_at"), text});
 }
 
 static int run_jobs(struct ctl *c, int argc, char **argv)

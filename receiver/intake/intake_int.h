@@ -1,7 +1,7 @@
 /*
  * intake_int - what the parts of the intake share: intake.c (life, the handler), admit.c (the
  * head), message.c (parse and store), quarantine.c (what was refused), object.c (what a
- * notification asks for), answer.c (replies and refusals), count.c (metrics)
+ * notification asks for), inject.c (what an admin hands in), answer.c (replies and refusals), count.c (metrics)
  *
  * Threads: struct intake is shared; what changes in it says how. A struct intake_loop belongs to
  * its loop, a struct intake_request to the loop until it is put, then to the store's thread.
@@ -65,6 +65,7 @@ struct intake_request {
     struct intake *intake;
     struct intake_org *org;
     struct listener_token token;
+    struct injected *injected;     /* inject.c: who waits; NULL: the token is answered */
     struct metric_series **series; /* one an item */
 };
 
@@ -74,6 +75,9 @@ void intake_admit(void *ctx, void *loop, const struct http_head *h,
 bool intake_is_health(const struct intake *i, const struct http_head *h, bool *ready);
 
 /* message.c */
+struct intake_request *intake_request_new(struct intake *i, struct intake_org *org,
+                                          const struct soap_message *m,
+                                          struct listener_token token);
 void intake_take_message(struct intake_loop *loop, const struct listener_peer *peer,
                          const char *body, size_t n, struct listener_token token);
 

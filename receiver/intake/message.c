@@ -65,9 +65,8 @@ static struct metric_series *other_series(struct intake *i, const struct intake_
     return metric_series(METRIC_NOTIFICATIONS_RECEIVED, org->config->id, label);
 }
 
-static struct intake_request *make_request(struct intake *i, struct intake_org *org,
-                                           const struct soap_message *m,
-                                           struct listener_token token)
+struct intake_request *intake_request_new(struct intake *i, struct intake_org *org,
+                                          const struct soap_message *m, struct listener_token token)
 {
     size_t items_at = sizeof(struct intake_request);
     size_t series_at = items_at + m->count * sizeof(struct store_item);
@@ -137,5 +136,5 @@ void intake_take_message(struct intake_loop *loop, const struct listener_peer *p
     if (log_wants(LOG_LEVEL_DEBUG))
         log_debug("message received", "org", m.org_id, "notifications", log_num((long long)m.count),
                   "peer", peer->address, NULL);
-    put(loop, peer, make_request(loop->intake, org, &m, token));
+    put(loop, peer, intake_request_new(loop->intake, org, &m, token));
 }

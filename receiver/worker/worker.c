@@ -156,6 +156,7 @@ struct pass new_pass(struct worker_pool *pool, struct store_claim *claim, size_t
 void end_pass(struct pass *p, enum err result, const struct error *why)
 {
     struct error e = {0};
+    jobs_note_pass(p, result, why);
     enum err settled = settle_pass(p, result, why, &e);
     if (settled != ERR_NONE && settled != ERR_STALE)
         log_error("a pass could not be settled; its lease runs out and the work is taken up again",

@@ -36,6 +36,7 @@
 #include "org.h"
 #include "rules.h"
 #include "store.h"
+#include "store_admin.h"
 #include "worker.h"
 
 /* ------------------------------------------------------------------ existing.c */
@@ -285,6 +286,9 @@ void duplicates_release(struct pass *p);
 /* absent.c: dooms those of the existing touchpoints whose member was not seen and is known to be
  * gone. look_elsewhere: the read was of one campaign, so members may be in another. */
 MUST_USE enum err absent_settle(struct pass *p, bool look_elsewhere, struct error *e);
+
+/* jobs.c: how the pass ended, for the jobs that it was claimed for. Before it is settled. */
+void jobs_note_pass(struct pass *p, enum err result, const struct error *why);
 
 /* write.c */
 MUST_USE enum err write_want(struct pass *p, const struct touchpoint *t, const char *member_id,

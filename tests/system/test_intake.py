@@ -174,7 +174,7 @@ class Intake(unittest.TestCase):
             self.assertIn(f"# TYPE touchpoint_{name} ", text)
         self.assertEqual(self.world.admin("/api/v1/jobs")[0], 401)
         self.assertEqual(self.world.admin("/api/v1/jobs", token="wrong")[0], 401)
-        self.assertEqual(json.loads(self.world.admin("/api/v1/jobs", token=ADMIN_TOKEN)[1]), {"jobs": []})
+        self.assertEqual(json.loads(self.world.admin("/api/v1/jobs", token=ADMIN_TOKEN)[1]), {"jobs": [], "next": None})
         self.assertEqual(self.world.admin("/nothing")[0], 404)
         for method, path, status, field, value in (("HEAD", "/healthz", 200, "Content-Type", "application/json"),
                                                    ("POST", "/healthz", 405, "Allow", "GET, HEAD"),
