@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -70,7 +71,7 @@ class Process:
             self.child.kill()
         return self.child.wait()
 
-    def terminate(self, limit_s=40):
+    def terminate(self, limit_s=60):
         if self.alive():
             self.child.terminate()
         try:
@@ -165,10 +166,36 @@ class Org:
         return self.call("GET", "/sim/stats")
 
 
+RESERVED = []  # one socket a port, until this process ends
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody listens on at any address, ours until this process ends: other tests ask here, too, and clients get theirs from
+    another range. The system's own choice could be another's again before the daemon has it, or between two starts of the daemon."""
+    for _ in range(10000):
+        port = random.randrange(15000, 30000)
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0touchpointd-test-port-{port}")
+            for family, address in ((socket.AF_INET, ""), (socket.AF_INET6, "::")):
+                if family == socket.AF_INET or has_ipv6():
+                    with socket.socket(family) as s:
+                        s.bind((address, port))
+        except OSError:
+            mark.close()
+            continue
+        RESERVED.append(mark)
+        return port
+    raise AssertionError("no port is free between 15000 and 30000")
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
 
 
 ADMIN_TOKEN = "t0ken-of-the-admin"
@@ -294,7 +321,7 @@ class World:
 
     # ---------------------------------------------------------------- talking to the daemon
 
-    def admin(self, path, method="GET", token=None, timeout=10):
+    def admin(self, path, method="GET", token=None, timeout=60):
         http_ = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=timeout)
         try:
             http_.request(method, path, headers={"Authorization": f"Bearer {token}"} if token else {})
@@ -364,7 +391,7 @@ class World:
         """Reads the queue's file directly, read-only, as an auditor would."""
         import sqlite3
 
-        db = sqlite3.connect(f"file:{self.folder / 'queue.db'}?mode=ro", uri=True, timeout=10)
+        db = sqlite3.connect(f"file:{self.folder / 'queue.db'}?mode=ro", uri=True, timeout=60)
         try:
             return db.execute(sql, values).fetchall()
         finally:

@@ -1,14 +1,13 @@
 """Who may speak: networks, the secret part of the path, organisations; each refusal counted by its reason."""
 import http.client
 import json
-import random
 import socket
 import ssl
 import subprocess
 import unittest
 
 import runner
-from harness import FLAVOUR, ORG_ID, PATH, ROOT, World, message, notification, sfid, wait_for
+from harness import FLAVOUR, ORG_ID, PATH, ROOT, World, free_port, has_ipv6, message, notification, sfid, wait_for
 
 
 def body(number):
@@ -103,34 +102,13 @@ class Networks(unittest.TestCase):
             self.assertIn(want, done.stderr)
 
 
-def has_ipv6():
-    try:
-        with socket.socket(socket.AF_INET6) as s:
-            s.bind(("::1", 0))
-        return True
-    except OSError:
-        return False
-
-
-def port_for_both():
-    """Free for [::], and outside of the range from which other tests' clients get theirs."""
-    while True:
-        port = random.randrange(20000, 30000)
-        with socket.socket(socket.AF_INET6) as s:
-            try:
-                s.bind(("::", port))
-                return port
-            except OSError:
-                pass
-
-
 @unittest.skipUnless(has_ipv6(), "this machine has no IPv6 loopback")
 class BothVersions(unittest.TestCase):
     def test_a_socket_for_both_versions_tells_ipv4_from_ipv6(self):
         for allow, v4, v6 in ((["127.0.0.0/8"], True, False), (["::1"], False, True), (["::/0"], False, True), (["0.0.0.0/0"], True, False),
                               (["::ffff:127.0.0.1"], True, False), (["0.0.0.0/0", "::/0"], True, True)):
             world = World(listen={"allow": allow})
-            world.port = port_for_both()
+            world.port = free_port()
             world.config["listen"]["address"] = f"[::]:{world.port}"
             with self.subTest(allow), world:
                 world.start()

@@ -75,7 +75,7 @@ class Bulk(Case):
             struck = lambda: time.sleep(0.1) or next(f["fired"] for f in org.call("GET", "/sim/faults")["faults"] if f["id"] == unreadable)
             wait_for("the results", lambda: struck() >= 2, 120)
             org.update("Campaign", {"Id": other, SYNC: ALL})
-            self.settled(world, campaign=other, limit_s=5)
+            self.settled(world, campaign=other, limit_s=30)
             self.assertEqual(world.ready()[1]["checks"]["orgs"][0]["status"], "ok")
             wait_for("the job to be given up", lambda: "a bulk job of a former pass is given up" in world.daemon.text(), 120)
             org.heal()

@@ -151,12 +151,12 @@ class Failing(Outage):
             waiting = [threading.Thread(target=send, args=(n,)) for n in (1, 2)]
             for x in waiting:
                 x.start()
-            wait_for("a message to be refused at once", lambda: self.refused_at_once(world, answers), 30)
+            wait_for("a message to be refused at once", lambda: self.refused_at_once(world, answers))
             self.assertEqual(world.ready()[0], 503)
             for x in waiting:  # the listener's own answer, after 20 s
                 x.join()
             self.assertEqual([answers[n][0] for n in (1, 2)], [503, 503])
-            self.assertLess(max(t for _, t in answers.values()), 30)
+            self.assertLess(max(t for _, t in answers.values()), 50)
             fault.unlink()
             wait_for("messages to be taken again", lambda: world.post(body(3))[0] == 200)
             self.assertTrue(wait_for("readiness to say so", lambda: world.ready()[0] == 200))
@@ -183,11 +183,11 @@ class Failing(Outage):
         probe = 100 + len(answers)
         started = time.monotonic()
         connection = world.tls()
-        connection.settimeout(2)
+        connection.settimeout(6)
         try:
             text = body(probe).encode()
             connection.sendall(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n" % (PATH.encode(), len(text)) + text)
-            return connection.recv(100).startswith(b"HTTP/1.1 503") and time.monotonic() - started < 2
+            return connection.recv(100).startswith(b"HTTP/1.1 503") and time.monotonic() - started < 8  # the listener's own would come after 20
         except TimeoutError:
             return False
         finally:

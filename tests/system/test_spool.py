@@ -55,7 +55,7 @@ class FullSpool(Case):
             self.assertIn("/var/tmp", problem["problem"])
             self.assertEqual(problem["campaigns_waiting"], 1)
             org.update("Campaign", {"Id": other, SYNC: ALL}, {"Id": campaign, "Name": "asked for again, and not read for it"})
-            self.settled(world, campaign=other, limit_s=5)
+            self.settled(world, campaign=other, limit_s=30)
             wait_for("the second failure", lambda: failures() >= 2)
             waits = world.rows("SELECT max(due_at - CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)), max(tries) "
                                "FROM notification WHERE key = ? AND state IN (0, 1) AND kind <> 9", campaign)[0]

@@ -7,11 +7,13 @@ import json
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
+import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1] / "system"))
+from harness import free_port  # noqa: E402
 
 NGINX = """
 daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log; user root;
@@ -113,9 +115,7 @@ class Peers:
         return self
 
     async def start_nginx(self):
-        with socket.socket() as s:  # nginx can't say which port it was given
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
+        port = free_port()  # nginx can't say which port it was given
         config = self.folder / "nginx.conf"
         config.write_text(NGINX.format(folder=self.folder, port=port, backend=self.server.sockets[0].getsockname()[1]))
         self.start("nginx", ["nginx", "-p", self.folder, "-c", config, "-e", self.folder / "error.log"])
