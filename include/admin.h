@@ -55,8 +55,9 @@ void admin_free(struct admin **a);
 const struct listener_handler *admin_handler(void);
 /* The answer to /api/v1/doctor. Any thread, until the listener is gone. */
 void admin_answer_looked(struct admin *a, struct listener_token token);
-/* The answer to /api/v1/reload; why it was refused, or NULL. Any thread. */
-void admin_answer_reloaded(struct listener_token token, const char *refusal);
+enum admin_reloaded { RELOAD_DONE, RELOAD_REFUSED, RELOAD_NOT_NOW };
+/* The answer to /api/v1/reload; why is for the last two. Any thread. */
+void admin_answer_reloaded(struct listener_token token, enum admin_reloaded how, const char *why);
 /* "ok", "degraded" or "unavailable"; ctx is the struct admin. For public_health. */
 const char *admin_status(void *ctx);
 

@@ -79,6 +79,8 @@ void daemon_release(struct daemon *d);
 /* ------------------------------------------------------------------ generation.c */
 
 MUST_USE enum err generation_load(struct generation **out, struct daemon *d, struct error *e);
+/* Of listen.ip_ranges_file; at the load, and from time to time. */
+void generation_warn_of_old_ranges(const struct generation *g);
 /* Its intake and its admin's part: no threads yet. */
 MUST_USE enum err generation_make(struct generation *g, struct error *e);
 MUST_USE enum err generation_work(struct generation *g, struct error *e); /* starts its workers */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "access.h"
 #include "client_auth.h"
@@ -15,6 +16,7 @@
 #include "mem.h"
 #include "metrics.h"
 #include "secret.h"
+#include "timeutil.h"
 
 enum {
     BUFFERED_BYTES_MAX = 64 << 20, /* protocol rule 4 */
@@ -23,13 +25,28 @@ enum {
     ADMIN_BODY_MAX = 4 << 20,
     ADMIN_BUFFERED_MAX = 16 << 20,
     ADMIN_CONNECTIONS_MAX = 64,
-    ADMIN_ANSWER_MS = 180000,    /* some answers wait for the org */
+    ADMIN_ANSWER_MS = 180000, /* some answers wait for the org */
+    RANGES_OLD_DAYS = 90,
+    DAY_S = 86400,
     DESCRIPTORS_OF_OTHERS = 128, /* of the store and the admin's listener */
     DESCRIPTORS_OF_WORKER = 4,   /* of each */
     DESCRIPTORS_OF_LOOP = 64,    /* of each: one accepts as many before it closes who made room */
 };
 
 /* ------------------------------------------------------------------ load */
+
+void generation_warn_of_old_ranges(const struct generation *g)
+{
+    const char *file = g->config->listen.ip_ranges_file;
+    struct stat s;
+    if (file == NULL || file[0] == '\0' || stat(file, &s) != 0)
+        return; /* none, or a reload will say what is wrong */
+    int64_t days = (time_wall_ms() / 1000 - s.st_mtim.tv_sec) / DAY_S;
+    if (days > RANGES_OLD_DAYS)
+        log_warn("listen.ip_ranges_file was written long ago, and Salesforce adds addresses often: "
+                 "see whether the job that fetches it still runs",
+                 "file", file, "days", log_num((long long)days), NULL);
+}
 
 static enum err load_access(struct generation *g, struct error *e)
 {
@@ -45,9 +62,11 @@ static enum err load_access(struct generation *g, struct error *e)
     if (err != ERR_NONE)
         return err;
     err = access_list_new(&g->access, &o, e);
-    return err == ERR_NONE ? err
-                           : error_wrap(e, "%s:%u: listen.ip_ranges_file", c->file,
-                                        c->listen.ip_ranges_file_line);
+    if (err != ERR_NONE)
+        return error_wrap(e, "%s:%u: listen.ip_ranges_file", c->file,
+                          c->listen.ip_ranges_file_line);
+    generation_warn_of_old_ranges(g);
+    return ERR_NONE;
 }
 
 static enum err load_tls(struct generation *g, struct error *e)

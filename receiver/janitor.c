@@ -15,7 +15,13 @@
 #include "timeutil.h"
 
 enum { CROWD = 512 };
-enum { TICKETS_EACH_MS = 60000, WATCHDOG_EACH_MS = 5000, ORGS_MAX = 256, HOLDS_MAX = 100 };
+enum {
+    RANGES_EACH_MS = 86400000,
+    TICKETS_EACH_MS = 60000,
+    WATCHDOG_EACH_MS = 5000,
+    ORGS_MAX = 256,
+    HOLDS_MAX = 100
+};
 
 static bool is_due(int64_t *next_boot_ms, int64_t each_ms)
 {
@@ -125,7 +131,11 @@ static void give_back_memory(const struct listener *l)
 
 void janitor_turn(const struct daemon *d)
 {
-    static int64_t watchdog_at, tickets_at; /* main's thread only */
+    static int64_t watchdog_at, tickets_at, ranges_at; /* main's thread only */
+    if (ranges_at == 0)
+        (void)is_due(&ranges_at, RANGES_EACH_MS); /* the start has looked */
+    else if (is_due(&ranges_at, RANGES_EACH_MS))
+        generation_warn_of_old_ranges(d->now);
     refusal_flush();
     if (is_due(&tickets_at, TICKETS_EACH_MS))
         tls_tickets_turn(d->tickets);

@@ -176,20 +176,24 @@ void daemon_reload(struct daemon *d, const char *because)
         because = "an admin asked for it";
 
     notify_reloading();
-    struct generation *g = store_hangs(d, &e) ? NULL : make_next(d, &e);
+    enum admin_reloaded how = store_hangs(d, &e) ? RELOAD_NOT_NOW : RELOAD_REFUSED;
+    struct generation *g = how == RELOAD_NOT_NOW ? NULL : make_next(d, &e);
     if (g != NULL) {
         change_to(d, g);
         await_loops(d);
         files = g->files;
+        how = RELOAD_DONE;
         log_info("configuration loaded anew", "because", because, "file", d->config_file, NULL);
     } else {
-        log_error("the new configuration is refused; all goes on as before", "because", because,
-                  "error", e.text, NULL);
+        log_error(how == RELOAD_NOT_NOW
+                      ? "the configuration can't be changed now; all goes on as before"
+                      : "the new configuration is refused; all goes on as before",
+                  "because", because, "error", e.text, NULL);
     }
     d->files_seen = d->files_changing = files;
     notify_ready();
     for (size_t i = 0; i < count; i++)
-        admin_answer_reloaded(asked[i], g != NULL ? NULL : e.text);
+        admin_answer_reloaded(asked[i], how, e.text);
 }
 
 bool reload_ask(void *daemon, struct listener_token token)

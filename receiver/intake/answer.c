@@ -71,7 +71,7 @@ static void tell(struct intake *i, enum refusal why, const struct refusal_detail
 {
     const char *label = d->org == NULL ? "unknown" : d->org;
     if (d->org != NULL && intake_org_by_id(i, d->org) == NULL)
-        label = labels_fold(&i->unknown_orgs, d->org);
+        label = labels_fold(LABELS_ORGS, d->org);
     metric_inc(METRIC_MESSAGES_RECEIVED, label,
                d->result == NULL ? refusal_reason(why) : d->result);
     refusal_tell(why, d);

@@ -1,7 +1,9 @@
 /*
  * Counting. Series of what is configured are looked up once; what peers choose (ids of
  * unknown organisations, names of objects that we do nothing with) is kept to a bounded set, so
- * that nobody can fill the metrics table.
+ * that nobody can fill the metrics table. The sets live as long as the process, as series do: were
+ * they a configuration's, each reload would let in as many again, and a value that had a series
+ * would go on as "other".
  */
 #include "intake_int.h"
 
@@ -10,24 +12,20 @@
 
 #include "mem.h"
 
-void labels_init(struct labels *l)
-{
-    *l = (struct labels){.count = 0};
-    pthread_mutex_init(&l->lock, NULL);
-}
+enum { LABELS_MAX = 64 };
 
-void labels_release(struct labels *l)
-{
-    for (size_t i = 0; i < l->count; i++)
-        free(l->values[i]);
-    l->count = 0;
-    pthread_mutex_destroy(&l->lock);
-}
+static struct labels {
+    pthread_mutex_t lock;
+    char *values[LABELS_MAX];
+    size_t count;
+} sets[] = {[LABELS_ORGS] = {.lock = PTHREAD_MUTEX_INITIALIZER},
+            [LABELS_OBJECTS] = {.lock = PTHREAD_MUTEX_INITIALIZER}};
 
-const char *labels_fold(struct labels *l, const char *value)
+const char *labels_fold(enum labels_kind kind, const char *value)
 {
-    pthread_mutex_lock(&l->lock);
+    struct labels *l = &sets[kind];
     size_t i = 0;
+    pthread_mutex_lock(&l->lock);
     while (i < l->count && strcmp(l->values[i], value) != 0)
         i++;
     if (i == l->count && l->count < LABELS_MAX)

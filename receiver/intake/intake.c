@@ -38,8 +38,6 @@ enum err intake_new(struct intake **out, const struct intake_options *o, struct 
     secret_set(&i->path, path, strlen(path));
     i->door_len = door_len(path);
     pthread_mutex_init(&i->door, NULL);
-    labels_init(&i->unknown_orgs);
-    labels_init(&i->other_objects);
     intake_orgs_init(i);
     *out = i;
     return ERR_NONE;
@@ -53,8 +51,6 @@ void intake_free(struct intake **i)
     *i = NULL;
     secret_release(&gone->path);
     pthread_mutex_destroy(&gone->door);
-    labels_release(&gone->unknown_orgs);
-    labels_release(&gone->other_objects);
     free(gone->orgs);
     free(gone);
 }

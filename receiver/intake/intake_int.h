@@ -22,15 +22,11 @@
 
 enum {
     OBJECTS_KNOWN = 6, /* rows of object.c's table */
-    LABELS_MAX = 64,
 };
 
-/* A bounded set of label values that peers choose: beyond it they count as "other". */
-struct labels {
-    pthread_mutex_t lock;
-    char *values[LABELS_MAX];
-    size_t count;
-};
+/* Label values that peers choose; of each kind a bounded set, beyond which they count as "other".
+ */
+enum labels_kind { LABELS_ORGS, LABELS_OBJECTS };
 
 struct intake_org {
     const struct config_org *config;
@@ -49,8 +45,6 @@ struct intake {
     bool is_shut;         /* under door: the listener is about to go, or gone */
     atomic_bool is_draining;
     atomic_size_t in_flight;
-
-    struct labels unknown_orgs, other_objects;
 };
 
 struct intake_loop {
@@ -105,10 +99,8 @@ void intake_answer_health(struct intake_loop *loop, bool ready, struct listener_
 void intake_stored(struct store_put *p);
 
 /* count.c */
-void labels_init(struct labels *l);
-void labels_release(struct labels *l);
 /* value itself, or "other" once the set is full of others. */
-const char *labels_fold(struct labels *l, const char *value);
+const char *labels_fold(enum labels_kind kind, const char *value);
 void intake_orgs_init(struct intake *i);
 struct intake_org *intake_org_by_id(const struct intake *i, const char *id);
 void intake_count_stored(struct intake_request *r);

@@ -58,10 +58,9 @@ static void refuse_client(struct intake_loop *loop, const struct listener_peer *
 }
 
 /* The label of an object that has no row of its own. */
-static struct metric_series *other_series(struct intake *i, const struct intake_org *org,
-                                          const char *object)
+static struct metric_series *other_series(const struct intake_org *org, const char *object)
 {
-    const char *label = object[0] == '\0' ? "none" : labels_fold(&i->other_objects, object);
+    const char *label = object[0] == '\0' ? "none" : labels_fold(LABELS_OBJECTS, object);
     return metric_series(METRIC_NOTIFICATIONS_RECEIVED, org->config->id, label);
 }
 
@@ -81,8 +80,8 @@ struct intake_request *intake_request_new(struct intake *i, struct intake_org *o
     r->series = (void *)(block + series_at);
     for (size_t k = 0; k < m->count; k++) {
         size_t row = intake_map(&items[k], &m->notifications[k], &org->config->schema);
-        r->series[k] = row < OBJECTS_KNOWN ? org->objects[row]
-                                           : other_series(i, org, m->notifications[k].object);
+        r->series[k] =
+            row < OBJECTS_KNOWN ? org->objects[row] : other_series(org, m->notifications[k].object);
     }
     memcpy(r->put.org, m->org_id, sizeof r->put.org);
     r->put.items = items;

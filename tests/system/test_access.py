@@ -1,9 +1,12 @@
 """Who may speak: networks, the secret part of the path, organisations; each refusal counted by its reason."""
 import http.client
 import json
+import os
+import re
 import socket
 import ssl
 import subprocess
+import time
 import unittest
 
 import runner
@@ -100,6 +103,17 @@ class Networks(unittest.TestCase):
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertRegex(done.stderr, r"bad\.yaml:\d+: listen\.ip_ranges_file: .*bad\.json")
             self.assertIn(want, done.stderr)
+
+    def test_a_file_that_nobody_has_written_for_long_is_worth_a_warning(self):
+        old, config = self.world.folder / "old.json", self.world.folder / "old.yaml"
+        old.write_text(json.dumps(self.RANGES))
+        config.write_text((self.world.folder / "touchpointd.yaml").read_text().replace("ip-ranges.json", "old.json"))
+        for days, warns in ((1, False), (89, False), (100, True)):
+            written = time.time() - days * 86400
+            os.utime(old, (written, written))
+            done = subprocess.run([ROOT / "build" / FLAVOUR / "touchpointd", "--config", config, "--check"], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(re.findall(r"level=warn .*file=(?:\S*/)?old\.json days=(\d+)", done.stderr), [str(days)] if warns else [])
 
 
 @unittest.skipUnless(has_ipv6(), "this machine has no IPv6 loopback")

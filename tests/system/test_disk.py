@@ -15,7 +15,7 @@ import unittest
 import unittest.mock
 
 import runner
-from harness import FLAVOUR, PATH, ROOT, Process, World, message, notification, sfid, wait_for
+from harness import ADMIN_TOKEN, FLAVOUR, PATH, ROOT, Process, World, message, notification, sfid, wait_for
 
 MIB = 1 << 20
 
@@ -153,6 +153,9 @@ class Failing(Outage):
                 x.start()
             wait_for("a message to be refused at once", lambda: self.refused_at_once(world, answers))
             self.assertEqual(world.ready()[0], 503)
+            status, text = world.admin("/api/v1/reload", "POST", ADMIN_TOKEN)
+            self.assertEqual((status, "refused" in text), (503, False), "the configuration is not to blame")
+            self.assertIn("the store does not answer", text)
             for x in waiting:  # the listener's own answer, after 20 s
                 x.join()
             self.assertEqual([answers[n][0] for n in (1, 2)], [503, 503])

@@ -8,8 +8,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
@@ -37,13 +35,7 @@ static int teardown(void **state)
 
 static bool allows(const struct access_list *a, const char *text)
 {
-    struct sockaddr_storage peer = {.ss_family = AF_UNIX};
-    struct sockaddr_in in = {.sin_family = AF_INET};
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
-    if (inet_pton(AF_INET, text, &in.sin_addr) == 1)
-        memcpy(&peer, &in, sizeof in);
-    else if (inet_pton(AF_INET6, text, &in6.sin6_addr) == 1)
-        memcpy(&peer, &in6, sizeof in6);
+    struct sockaddr_storage peer = net_peer(text);
     return access_list_allows(a, (struct sockaddr *)&peer);
 }
 

@@ -6,28 +6,19 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
 
 #include "cidr.h"
+#include "net_help.h"
 #include "pin.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static bool address_of(const char *text, struct cidr_address *out)
 {
-    struct sockaddr_storage peer = {0};
-    struct sockaddr_in in = {.sin_family = AF_INET};
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
-    if (inet_pton(AF_INET, text, &in.sin_addr) == 1)
-        memcpy(&peer, &in, sizeof in);
-    else if (inet_pton(AF_INET6, text, &in6.sin6_addr) == 1)
-        memcpy(&peer, &in6, sizeof in6);
-    else
-        peer.ss_family = AF_UNIX;
+    struct sockaddr_storage peer = net_peer(text);
     return cidr_address_of((struct sockaddr *)&peer, out);
 }
 

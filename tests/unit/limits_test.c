@@ -6,32 +6,17 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
 
 #include "../../receiver/net/limits.h"
-
-static struct sockaddr_storage peer(const char *text)
-{
-    struct sockaddr_storage out = {0};
-    struct sockaddr_in in = {.sin_family = AF_INET};
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
-    if (inet_pton(AF_INET, text, &in.sin_addr) == 1)
-        memcpy(&out, &in, sizeof in);
-    else if (inet_pton(AF_INET6, text, &in6.sin6_addr) == 1)
-        memcpy(&out, &in6, sizeof in6);
-    else
-        out.ss_family = AF_UNIX;
-    return out;
-}
+#include "net_help.h"
 
 static enum limits_verdict enter_at(struct limits *l, const char *text, int64_t now_ms,
                                     struct limits_place **place)
 {
-    struct sockaddr_storage p = peer(text);
+    struct sockaddr_storage p = net_peer(text);
     return limits_enter(l, (struct sockaddr *)&p, now_ms, place);
 }
 
@@ -102,7 +87,7 @@ static void places_come_back_when_connections_leave(void **state)
 
 static enum limits_verdict move(struct limits *l, const char *text, struct limits_place **place)
 {
-    struct sockaddr_storage p = peer(text);
+    struct sockaddr_storage p = net_peer(text);
     return limits_move(l, (struct sockaddr *)&p, 0, place);
 }
 

@@ -167,6 +167,20 @@ static int connect_unix(const char *path)
     return fd;
 }
 
+struct sockaddr_storage net_peer(const char *text)
+{
+    struct sockaddr_storage out = {0};
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    if (inet_pton(AF_INET, text, &in.sin_addr) == 1)
+        memcpy(&out, &in, sizeof in);
+    else if (inet_pton(AF_INET6, text, &in6.sin6_addr) == 1)
+        memcpy(&out, &in6, sizeof in6);
+    else
+        out.ss_family = AF_UNIX;
+    return out;
+}
+
 int net_try_connect(const char *address)
 {
     struct sockaddr_in in = {.sin_family = AF_INET};

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <openssl/ssl.h>
 
 /* ------------------------------------------------------------------ files */
@@ -62,6 +63,8 @@ struct net_response {
     size_t body_len;
 };
 
+/* IPv4 or IPv6 without port; any other text is a unix socket's. */
+struct sockaddr_storage net_peer(const char *text);
 int net_try_connect(const char *address); /* "127.0.0.1:1"; negative when it is refused */
 int net_connect(const char *address);     /* "127.0.0.1:1" or "unix:/path"; blocking */
 /* context NULL: plain. */
