@@ -5,7 +5,7 @@ import { badge, code, copyable, empty, facts, notice, panel, time, waiting } fro
 import { ledgerList } from '../ledger.js';
 import { messageAction } from './messages.js';
 import { kindWord, stateWord } from '../words.js';
-import { plural } from '../format.js';
+import { count, plural } from '../format.js';
 
 const RESULTS = { applied: 'done', retry: 'tried again later', fail: 'failed', failed: 'failed' };
 
@@ -14,7 +14,7 @@ function attempts(list) {
   return h('ol', { class: 'steps' }, list.map((a) => h('li', { class: a.result === 'applied' ? 'good' : a.result.startsWith('fail') ? 'bad' : 'warn' },
     h('p', { class: 'line between' }, h('b', {}, code(a.code) ?? RESULTS[a.result] ?? a.result), time(a.at)),
     a.message ? h('p', {}, a.message) : null,
-    h('p', { class: 'soft' }, RESULTS[a.result] ?? a.result))));
+    h('p', { class: 'soft' }, RESULTS[a.result] ?? a.result, a.times > 1 ? [`, ${count(a.times)} times since `, time(a.first_at)] : ''))));
 }
 
 function links(m) {

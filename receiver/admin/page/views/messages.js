@@ -28,7 +28,7 @@ function dryRun(dry, verb) {
   const parts = [['By state', rows(dry.by_state, stateWord)], ['By reason', rows(dry.by_code, (c) => (c === '' ? 'no error' : codeWord(c)))],
     ['By object', rows(dry.by_object, (o) => o || 'made by touchpointd itself')]];
   return [
-    h('p', {}, h('b', {}, plural(dry.count, 'message')), dry.count === 1 ? ' would be ' : ' would be ', verb, '.'),
+    h('p', {}, dry.is_partial ? 'At least ' : '', h('b', {}, plural(dry.count, 'message')), dry.count === 1 ? ' would be ' : ' would be ', verb, '.'),
     h('div', { class: 'columns tight' }, parts.filter(([, list]) => list.length > 0).map(([title, list]) => h('div', {}, h('h3', {}, title), barList(list)))),
   ];
 }
