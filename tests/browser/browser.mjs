@@ -43,9 +43,10 @@ export async function settled(page) {
   await page.waitForFunction(() => document.querySelector('main h1') && !document.querySelector('main .waiting, dialog .waiting'));
 }
 
-export async function accessible(page, what) {
-  await page.evaluate(AXE);
-  const found = await page.evaluate((rules) => globalThis.axe.run(document, { runOnly: rules, resultTypes: ['violations'] }), RULES);
+/** only: the rules to apply; all of them without. */
+export async function accessible(page, what, only = RULES) {
+  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(AXE);
+  const found = await page.evaluate((rules) => globalThis.axe.run(document, { runOnly: rules, resultTypes: ['violations'] }), only);
   const text = found.violations.map((v) => `${v.id} (${v.help}): ${v.nodes.slice(0, 3).map((n) => `${n.html.slice(0, 160)} ${n.failureSummary.split('\n')[1] ?? ''}`).join(' | ')}`);
   if (text.length > 0) throw new Error(`${what} is not accessible:\n  ${text.join('\n  ')}`);
 }

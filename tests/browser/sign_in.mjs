@@ -35,6 +35,7 @@ test('a wrong token is refused, the right one shows the view that was asked for,
   assert.ok(await token.isVisible(), 'Escape must not close the sign-in');
   await token.fill(TOKEN);
   await token.press('Enter');
+  await token.waitFor({ state: 'detached' });
   await page.getByRole('heading', { name: 'Jobs', level: 1 }).waitFor();
   const kept = await stored(page);
   assert.deepEqual(kept.session, { 'touchpointd.token': TOKEN });

@@ -7,6 +7,7 @@ import { jobCard, watchJob } from './job.js';
 export function open(title, body, props) {
   const label = unique('dialog');
   const leaving = new AbortController();
+  const opener = document.activeElement;
   const dialog = h('dialog', { 'aria-labelledby': label, ...props },
     h('div', { class: 'dialog-head' }, h('h2', { id: label }, title), button('Close', () => dialog.close(), { class: 'quiet' })),
     body);
@@ -15,6 +16,7 @@ export function open(title, body, props) {
     leaving.abort();
     window.removeEventListener('hashchange', away);
     dialog.remove();
+    if (!opener.isConnected) document.querySelector('main h1')?.focus();
   });
   window.addEventListener('hashchange', away);
   document.body.append(dialog);

@@ -35,6 +35,18 @@ export function replace(element, ...children) {
   return fill(element, children);
 }
 
+const FOCUSABLE = 'a[href], button, input, select, textarea, [tabindex]';
+
+/** Shows anew what somebody may be in the middle of: the focus stays at its place. */
+export function repaint(element, ...children) {
+  const at = [...element.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
+  replace(element, ...children);
+  if (at >= 0) [...element.querySelectorAll(FOCUSABLE)].at(at)?.focus();
+}
+
+/** Nothing is shown anew behind an open dialog, so that the focus finds back when it is closed. */
+export const isCovered = () => document.querySelector('dialog[open]') !== null;
+
 let last = 0;
 /** An id that no other element has. */
 export function unique(prefix = 'id') {

@@ -1,6 +1,6 @@
 // The jobs: what admins started, and deletions that wait for an approval.
 import { get } from '../api.js';
-import { h, replace, field, select } from '../dom.js';
+import { h, replace, repaint, isCovered, field, select } from '../dom.js';
 import { empty, errorBox, panel, waiting } from '../parts.js';
 import { isOpen, jobCard, jobFacts } from '../job.js';
 import { jobActions, jobList } from '../job_list.js';
@@ -30,9 +30,9 @@ export async function jobs({ root, query, signal }) {
     try {
       const { found, next } = await read();
       const text = JSON.stringify([found, next]);
-      if (text === seen || list.contains(document.activeElement)) return true;
+      if (text === seen || isCovered()) return true;
       seen = text;
-      replace(list, found.length > 0 ? jobList(found, again)
+      repaint(list, found.length > 0 ? jobList(found, again)
         : empty('No jobs', 'Replays, reconciles and dates in bulk run as jobs. Start one from a list of messages or from a campaign.'),
       next === null ? null : h('button', { type: 'button', onclick: () => { pages += 1; again(); } }, 'Load more'));
     } catch (error) {
@@ -42,7 +42,6 @@ export async function jobs({ root, query, signal }) {
     return true;
   }
   function again() {
-    document.activeElement?.blur();
     seen = '';
     look();
   }
@@ -70,16 +69,13 @@ export async function job({ root, params, signal }) {
     try {
       const now = await get(`jobs/${params.id}`, {}, signal);
       const text = JSON.stringify(now);
-      if (text !== seen) replace(body, panel('How far it is', jobCard(now), h('div', { class: 'actions' }, jobActions(now, again))), panel('About it', jobFacts(now)));
+      if (text === seen || isCovered()) return;
       seen = text;
-      return isOpen(now) || now.state === 'held';
+      repaint(body, panel('How far it is', jobCard(now), h('div', { class: 'actions' }, jobActions(now, look))), panel('About it', jobFacts(now)));
     } catch (error) {
-      if (!signal.aborted) replace(body, errorBox(error, again));
-      return false;
+      seen = '';
+      if (!signal.aborted) replace(body, errorBox(error, look));
     }
   }
-  function again() {
-    return live(1, signal, look);
-  }
-  await again();
+  await live(1.5, signal, look);
 }

@@ -1,6 +1,6 @@
 // What an admin wants to know at once: does it run, what waits, what failed and why, how are the orgs.
 import { get, post, rememberOrgs } from '../api.js';
-import { h, replace, button } from '../dom.js';
+import { h, replace, repaint, isCovered, button } from '../dom.js';
 import { badge, empty, errorBox, facts, notice, panel, timeAgo, waiting } from '../parts.js';
 import { barList, meter, rateChart } from '../chart.js';
 import { live } from '../live.js';
@@ -112,17 +112,15 @@ function certificates(list) {
     badge(c.days_left < 1 ? 'failed' : c.days_left < 14 ? 'held' : 'ok', c.days_left < 0 ? 'expired' : `${plural(c.days_left, 'day')} left`))));
 }
 
-/** Puts a new state into the view's parts; a part that has not changed keeps its elements, and with them the focus. */
+/** Puts a new state into the view's parts; a part that has not changed keeps its elements. */
 function painter(parts) {
   const seen = new Map();
   return (status, refresh) => {
     for (const [name, element, make, what] of parts) {
       const text = JSON.stringify(what(status) ?? null);
-      if (seen.get(name) === text || element.querySelector('button:focus')) continue;
+      if (seen.get(name) === text) continue;
       seen.set(name, text);
-      const focused = element.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
-      replace(element, make(status, refresh));
-      if (focused) [...element.querySelectorAll('a')].find((a) => a.getAttribute('href') === focused)?.focus();
+      repaint(element, make(status, refresh));
     }
   };
 }
@@ -154,7 +152,7 @@ export async function overview({ root, signal }) {
       first.remove();
       body.hidden = false;
       replace(trouble);
-      paint(status, look);
+      if (!isCovered()) paint(status, look);
     } catch (error) {
       if (signal.aborted) return;
       first.remove();
