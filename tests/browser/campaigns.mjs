@@ -60,7 +60,7 @@ test('a member is explained step by step, with its touchpoint and its history', 
   await page.getByText('This member should have a touchpoint').waitFor();
   assert.equal(await page.locator('.steps.numbered > li').count(), 7);
   await page.locator('.panel', { hasText: 'What was written' }).getByText('Created').waitFor();
-  await page.getByRole('cell', { name: 'Events.Trade Show' }).first().waitFor();
+  await page.locator('.panel', { hasText: 'It is as it should be' }).getByText('Events.Trade Show').waitFor();
   await open(page, `#/member/${members[0]}`);
   await page.getByText('This member should have no touchpoint').waitFor();
   await page.locator('.steps .badge', { hasText: 'Ends here' }).waitFor();

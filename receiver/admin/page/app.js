@@ -4,7 +4,7 @@ import { h, replace } from './dom.js';
 import { get, rememberOrgs } from './api.js';
 import { token, signOut } from './session.js';
 import { live } from './live.js';
-import { plural } from './format.js';
+import { count, plural } from './format.js';
 import { overview } from './views/overview.js';
 import { messages } from './views/messages.js';
 import { message } from './views/message.js';
@@ -68,7 +68,8 @@ async function health() {
   try {
     const status = await get('status');
     rememberOrgs(status.orgs ?? []);
-    const [kind, text] = HEALTH[status.status] ?? ['quiet', status.status];
+    const failed = (status.queue ?? []).reduce((n, q) => n + q.failed, 0);
+    const [kind, text] = status.status === 'ok' && failed > 0 ? ['warn', `${count(failed)} failed`] : HEALTH[status.status] ?? ['quiet', status.status];
     show(kind, status.jobs > 0 ? `${text}, ${plural(status.jobs, 'open job')}` : text);
   } catch (error) {
     show('bad', error.status === 0 ? 'The daemon does not answer' : error.title ?? 'Unknown');

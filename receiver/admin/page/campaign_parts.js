@@ -43,6 +43,6 @@ export function warnings(list) {
 export function verdict(member) {
   const has = member.reason === '' || member.reason === null || member.reason === undefined;
   const words = { get: 'Gets one', create: 'Gets one', change: 'Changes', update: 'Changes', lose: 'Loses it', delete: 'Loses it', keep: 'Has one', none: 'None' };
-  return [badge(has && member.action === 'none' ? 'keep' : member.action, words[member.action] ?? (has ? 'Has one' : 'None')), ' ',
+  return [badge(has && ['none', 'keep'].includes(member.action) ? 'ok' : member.action, words[member.action] ?? (has ? 'Has one' : 'None')), ' ',
     h('span', { class: 'soft' }, has ? '' : sentence(member.sentence || reasonWord(member.reason)))];
 }

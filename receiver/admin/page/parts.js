@@ -1,7 +1,20 @@
 // Small pieces that many views are made of.
 import { h, say, unique } from './dom.js';
 import { tone, codeWord, hasWordFor } from './words.js';
-import { ago, when, whenExactly } from './format.js';
+import { ago, sentence, when, whenExactly } from './format.js';
+
+const CODE_OR_TIME = /`([^`]+)`|\b(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)\b/;
+
+/** The daemon's sentence for people: what stands between backticks as code, times as the browser's. */
+export function prose(text) {
+  const parts = [];
+  let rest = sentence(text);
+  for (let found = CODE_OR_TIME.exec(rest); found; found = CODE_OR_TIME.exec(rest)) {
+    parts.push(rest.slice(0, found.index), found[1] ? h('code', {}, found[1]) : time(found[2]));
+    rest = rest.slice(found.index + found[0].length);
+  }
+  return [...parts, rest];
+}
 
 export function badge(word, text) {
   return h('span', { class: `badge ${tone(word)}` }, text ?? word);

@@ -1,11 +1,11 @@
 // Why a person has a touchpoint, or none: each step of the decision with what was seen.
 import { get } from '../api.js';
 import { h, replace, field } from '../dom.js';
-import { badge, copyable, empty, facts, notice, panel, table, time, waiting } from '../parts.js';
+import { badge, copyable, empty, facts, notice, panel, prose, table, time, waiting } from '../parts.js';
 import { orgChoice } from '../org_choice.js';
 import { address, go } from '../router.js';
 import { ledgerList } from '../ledger.js';
-import { sentence } from '../format.js';
+import { plural } from '../format.js';
 import { actionWord, codeWord, kindWord, stateWord, valueWord } from '../words.js';
 
 const ID = /^00v[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$/;
@@ -46,28 +46,32 @@ function steps(list) {
   const tones = { pass: 'good', stop: 'bad', skipped: 'quiet' };
   return h('ol', { class: 'steps numbered' }, list.map((s) => h('li', { class: tones[s.outcome] },
     h('p', { class: 'line between' }, h('b', {}, spaced(s.name)), badge(s.outcome, OUTCOMES[s.outcome] ?? s.outcome)),
-    h('p', {}, sentence(s.sentence)), valueFacts(s.values))));
+    h('p', {}, prose(s.sentence)), valueFacts(s.values))));
 }
 
 function verdictBox(x) {
   const v = x.verdict ?? {};
   const next = ['create', 'update', 'delete'].includes(x.action) ? h('p', {}, `${actionWord(x.action)} with the next look at the campaign.`) : null;
   return notice(v.has_touchpoint ? 'good' : 'info',
-    h('strong', {}, v.has_touchpoint ? 'This member should have a touchpoint' : 'This member should have no touchpoint'), v.sentence && !v.has_touchpoint ? h('p', {}, sentence(v.sentence)) : null, next);
+    h('strong', {}, v.has_touchpoint ? 'This member should have a touchpoint' : 'This member should have no touchpoint'), v.sentence && !v.has_touchpoint ? h('p', {}, prose(v.sentence)) : null, next);
 }
 
-/** The touchpoint as it is beside what it should be. */
+/** The touchpoint as it is beside what it should be: what differs as a table, the rest once. */
 function comparison(x) {
-  const is = x.touchpoint?.values ?? {};
-  const should = x.verdict?.has_touchpoint ? x.verdict.values ?? {} : {};
-  const differs = new Map((x.difference ?? []).map((d) => [d.value, d]));
-  const names = [...new Set([...Object.keys(should), ...Object.keys(is), ...differs.keys()])].filter((n) => n !== 'id');
-  if (names.length === 0) return empty('No touchpoint, and none is due', 'Nothing has to be written for this member.');
-  const rows = names.map((name) => [spaced(name),
-    value(differs.get(name)?.is ?? is[name]), value(differs.get(name)?.should_be ?? should[name]),
-    differs.has(name) ? badge('held', 'differs') : h('span', { class: 'soft' }, x.touchpoint && x.verdict?.has_touchpoint ? 'same' : '')]);
-  return [x.touchpoint?.id ? h('p', { class: 'soft' }, 'Touchpoint ', copyable(x.touchpoint.id)) : x.touchpoint ? null : h('p', {}, 'There is no touchpoint yet.'),
-    table('The touchpoint as it is and as it should be', ['Value', 'Is', 'Should be', ''], rows)];
+  const is = x.touchpoint?.values ?? null;
+  const should = x.verdict?.has_touchpoint ? x.verdict.values ?? {} : null;
+  if (!is && !should) return empty('No touchpoint, and none is due', 'Nothing has to be written for this member.');
+  const differences = is && should ? x.difference ?? [] : [];
+  const differs = new Set(differences.map((d) => d.value));
+  const rest = Object.entries(should ?? is).filter(([name]) => !differs.has(name));
+  return [
+    x.touchpoint ? h('p', { class: 'soft' }, 'Touchpoint ', copyable(x.touchpoint.id)) : null,
+    is && should ? h('p', {}, differences.length > 0 ? `${plural(differences.length, 'value')} of it differ${differences.length === 1 ? 's' : ''} from what should be there:` : 'It is as it should be.') : null,
+    is && !should ? h('p', {}, 'It should not be there.') : null,
+    is ? null : h('p', {}, 'It does not exist yet. It should hold:'),
+    differences.length > 0 ? table('What differs', ['Value', 'Is', 'Should be'], differences.map((d) => [spaced(d.value), value(d.is), h('b', {}, value(d.should_be))])) : null,
+    facts(rest.map(([name, v]) => [spaced(name), value(v)])),
+  ];
 }
 
 function messageList(list) {

@@ -1,7 +1,7 @@
 // One message: what it asked for, what became of each try, what to do, and what it wrote.
 import { get } from '../api.js';
 import { h, replace, button } from '../dom.js';
-import { badge, code, copyable, empty, facts, notice, panel, time, waiting } from '../parts.js';
+import { badge, code, copyable, empty, facts, notice, panel, prose, time, waiting } from '../parts.js';
 import { ledgerList } from '../ledger.js';
 import { messageAction } from './messages.js';
 import { kindWord, stateWord } from '../words.js';
@@ -13,7 +13,7 @@ function attempts(list) {
   if (list.length === 0) return empty('Nothing went wrong', 'A try that ends well at once leaves no trace here.');
   return h('ol', { class: 'steps' }, list.map((a) => h('li', { class: a.result === 'applied' ? 'good' : a.result.startsWith('fail') ? 'bad' : 'warn' },
     h('p', { class: 'line between' }, h('b', {}, code(a.code) ?? RESULTS[a.result] ?? a.result), time(a.at)),
-    a.message ? h('p', {}, a.message) : null,
+    a.message ? h('p', {}, prose(a.message)) : null,
     h('p', { class: 'soft' }, RESULTS[a.result] ?? a.result, a.times > 1 ? [`, ${count(a.times)} times since `, time(a.first_at)] : ''))));
 }
 
@@ -30,8 +30,8 @@ function show(root, m, refresh) {
   replace(root,
     h('p', { class: 'back' }, h('a', { href: '#/messages?state=failed' }, '← Failed messages')),
     h('div', { class: 'line' }, h('h1', { tabindex: '-1' }, `${m.object || kindWord(m.kind)} ${m.record ?? ''}`), badge(m.state, stateWord(m.state))),
-    m.state !== 'done' && (m.message || m.code) ? notice(m.state === 'failed' ? 'bad' : 'warn', h('strong', {}, code(m.code)), m.message ? h('p', {}, m.message) : null) : null,
-    m.what_to_do ? notice('info', h('strong', {}, 'What to do'), h('p', {}, m.what_to_do)) : null,
+    m.state !== 'done' && (m.message || m.code) ? notice(m.state === 'failed' ? 'bad' : 'warn', h('strong', {}, code(m.code)), m.message ? h('p', {}, prose(m.message)) : null) : null,
+    m.what_to_do ? notice('info', h('strong', {}, 'What to do'), h('p', {}, prose(m.what_to_do))) : null,
     h('div', { class: 'actions' },
       button('Replay …', () => run('replay'), { class: 'main' }),
       isOpen ? button('Discard …', () => run('discard')) : null,

@@ -1,7 +1,7 @@
 // What an admin wants to know at once: does it run, what waits, what failed and why, how are the orgs.
 import { get, post, rememberOrgs } from '../api.js';
 import { h, replace, repaint, isCovered, button } from '../dom.js';
-import { badge, empty, errorBox, facts, notice, panel, timeAgo, waiting } from '../parts.js';
+import { badge, empty, errorBox, facts, notice, panel, prose, timeAgo, waiting } from '../parts.js';
 import { barList, meter, rateChart } from '../chart.js';
 import { live } from '../live.js';
 import { act } from '../dialog.js';
@@ -33,9 +33,11 @@ function problemsOf(checks) {
 }
 
 function summary(status) {
-  const [kind, text] = STATUS[status.status] ?? ['info', status.status];
+  const failed = sum(status.queue ?? [], 'failed');
+  const [kind, text] = status.status === 'ok' && failed > 0 ? ['warn', `Messages are taken; ${plural(failed, 'message')} failed and ${failed === 1 ? 'waits' : 'wait'} for you. Why is shown below.`]
+    : STATUS[status.status] ?? ['info', status.status];
   const problems = problemsOf(status.checks);
-  return notice(kind, h('strong', {}, text), problems.length > 0 ? h('ul', {}, problems.map((p) => h('li', {}, p))) : null);
+  return notice(kind, h('strong', {}, text), problems.length > 0 ? h('ul', {}, problems.map((p) => h('li', {}, prose(p)))) : null);
 }
 
 function tile(label, value, note, href, tone) {
@@ -96,7 +98,7 @@ function orgCard(org, refresh) {
   return h('article', { class: 'card', 'data-org': org.id },
     h('div', { class: 'line between' }, h('h3', {}, org.name), state),
     h('p', { class: 'soft' }, h('code', { class: 'id' }, org.id)),
-    (org.problems ?? []).length > 0 ? notice('warn', h('ul', {}, org.problems.map((p) => h('li', {}, p)))) : null,
+    (org.problems ?? []).length > 0 ? notice('warn', h('ul', {}, org.problems.map((p) => h('li', {}, prose(p))))) : null,
     budget(org),
     facts([
       ['Signed in', org.token_until ? h('span', {}, 'yes; the token ends ', timeAgo(org.token_until)) : org.authenticated ? 'yes' : 'no'],
@@ -136,7 +138,7 @@ export async function overview({ root, signal }) {
     h('div', { class: 'columns even' }, panel('Messages a minute', rate), panel('Why messages failed', why)),
     panel('Organisations', orgs), panel('Certificates of the endpoint', certs), foot);
   const paint = painter([
-    ['summary', top, summary, (s) => [s.status, problemsOf(s.checks)]],
+    ['summary', top, summary, (s) => [s.status, problemsOf(s.checks), sum(s.queue ?? [], 'failed')]],
     ['numbers', numbers, tiles, (s) => [s.queue, s.jobs, s.rate]],
     ['rate', rate, (s) => rateChart(s.rate ?? [], `Messages received in each of the last ${(s.rate ?? []).length} minutes; ${plural((s.rate ?? []).reduce((a, b) => a + b, 0), 'message')} in all`), (s) => s.rate],
     ['failures', why, failures, (s) => s.failures],
