@@ -254,6 +254,15 @@ MUST_USE enum err org_read_members_as(struct org_conn *c, const struct org_membe
 MUST_USE enum err org_read_campaign_days(struct org_conn *c, const char *id, int64_t *start_day,
                                          int64_t *end_day, struct error *e);
 
+/* What an object's describe says of its fields; 1 call. A field that the user may not see is not
+ * described. */
+struct org_field {
+    bool is_there, is_writable, is_date, is_datetime, is_compound;
+};
+MUST_USE enum err org_describe_fields(struct org_conn *c, const char *object,
+                                      const char *const *names, size_t n, struct org_field *out,
+                                      struct error *e);
+
 /* Touchpoints with a key: of a campaign, by lookup or stored campaign id (keys NULL), or with these
  * keys. Ways and order as for members. */
 struct org_touchpoint {
@@ -379,6 +388,16 @@ struct org_status {
 MUST_USE enum err org_update_statuses(struct org_conn *c, const struct org_status *rows, size_t n,
                                       int64_t at_ms, struct org_row_result *results,
                                       struct error *e);
+
+/* Sets the Buyer Touchpoint Date of members, each once: text as the field takes it, "" clears it. A
+ * member that is gone is done. A permission that is missing is ORG_ROW_PARK even where no row was
+ * written. */
+struct org_date {
+    char member_id[SFID_SIZE];
+    const char *text;
+};
+MUST_USE enum err org_update_dates(struct org_conn *c, const struct org_date *rows, size_t n,
+                                   struct org_row_result *results, struct error *e);
 
 /* ------------------------------------------------------------------ writing in bulk */
 

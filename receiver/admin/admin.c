@@ -52,6 +52,8 @@ static const struct route ROUTES[] = {
     {"GET", "/api/v1/campaigns", false, route_campaigns},
     {"GET", "/api/v1/channels", false, route_channels},
     {"POST", "/api/v1/channels/try", false, route_channels_try},
+    {"POST", "/api/v1/touchpoint-dates", false, route_dates},
+    {"POST", "/api/v1/jobs/*/undo", false, route_undo},
 };
 enum { ROUTE_COUNT = sizeof ROUTES / sizeof ROUTES[0] };
 

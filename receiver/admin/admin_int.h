@@ -119,13 +119,15 @@ void route_doctor(struct admin *a, const struct request *q, struct answer *out);
  * not NULL. */
 const char *health_status(const struct admin *a, json_t **details);
 
-/* explain.c, preview.c, campaigns.c: answered later, by asks.c */
+/* explain.c, preview.c, campaigns.c, dates.c: answered later, by asks.c */
 void route_explain(struct admin *a, const struct request *q, struct answer *out);
 void route_preview(struct admin *a, const struct request *q, struct answer *out);
 void route_members(struct admin *a, const struct request *q, struct answer *out);
 void route_campaigns(struct admin *a, const struct request *q, struct answer *out);
 void route_channels(struct admin *a, const struct request *q, struct answer *out);
 void route_channels_try(struct admin *a, const struct request *q, struct answer *out);
+void route_dates(struct admin *a, const struct request *q, struct answer *out);
+void route_undo(struct admin *a, const struct request *q, struct answer *out);
 
 /* reload.c */
 void route_reload(struct admin *a, const struct request *q, struct answer *out);

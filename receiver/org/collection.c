@@ -27,7 +27,8 @@ struct write {
     const char *object;
     const struct touchpoint *rows;     /* upsert */
     const char (*ids)[SFID_SIZE];      /* delete */
-    const struct org_status *statuses; /* update */
+    const struct org_status *statuses; /* update, or … */
+    const struct org_date *dates;      /* … update */
     int64_t at_ms;                     /* update */
     bool is_extra;                     /* a permission that is missing for it stops no work */
     size_t n;
@@ -65,13 +66,25 @@ static json_t *update_record(const struct write *w, const struct org_status *s)
                      names[SCHEMA_STATUS_TEXT], s->text, names[SCHEMA_STATUS_DATE], at);
 }
 
+static json_t *date_record(const struct write *w, const struct org_date *d)
+{
+    const char *field = w->conn->org->config->schema.name[SCHEMA_TOUCHPOINT_DATE];
+    return json_pack("{s:{s:s},s:s,s:o}", "attributes", "type", w->object, "Id", d->member_id,
+                     field, value_or_null(d->text));
+}
+
+static json_t *record_of(const struct write *w, size_t i)
+{
+    if (w->kind == WRITE_UPSERT)
+        return upsert_record(w, &w->rows[i]);
+    return w->dates != NULL ? date_record(w, &w->dates[i]) : update_record(w, &w->statuses[i]);
+}
+
 static json_t *records_body(const struct write *w, size_t from, size_t n)
 {
     json_t *records = json_array();
     for (size_t i = from; i < from + n; i++) {
-        json_t *record = w->kind == WRITE_UPSERT ? upsert_record(w, &w->rows[i])
-                                                 : update_record(w, &w->statuses[i]);
-        if (json_array_append_new(records, record) != 0) {
+        if (json_array_append_new(records, record_of(w, i)) != 0) {
             json_decref(records);
             return NULL;
         }
@@ -307,6 +320,21 @@ enum err org_update_statuses(struct org_conn *c, const struct org_status *rows, 
         .is_extra = true,
         .statuses = rows,
         .at_ms = at_ms,
+        .n = n,
+    };
+    return run(&w, results, e);
+}
+
+enum err org_update_dates(struct org_conn *c, const struct org_date *rows, size_t n,
+                          struct org_row_result *results, struct error *e)
+{
+    struct write w = {
+        .conn = c,
+        .kind = WRITE_UPDATE,
+        .operation = "update",
+        .object = "CampaignMember",
+        .is_extra = true,
+        .dates = rows,
         .n = n,
     };
     return run(&w, results, e);

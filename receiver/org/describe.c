@@ -87,6 +87,31 @@ enum err describe_object(struct org_conn *c, const char *object, enum err missin
     return err;
 }
 
+enum err org_describe_fields(struct org_conn *c, const char *object, const char *const *names,
+                             size_t n, struct org_field *out, struct error *e)
+{
+    static const char *const compounds[] = {"address", "location", "complexvalue", NULL};
+    struct answer a;
+    enum err err = describe_object(c, object, ERR_CONFIG, &a, e);
+    if (err == ERR_NONE && !json_is_array(json_object_get(a.root, "fields")))
+        err = error_set(e, ERR_NETWORK,
+                        "the org's answer can't be understood: the describe of %s has no fields",
+                        object);
+    for (size_t i = 0; err == ERR_NONE && i < n; i++) {
+        json_t *field = describe_field(a.root, names[i]);
+        const char *type = json_text(field, "type");
+        out[i] = (struct org_field){
+            .is_there = field != NULL,
+            .is_writable = json_is_true(json_object_get(field, "updateable")),
+            .is_date = type != NULL && strcmp(type, "date") == 0,
+            .is_datetime = type != NULL && strcmp(type, "datetime") == 0,
+            .is_compound = type != NULL && is_one_of(type, compounds),
+        };
+    }
+    answer_release(&a);
+    return err;
+}
+
 enum err describe_columns(struct org_conn *c, const char *object, struct column *columns, size_t n,
                           struct error *e)
 {

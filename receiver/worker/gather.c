@@ -219,7 +219,7 @@ static void asked_release(struct asked *a)
 }
 
 /* Bulk jobs to bring to an end before the first read (protocol rule 14), deletions that are held,
- * helper records to delete: a pass of its own. */
+ * helper records to delete, an admin's job: a pass of its own. */
 static enum err needs_own_pass(struct store *store, struct store_claim *c, bool *needs,
                                struct error *e)
 {
@@ -227,7 +227,7 @@ static enum err needs_own_pass(struct store *store, struct store_claim *c, bool 
     struct store_hold hold;
     size_t jobs;
     bool held = false;
-    *needs = false;
+    *needs = claim_has_job(c);
     for (size_t i = 0; i < c->count; i++)
         *needs = *needs || hint_has_helper(&c->hints[i]);
     enum err err = store_bulk_list(store, c, &job, 1, &jobs, e);

@@ -17,6 +17,8 @@ void look_pass_init(struct look_pass *x, const struct look *l, const char *campa
 void look_pass_release(struct look_pass *x);
 /* Reads the campaign and tells the sink of it; ERR_NOT_FOUND: it is not seen. */
 MUST_USE enum err look_begin(struct look_pass *x, const char *setting, struct error *e);
+/* Cut at a whole character; NULL is "". */
+void look_copy_text(char *to, size_t size, const char *from);
 /* What would be done; t NULL: no touchpoint is due. */
 enum look_action look_compare(const struct existing_row *old, const struct touchpoint *t);
 

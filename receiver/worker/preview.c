@@ -1,7 +1,7 @@
 /*
  * What the rows of a look amount to: counts, warnings, a sample. Pure, of fixed size.
  */
-#include "look.h"
+#include "look_int.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,7 +38,7 @@ void preview_begin(struct preview *p, const struct look_campaign *c)
 
 /* ------------------------------------------------------------------ one row */
 
-static void copy_text(char *to, size_t size, const char *from)
+void look_copy_text(char *to, size_t size, const char *from)
 {
     size_t n = from == NULL ? 0 : strlen(from);
     if (n >= size) { /* at a whole character */
@@ -61,7 +61,7 @@ static void count_channel(struct preview *p, const char *path)
     if (p->channel_count == PREVIEW_CHANNELS_MAX)
         return;
     struct preview_channel *c = &p->channels[p->channel_count++];
-    copy_text(c->path, sizeof c->path, path);
+    look_copy_text(c->path, sizeof c->path, path);
     c->count = 1;
 }
 
@@ -104,12 +104,13 @@ static void sample(struct preview *p, const struct look_row *row)
     *s = (struct preview_sample){.action = row->action, .reason = row->reason, .at_ms = TIME_NONE};
     memcpy(s->member, row->member_id, sizeof s->member);
     if (row->member != NULL) {
-        copy_text(s->name, sizeof s->name, row->member->name);
-        copy_text(s->status, sizeof s->status, row->member->status);
+        look_copy_text(s->name, sizeof s->name, row->member->name);
+        look_copy_text(s->status, sizeof s->status, row->member->status);
         s->at_ms = row->decision->touchpoint_at_ms;
     }
     if (row->touchpoint != NULL)
-        copy_text(s->channel_path, sizeof s->channel_path, row->touchpoint->value[TV_CHANNEL_PATH]);
+        look_copy_text(s->channel_path, sizeof s->channel_path,
+                       row->touchpoint->value[TV_CHANNEL_PATH]);
 }
 
 void preview_add(struct preview *p, const struct look_row *row)

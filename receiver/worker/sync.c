@@ -22,7 +22,7 @@ static bool asks_for_whole(const struct pass *p)
         return true;
     for (size_t i = 0; i < p->claim->count; i++) {
         enum store_kind kind = p->claim->hints[i].kind;
-        if (kind != STORE_MEMBER && kind != STORE_DELETION)
+        if (kind != STORE_MEMBER && kind != STORE_DELETION && kind != STORE_JOB)
             return true;
     }
     return false;
@@ -238,7 +238,7 @@ static char (*claimed_members(const struct pass *p, size_t *count))[SFID_SIZE]
     for (size_t i = 0; i < p->claim->count; i++) {
         const struct store_hint *h = &p->claim->hints[i];
         const char *id = h->kind == STORE_DELETION ? h->subject_id : h->record_id;
-        if (id[0] != '\0')
+        if (id[0] != '\0' && h->kind != STORE_JOB)
             memcpy(ids[n++], id, SFID_SIZE);
     }
     *count = sfid_sort_unique(ids, n);
@@ -268,6 +268,24 @@ static enum err start_members(struct pass *p, struct error *e)
     return err == ERR_NONE ? start_whole(p, e) : err;
 }
 
+bool claim_has_job(const struct store_claim *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->hints[i].kind == STORE_JOB)
+            return true;
+    }
+    return false;
+}
+
+/* The jobs queue a pass over the campaign themselves. */
+static bool is_for_jobs_alone(const struct pass *p)
+{
+    bool all = !p->claim->more;
+    for (size_t i = 0; all && i < p->claim->count; i++)
+        all = p->claim->hints[i].kind == STORE_JOB;
+    return all;
+}
+
 /* Nothing but what waits for the budget: there is nothing to delete, or it was deleted before. To
  * read a large campaign every quarter of an hour only to put it off would keep the budget used
  * up. */
@@ -285,6 +303,11 @@ enum err sync_run(struct pass *p, struct error *e)
     if (err == ERR_NONE && waits_for_budget(p)) {
         p->withheld = true;
         return ERR_NONE;
+    }
+    if (err == ERR_NONE && claim_has_job(p->claim)) {
+        err = dates_run(p, e);
+        if (err == ERR_NONE && is_for_jobs_alone(p))
+            return ERR_NONE;
     }
     if (err == ERR_NONE && p->campaign == NULL)
         err = org_read_campaign(p->conn, p->claim->key, &p->campaign, e);

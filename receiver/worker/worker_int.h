@@ -18,6 +18,7 @@
  *   trouble.c    campaigns that wait because this machine's disk failed them (pool_int.h)
  *   spool.c      the rows that wait for a bulk job, in a file without a name
  *   status.c     the write-back on the members
+ *   dates.c      claimed jobs of an admin that change members' dates (dates.h)
  *   look.c, preview.c, explain.c, page.c
  *                the same without writing, for people who ask what would be done (look.h)
  *   settle.c     how each claimed hint ended
@@ -207,6 +208,7 @@ struct pass {
     char (*losers)[SFID_SIZE]; /* members whose email another one keeps, in order */
     size_t loser_count;
     bool deletes_only; /* the API budget is nearly used up */
+    size_t jobs_left;  /* claimed jobs from here on (index into the claim) have slices left */
     bool withheld;     /* writes that waited for it: the hints wait too */
     bool held;
     size_t unseen; /* of the doomed: only that the user sees all says that they are gone */
@@ -249,6 +251,9 @@ MUST_USE enum err bulk_deletes(struct pass *p, struct error *e);
 MUST_USE enum err expand_run(struct pass *p, struct error *e);
 /* A claimed campaign. Its row is read unless p->campaign is there (gather.c). */
 MUST_USE enum err sync_run(struct pass *p, struct error *e);
+/* dates.c: the claimed jobs, before anything else. */
+MUST_USE enum err dates_run(struct pass *p, struct error *e);
+bool claim_has_job(const struct store_claim *c);
 /* look.h: the whole pass over p->campaign with the last step left out. */
 MUST_USE enum err sync_look(struct pass *p, struct error *e);
 /* look.c: what would be done about a member; about touchpoints whose member is gone. */

@@ -128,6 +128,7 @@ static const struct field MEMBER_FIELDS[] = {
     BOOL("HasResponded", 0),
     DATE("FirstRespondedDate", FIELD_AUDIT),
     DATETIME("Buyer_Touchpoint_Date__c", CU),
+    DATE("Touchpoint_Day__c", CU), /* of orgs whose field is a date */
     TEXT("Touchpoint_Status__c", 255, CU),
     DATETIME("Touchpoint_Status_Date__c", CU),
     DATETIME("bizible2__Bizible_Touchpoint_Date__c", CU),
