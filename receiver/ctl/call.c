@@ -12,7 +12,7 @@
 #include "buf.h"
 #include "mem.h"
 
-enum { ANSWER_MAX = 256 << 20, CONNECT_S = 10, ANSWER_S = 200 };
+enum { ANSWER_MAX = 256 << 20, CONNECT_S = 10, ANSWER_S = 200, PAGE_MAX = 1000 };
 
 #define UNIX_SCHEME "unix:"
 
@@ -44,7 +44,7 @@ static char *full_url(CURL *curl, const char *url, const char *path)
 }
 
 static enum err perform(CURL *curl, const struct ctl *c, const char *method, const char *path,
-                        const char *text, struct buf *answer, struct error *e)
+                        const char *text, size_t n, struct buf *answer, struct error *e)
 {
     char *url = full_url(curl, c->url, path);
     char *bearer = mem_printf("Authorization: Bearer %s",
@@ -53,8 +53,10 @@ static enum err perform(CURL *curl, const struct ctl *c, const char *method, con
     head = curl_slist_append(head, "Content-Type: application/json");
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-    if (strcmp(method, "GET") != 0)
+    if (strcmp(method, "GET") != 0) {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
+    }
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, head);
     curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* the daemon is near; tokens go to no proxy */
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
@@ -95,18 +97,17 @@ static enum err problem(const struct ctl *c, const struct ctl_answer *a, struct 
     return error_set(e, ERR_INVALID, "%s%s%s", title, detail[0] == '\0' ? "" : ": ", detail);
 }
 
-enum err ctl_call(struct ctl *c, const char *method, const char *path, json_t *body,
+enum err ctl_send(struct ctl *c, const char *method, const char *path, const char *bytes, size_t n,
                   struct ctl_answer *out, struct error *e)
 {
     struct buf answer;
-    char *text = body == NULL ? mem_strdup("") : json_dumps(body, JSON_COMPACT);
     CURL *curl = curl_easy_init();
     bool is_open = strncmp(path, "/api/", 5) != 0;
     buf_init(&answer, ANSWER_MAX);
     *out = (struct ctl_answer){0};
     enum err err = is_open ? ERR_NONE : read_token(c, e);
     if (err == ERR_NONE)
-        err = perform(curl, c, method, path, text, &answer, e);
+        err = perform(curl, c, method, path, bytes, n, &answer, e);
     if (err == ERR_NONE) {
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &out->status);
         out->json = json_loadb(answer.len == 0 ? "" : answer.data, answer.len, 0, NULL);
@@ -116,6 +117,14 @@ enum err ctl_call(struct ctl *c, const char *method, const char *path, json_t *b
     }
     curl_easy_cleanup(curl);
     buf_release(&answer);
+    return err;
+}
+
+enum err ctl_call(struct ctl *c, const char *method, const char *path, json_t *body,
+                  struct ctl_answer *out, struct error *e)
+{
+    char *text = body == NULL ? mem_strdup("") : json_dumps(body, JSON_COMPACT);
+    enum err err = ctl_send(c, method, path, text, strlen(text), out, e);
     json_decref(body);
     free(text);
     return err;
@@ -130,4 +139,48 @@ void ctl_answer_release(struct ctl_answer *a)
 void ctl_release(struct ctl *c)
 {
     secret_release(&c->secret_token);
+}
+
+/* ------------------------------------------------------------------ shapes of calls */
+
+int ctl_do(struct ctl *c, const char *method, const char *path, json_t *body,
+           void (*show)(const json_t *answer))
+{
+    struct ctl_answer a;
+    struct error e;
+    enum err err = ctl_call(c, method, path, body, &a, &e);
+    if (err == ERR_NONE && c->json)
+        return print_json(&a, CTL_WELL);
+    if (err == ERR_NONE)
+        show(a.json);
+    ctl_answer_release(&a);
+    return err == ERR_NONE ? CTL_WELL : ctl_fail(&e);
+}
+
+enum err ctl_pages(struct ctl *c, const char *path, const char *query, const char *member,
+                   size_t limit, struct ctl_answer *out, struct error *e)
+{
+    json_t *all = json_array();
+    char *after = mem_strdup("");
+    enum err err = ERR_NONE;
+    bool more = true;
+    while (err == ERR_NONE && more && json_array_size(all) < limit) {
+        struct ctl_answer page;
+        size_t left = limit - json_array_size(all);
+        char *full = mem_printf("%s?limit=%zu%s%s%s%s", path, left < PAGE_MAX ? left : PAGE_MAX,
+                                query[0] == '\0' ? "" : "&", query,
+                                after[0] == '\0' ? "" : "&after=", after);
+        err = ctl_call(c, "GET", full, NULL, &page, e);
+        free(full);
+        if (err == ERR_NONE) {
+            json_array_extend(all, json_object_get(page.json, member));
+            free(after);
+            after = mem_strdup(ctl_text(page.json, "next"));
+            more = after[0] != '\0';
+        }
+        ctl_answer_release(&page);
+    }
+    free(after);
+    *out = (struct ctl_answer){.json = json_pack("{s:o}", member, all)};
+    return err;
 }

@@ -16,7 +16,7 @@ int ctl_fail(const struct error *e)
     return CTL_FAILED;
 }
 
-static int print_json(struct ctl_answer *a, int status)
+int print_json(struct ctl_answer *a, int status)
 {
     (void)json_dumpf(a->json, stdout, JSON_INDENT(2));
     (void)putchar('\n');
@@ -163,75 +163,28 @@ static int run_check_config(struct ctl *c, int argc, char **argv)
     return CTL_FAILED;
 }
 
-/* ------------------------------------------------------------------ jobs */
-
-static void add_job(struct table *t, const json_t *job)
-{
-    char id[32], text[160];
-    (void)snprintf(id, sizeof id, "%lld",
-                   (long long)json_integer_value(json_object_get(job, "id")));
-    (void)snprintf(text, sizeof text, "would delete %lld of %lld touchpoints",
-                   (long long)json_integer_value(json_object_get(job, "would_delete")),
-                   (long long)json_integer_value(json_object_get(job, "existing")));
-    table_add(t, (const char *[]){id, ctl_text(job, "kind"), coloured(ctl_text(job, "state")),
-                                  ctl_text(job, "org"), ctl_text(job, "campaign"),
-                                  ctl_text(job, "created_at"), text});
-}
-
-static int run_jobs(struct ctl *c, int argc, char **argv)
-{
-    static const char *const heads[] = {"JOB", "KIND", "STATE", "ORG", "CAMPAIGN", "SINCE", "WHAT"};
-    struct ctl_answer a;
-    struct error e;
-    (void)argc;
-    (void)argv;
-    enum err err = ctl_call(c, "GET", "/api/v1/jobs", NULL, &a, &e);
-    if (err == ERR_NONE && c->json)
-        return print_json(&a, CTL_WELL);
-    if (err != ERR_NONE) {
-        ctl_answer_release(&a);
-        return ctl_fail(&e);
-    }
-    const json_t *jobs = json_object_get(a.json, "jobs");
-    struct table *t = table_new(heads, sizeof heads / sizeof heads[0]);
-    for (size_t i = 0; i < json_array_size(jobs); i++)
-        add_job(t, json_array_get(jobs, i));
-    if (json_array_size(jobs) == 0)
-        (void)puts("no jobs");
-    table_end(&t, json_array_size(jobs) > 0);
-    ctl_answer_release(&a);
-    return CTL_WELL;
-}
-
-static int run_approve(struct ctl *c, int argc, char **argv)
-{
-    for (int i = 0; i < argc; i++) {
-        struct ctl_answer a;
-        struct error e;
-        if (argv[i][0] == '\0' || argv[i][strspn(argv[i], "0123456789")] != '\0') {
-            (void)fprintf(stderr, "touchpointctl: %s is no job's number; `jobs` lists them\n",
-                          argv[i]);
-            return CTL_USAGE;
-        }
-        char *path = mem_printf("/api/v1/jobs/%s/approve", argv[i]);
-        enum err err = ctl_call(c, "POST", path, NULL, &a, &e);
-        free(path);
-        if (err == ERR_NONE && c->json)
-            (void)print_json(&a, CTL_WELL);
-        else if (err == ERR_NONE)
-            (void)printf("job %s: its deletions may be carried out\n", argv[i]);
-        ctl_answer_release(&a);
-        if (err != ERR_NONE)
-            return ctl_fail(&e);
-    }
-    return CTL_WELL;
-}
+/* ------------------------------------------------------------------ the table */
 
 const struct command COMMANDS[] = {
     {"status", "", "whether the daemon is well: each check, each org, the queue", 0, 0, run_status},
     {"doctor", "", "have each org asked and its schema checked now", 0, 0, run_doctor},
-    {"jobs", "", "deletions that the guard holds", 0, 0, run_jobs},
-    {"approve", "JOB…", "let held deletions be carried out", 1, -1, run_approve},
+    {"messages", "[FILTER]", "the queue: what failed, what waits, what was done", -1, -1,
+     run_messages},
+    {"show", "MESSAGE…", "one message: what was tried, what to do, what it wrote", -1, -1,
+     run_show},
+    {"replay", "MESSAGE…|-|ALL|FILTER", "have messages carried out again", -1, -1, run_replay},
+    {"discard", "MESSAGE…|-|ALL|FILTER", "have messages not carried out", -1, -1, run_discard},
+    {"inject", "FILE|-", "take a document as if it had been received", -1, -1, run_inject},
+    {"quarantine", "[DOCUMENT]", "documents that were refused", -1, -1, run_quarantine},
+    {"ledger", "[--campaign …]", "what was written to the org, when and why", -1, -1, run_ledger},
+    {"jobs", "[--state …]", "jobs, and deletions that the guard holds", -1, -1, run_jobs},
+    {"job", "JOB", "one job", -1, -1, run_job},
+    {"cancel", "JOB…", "end jobs before their time", -1, -1, run_cancel},
+    {"approve", "JOB…", "let held deletions be carried out", -1, -1, run_approve},
+    {"reconcile", "CAMPAIGN|ALL", "look at a campaign again, or at all", -1, -1, run_reconcile},
+    {"pause", "ORG|ALL", "let an org's work wait", -1, -1, run_pause},
+    {"resume", "ORG|ALL", "let it go on", -1, -1, run_resume},
+    {"forget", "RECORD", "erase what is held of a member, lead or contact", -1, -1, run_forget},
     {"reload", "", "load the configuration anew, whole or not at all", 0, 0, run_reload},
     {"check-config", "FILE", "what touchpointd --check says of a configuration", 1, 1,
      run_check_config},

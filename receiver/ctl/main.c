@@ -21,20 +21,28 @@ static void usage(FILE *to)
 {
     (void)fputs("usage: touchpointctl [--url URL] [--token-file FILE] [--json] COMMAND …\n\n", to);
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        char left[40];
+        char left[48];
         (void)snprintf(left, sizeof left, "%s%s%s", COMMANDS[i].name,
                        COMMANDS[i].arguments[0] == '\0' ? "" : " ", COMMANDS[i].arguments);
-        (void)fprintf(to, "  %-22s %s\n", left, COMMANDS[i].help);
+        (void)fprintf(to, "  %-32s %s\n", left, COMMANDS[i].help);
     }
-    (void)fputs("\n"
-                "  --url URL              admin.address of the daemon: http://host:port or "
-                "unix:/path (" URL_DEFAULT ")\n"
-                "  --token-file FILE      admin.token_file (" TOKEN_DEFAULT ")\n"
-                "  --json                 the API's own answer, for programs\n"
-                "  --help, --version\n"
-                "\n"
-                "Exit status: 0 well, 1 failed, 2 wrong usage.\n",
-                to);
+    (void)fputs(
+        "\n"
+        "  --url URL              admin.address of the daemon: http://host:port or "
+        "unix:/path (" URL_DEFAULT ")\n"
+        "  --token-file FILE      admin.token_file (" TOKEN_DEFAULT ")\n"
+        "  --json                 the API's own answer, for programs (also behind the "
+        "command)\n"
+        "  --help, --version\n"
+        "\n"
+        "FILTER of messages: --state ready|leased|done|failed, --org, --campaign, --record, "
+        "--object,\n  --error CODE, --since and --until (a date, a date-time, or 30m, 6h, 2d "
+        "ago), --limit; --ids prints\n  numbers alone, for `replay -`.\n"
+        "replay, discard, reconcile, forget: --dry-run counts; --yes does not ask; --wait "
+        "waits for the end;\n  --reason TEXT is kept.\n"
+        "\n"
+        "Exit status: 0 well, 1 failed, 2 wrong usage.\n",
+        to);
 }
 
 static int run(struct ctl *c, int argc, char **argv)
@@ -43,7 +51,7 @@ static int run(struct ctl *c, int argc, char **argv)
         const struct command *k = &COMMANDS[i];
         if (strcmp(k->name, argv[0]) != 0)
             continue;
-        if (argc - 1 >= k->least && (k->most < 0 || argc - 1 <= k->most))
+        if (k->least < 0 || (argc - 1 >= k->least && (k->most < 0 || argc - 1 <= k->most)))
             return k->run(c, argc - 1, argv + 1);
         (void)fprintf(stderr, "usage: touchpointctl %s %s\n", k->name, k->arguments);
         return CTL_USAGE;

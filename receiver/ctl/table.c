@@ -98,7 +98,9 @@ const char *coloured(const char *status)
     static size_t next;
     static const struct {
         const char *status, *colour;
-    } colours[] = {{"ok", "32"}, {"degraded", "33"}, {"held", "33"}, {"approved", "32"}};
+    } colours[] = {{"ok", "32"},       {"degraded", "33"}, {"held", "33"},
+                   {"approved", "32"}, {"done", "32"},     {"ready", "33"},
+                   {"leased", "33"},   {"queued", "33"},   {"running", "33"}};
     const char *colour = "31";
     if (!is_terminal())
         return status;
@@ -109,4 +111,39 @@ const char *coloured(const char *status)
     char *text = texts[next++ % COLOURED_MAX];
     (void)snprintf(text, sizeof texts[0], "\x1b[%sm%s\x1b[0m", colour, status);
     return text;
+}
+
+enum { TEXTS_MAX = 16, TEXT_SIZE = 256 };
+
+static char *next_text(void)
+{
+    static char texts[TEXTS_MAX][TEXT_SIZE];
+    static size_t next;
+    return texts[next++ % TEXTS_MAX];
+}
+
+const char *number_text(const json_t *object, const char *name)
+{
+    const json_t *n = json_object_get(object, name);
+    if (!json_is_integer(n))
+        return "";
+    char *text = next_text();
+    (void)snprintf(text, TEXT_SIZE, "%lld", (long long)json_integer_value(n));
+    return text;
+}
+
+const char *cut_text(const char *text, size_t n)
+{
+    size_t bytes = 0, characters = 0;
+    for (; text[bytes] != '\0' && bytes < TEXT_SIZE - 8; bytes++) {
+        characters += ((unsigned char)text[bytes] & 0xc0) != 0x80;
+        if (characters > n)
+            break;
+    }
+    if (text[bytes] == '\0')
+        return text;
+    bool is_time = n == 19; /* of a date-time the fraction and zone are left out */
+    char *cut = next_text();
+    (void)snprintf(cut, TEXT_SIZE, "%.*s%s", (int)bytes, text, is_time ? "Z" : "…");
+    return cut;
 }

@@ -1,8 +1,10 @@
 """Failed messages as an admin meets them: seen, understood, mended in the org, replayed, done; discarded; and a kill in the middle."""
+import json
+import subprocess
 import unittest
 
 import runner
-from harness import World, message, notification, sfid, wait_for
+from harness import FLAVOUR, ROOT, World, message, notification, sfid, wait_for
 from test_sync import Case
 
 CODE = "FIELD_CUSTOM_VALIDATION_EXCEPTION"
@@ -107,6 +109,85 @@ class Replay(Admin):
         self.assertEqual(listed, sorted(listed, key=lambda j: -j["id"]))
         status, problem = self.world.api(f"/jobs/{job['id']}/cancel", "POST", {})
         self.assertEqual((status, problem["title"]), (409, "Not in this state"))
+
+
+class Commands(Admin):
+    """The same by touchpointctl, as an admin's evening goes."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World().start()
+        cls.world.checked()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.world.stop()
+
+    failed_campaign = Replay.failed_campaign
+
+    def ctl(self, *words, status=0, input=None):
+        program = [ROOT / "build" / FLAVOUR / "touchpointctl", "--url", f"http://127.0.0.1:{self.world.admin_port}",
+                   "--token-file", self.world.folder / "admin.token", *words]
+        done = subprocess.run([str(x) for x in program], capture_output=True, text=True, timeout=90, input=input or "")
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout if status == 0 else done.stderr
+
+    def test_from_the_failure_to_the_touchpoint(self):
+        org = self.world.org
+        campaign, members = self.failed_campaign()
+        text = self.ctl("messages", "--state", "failed", "--campaign", campaign)
+        lines = text.splitlines()
+        self.assertEqual(lines[0].split()[:3], ["MESSAGE", "STATE", "RECEIVED"])
+        self.assertTrue(all(CODE in line and "No touchpoints" in line for line in lines[1:]), text)
+        ids = self.ctl("messages", "--state=failed", "--campaign=" + campaign, "--ids").split()
+        self.assertEqual(len(ids), len(lines) - 1)
+        shown = self.ctl("show", ids[0])
+        self.assertIn("what_to_do", shown)
+        self.assertIn(CODE, shown)
+        org.heal()
+        self.assertIn(f"replay: {len(ids)} messages", self.ctl("replay", "--state", "failed", "--campaign", campaign, "--dry-run"))
+        self.assertIn("--yes does it", self.ctl("replay", "--state", "failed", "--campaign", campaign, status=1))
+        self.assertIn("--yes does it", self.ctl("replay", "-", input="\n".join(ids), status=1))
+        self.assertEqual(len(self.pages("/messages", "messages", state="failed", campaign=campaign)), len(ids), "nothing was done")
+        done = self.ctl("replay", "-", "--yes", "--wait", "--reason", "mended", input="\n".join(ids))
+        self.assertRegex(done, rf"^job \d+: replay done, {len(ids)} done, {len(ids)} changed, 0 skipped, 0 failed\n$")
+        self.settled(self.world, campaign=campaign)
+        self.assertEqual(len(org.touchpoints(campaign)), len(members))
+        job = done.split()[1].rstrip(":")
+        self.assertIn(f"replay:{job}:", self.ctl("ledger", "--campaign", campaign))
+        self.assertIn("mended", self.ctl("job", job))
+        self.assertIn(job, self.ctl("jobs", "--kind", "replay"))
+        self.assertIn("cannot be cancelled", self.ctl("cancel", job, status=1))
+        self.assertEqual(json.loads(self.ctl("jobs", "--kind", "replay", "--json"))["jobs"][0]["reason"], "mended")
+
+    def test_the_other_commands(self):
+        world = self.world
+        campaign, members, _, _ = self.campaign(world)
+        self.settled(world, campaign=campaign)
+        self.drained(world)
+        document = message(notification(800001, members[0], "CampaignMember", CampaignId=campaign))
+        (world.folder / "message.xml").write_text(document)
+        self.assertEqual(self.ctl("inject", world.folder / "message.xml"), "1 notifications stored, 0 known already\n")
+        self.assertEqual(self.ctl("inject", "-", input=document), "0 notifications stored, 1 known already\n")
+        self.assertIn("line 1", self.ctl("inject", "-", input="<a/>", status=1))
+        world.post("<refused\x07/>")
+        wait_for("the quarantine", lambda: "no documents" not in self.ctl("quarantine"))
+        number = self.ctl("quarantine").splitlines()[1].split()[0]
+        self.assertIn("<refused?/>", self.ctl("quarantine", number))
+        self.assertIn("paused", self.ctl("pause", "ALL", "--reason", "tea"))
+        self.assertIn("paused by an admin: tea", self.ctl("status"))
+        self.assertIn("works", self.ctl("resume", "ALL"))
+        self.assertIn(f"{len(members)} members", self.ctl("reconcile", campaign, "--dry-run"))
+        self.assertIn("reconcile done", self.ctl("reconcile", campaign, "--wait"))
+        self.assertIn("--yes does it", self.ctl("reconcile", "ALL", status=1))
+        self.assertIn("reconcile done", self.ctl("reconcile", "ALL", "--yes", "--wait"))
+        self.assertRegex(self.ctl("discard", "ALL", "--dry-run"), r"discard: \d+ messages")
+        self.assertIn("1 ledger entries' values", self.ctl("forget", members[1], "--yes"))
+        self.assertIn("--yes does it", self.ctl("forget", members[1], status=1))
+        for words in (["replay"], ["replay", "ALL", "--state", "failed"], ["replay", "x"], ["replay", "--state"], ["messages", "more"],
+                      ["messages", "--colour", "red"], ["messages", "--limit", "0"], ["discard", "-"], ["reconcile"], ["job", "x"], ["show"]):
+            self.assertIn("touchpointctl: ", self.ctl(*words, status=2), words)
+        self.assertIn("state is ready, leased", self.ctl("messages", "--state", "lost", status=1))
 
 
 class Killed(Admin):
