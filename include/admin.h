@@ -1,11 +1,9 @@
 /*
- * admin - the operator's side door: health, readiness, metrics, and the few words of an admin that
- * exist so far
+ * admin - the operator's side door: health, readiness, metrics, the page at /, and the API that
+ * receiver/admin/README.md describes
  *
- * GET /healthz, /readyz, /metrics, and the page at /; with the bearer token GET /api/v1/jobs and POST
- * /api/v1/jobs/ID/approve (delete guard): these read cached state only, never the org. POST
- * /api/v1/doctor has each org asked and its schema checked now, and answers what readiness then
- * says; POST /api/v1/reload has the configuration loaded anew.
+ * What the loop answers itself reads cached state; what may wait for the store or an org is answered
+ * by threads of its own (asks.c), and jobs are carried out by the runner or the workers.
  *
  * Ownership: borrows its options until the listener that uses its handler has stopped.
  * Threads:   handler calls run on the admin loop.
