@@ -60,8 +60,9 @@ enum { BUSY_MS = 500 }; /* a backup by another program, or a recovery, may hold 
 enum err sql_open(struct sql_db *db, const char *path, int flags, struct error *e)
 {
     *db = (struct sql_db){0};
+    const char *vfs = (flags & SQLITE_OPEN_READWRITE) != 0 ? sql_gathering_vfs() : NULL;
     int rc = sqlite3_open_v2(path, &db->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-                             NULL);
+                             vfs);
     if (rc == SQLITE_OK) {
         sqlite3_wal_autocheckpoint(db->handle, 0);
         sqlite3_busy_timeout(db->handle, BUSY_MS);

@@ -29,6 +29,8 @@ struct sql_db {
 /* flags as of sqlite3_open_v2. */
 MUST_USE enum err sql_open(struct sql_db *db, const char *path, int flags, struct error *e);
 void sql_close(struct sql_db *db); /* never checkpoints */
+/* The file system of the connection that writes (sqlite_wal_file.c). */
+const char *sql_gathering_vfs(void);
 /* Runs text that is not kept: pragmas, migrations. */
 MUST_USE enum err sql_exec(struct sql_db *db, const char *text, struct error *e);
 /* The first column of the first row as text, cut to size; "" without a row: pragmas. */

@@ -12,7 +12,10 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-enum { FAULTS = 8 };
+enum {
+    FAULTS = 8,
+    BLOCK = 4096,
+};
 
 /* A write, or (bytes NULL) a truncation to `at`. */
 struct pending_write {
@@ -108,6 +111,20 @@ static void note(struct image *image, int64_t at, const void *bytes, size_t n)
     }
     *image->last = w;
     image->last = &w->next;
+}
+
+/* Block by block, as a disk takes it: of one write a power cut may leave any part. */
+static void note_write(struct image *image, int64_t at, const unsigned char *bytes, size_t n)
+{
+    while (n > 0) {
+        size_t piece = BLOCK - (size_t)(at % BLOCK);
+        if (piece > n)
+            piece = n;
+        note(image, at, bytes, piece);
+        at += (int64_t)piece;
+        bytes += piece;
+        n -= piece;
+    }
 }
 
 static void end_pending(struct image *image, bool reached_disk)
@@ -263,7 +280,7 @@ static int x_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 a
     if (rc == SQLITE_OK)
         rc = real_of(file)->pMethods->xWrite(real_of(file), bytes, n, at);
     if (rc == SQLITE_OK && image != NULL)
-        note(image, at, bytes, (size_t)n);
+        note_write(image, at, bytes, (size_t)n);
     pthread_mutex_unlock(&disk.lock);
     return rc;
 }

@@ -93,6 +93,26 @@ static void a_power_cut_in_a_checkpoint_takes_nothing(void **state)
     }
 }
 
+static void a_commit_reaches_the_log_in_one_write_however_many_rows_it_has(void **state)
+{
+    static const struct {
+        unsigned rows, writes; /* 124 KiB in each at most */
+    } cases[] = {{1, 1}, {10, 1}, {100, 1}, {1000, 8}};
+    struct fixture *f = *state;
+    unsigned from = 0;
+    assert_int_equal(try_put(f, from++, 1), ERR_NONE); /* the log has its own head */
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        unsigned before = fault_count(FAULT_WRITE, "-wal");
+        assert_int_equal(try_put(f, from, cases[i].rows), ERR_NONE);
+        from += cases[i].rows;
+        unsigned writes = fault_count(FAULT_WRITE, "-wal") - before;
+        if (writes == 0 || writes > cases[i].writes)
+            fail_msg("%u rows took %u writes", cases[i].rows, writes);
+        assert_int_equal(fault_unsynced("-wal"), 0);
+    }
+    sqlite_expect_sound(fixture_path(f));
+}
+
 /* The commit is not known to have failed: an fsync may fail and the write be there, or not. */
 static void a_failed_fsync_does_not_take_later_commits_along(void **state)
 {
@@ -298,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(after_a_power_cut_all_that_was_acknowledged_is_there),
         TEST(a_power_cut_in_a_checkpoint_takes_nothing),
+        TEST(a_commit_reaches_the_log_in_one_write_however_many_rows_it_has),
         TEST(a_failed_fsync_does_not_take_later_commits_along),
         TEST(a_failed_fsync_of_a_checkpoint_is_made_up_for),
         TEST(a_full_disk_refuses_puts_until_there_is_room),
