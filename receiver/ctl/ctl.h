@@ -2,7 +2,8 @@
  * ctl - what the parts of touchpointctl share: main.c (options before the command), call.c (one
  * request to the admin API), table.c (what people read), options.c (options of a command), ask.c
  * (questions, waiting for a job); commands.c (the table of commands, and the first of them),
- * messages.c, moves.c, records.c, jobs.c, control.c (the others, by what they are about)
+ * messages.c, moves.c, records.c, jobs.c, control.c, look.c, dates.c with where.c (the others, by
+ * what they are about)
  *
  * The program sees the admin API alone, as any other client would; it never opens the store.
  *
@@ -126,6 +127,11 @@ int run_approve(struct ctl *c, int argc, char **argv);
 int run_pause(struct ctl *c, int argc, char **argv);
 int run_resume(struct ctl *c, int argc, char **argv);
 int run_reconcile(struct ctl *c, int argc, char **argv);
+int run_explain(struct ctl *c, int argc, char **argv);
+int run_preview(struct ctl *c, int argc, char **argv);
+int run_channels(struct ctl *c, int argc, char **argv);
+int run_set_date(struct ctl *c, int argc, char **argv);
+int run_undo(struct ctl *c, int argc, char **argv);
 
 extern const struct command COMMANDS[];
 extern const size_t COMMAND_COUNT;

@@ -1,9 +1,10 @@
 """Buyer Touchpoint Dates of many members at once, and undoing it: counted exactly whatever happens on the way."""
-import time
+import json
+import subprocess
 import unittest
 
 import runner
-from harness import ORG_ID, World, sfid, wait_for
+from harness import FLAVOUR, ORG_ID, ROOT, World, sfid, wait_for
 
 ALL = "Include all Campaign Members"
 SYNC, DATE = "Enable_Buyer_Touchpoints__c", "Buyer_Touchpoint_Date__c"
@@ -155,6 +156,78 @@ class Dates(Case):
         items = self.world.rows("SELECT record_id, state, code FROM job_item WHERE job = ? ORDER BY record_id", job["id"])
         self.assertEqual(items, sorted([(m[0], 1, ""), (m[1], 2, "FIELD_CUSTOM_VALIDATION_EXCEPTION"), (m[2], 1, "")]))
         self.assertEqual(self.undo(job["id"], 200, dry_run=True), {"restore": 2, "changed_since": 0})
+
+
+class Ctl(Case):
+    """What the admin's program makes of it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World(org_options={"time_zone": "UTC"}).start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.world.stop()
+
+    def ctl(self, *words, status=0, input=""):
+        program = [ROOT / "build" / FLAVOUR / "touchpointctl", "--url", f"http://127.0.0.1:{self.world.admin_port}",
+                   "--token-file", self.world.folder / "admin.token", *words]
+        done = subprocess.run([str(x) for x in program], capture_output=True, text=True, timeout=90, input=input)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout if status == 0 else done.stderr
+
+    def test_conditions_mean_what_they_say(self):
+        campaign, _ = self.campaign([{"Status": "Sent"}, {"Status": "Sent", DATE: "2026-01-05T10:00:00Z"}, {"Status": "Responded"},
+                                     {"Status": "Responded", DATE: "2026-02-05T10:00:00Z"}])
+        for condition, want in (
+            ("Status is Sent", 2), ("Status = sent and Buyer_Touchpoint_Date__c is ''", 1), (f"Status is not Sent or {DATE} < 2026-01-31", 3),
+            (f"Status is Sent and {DATE} is '' or Status is Responded and {DATE} is not ''", 2),
+            (f"Status is Sent and ({DATE} is '' or Status is Responded)", 1), (f'(Status   STARTS with "Re") AND ((({DATE} >= 2026-02-05)))', 1),
+            ("Status matches any 'Se*, Nothing'", 2), ("Status does not contain 'e'", 0), ("Status not matches any Sent", 2),
+            ("FirstName is '' and LastName is 'L''1'", 0), ("CampaignMember.LastName is L1", 1), ("ALL", 4), ("HasResponded is true", 2),
+        ):
+            with self.subTest(condition):
+                told = json.loads(self.ctl("--json", "set-date", campaign, "--where", condition, "--date", "2026-03-03", "--dry-run"))
+                self.assertEqual(told["match"], want)
+        for condition, part in (
+            ("", "a field's API name should stand"), ("Status", "an operator (is,"), ("Status is", "a value"), ("Status is Sent and", "ends where a field"),
+            ("Status is Sent or or", "ends where an operator"), ("(Status is Sent", "a closing parenthesis"), ("Status is Sent)", 'at ")"'),
+            ("Status is 'Sent", "a value"), ("Status isnot Sent", "an operator"), ("(" * 30 + "a is b" + ")" * 30, "no further parenthesis"),
+            (" and ".join(["(a is 1 or b is 2 or c is 3)"] * 5), "too many alternatives"),
+        ):
+            with self.subTest(condition):
+                self.assertIn(part, self.ctl("set-date", campaign, "--where", condition, "--date", "clear", status=2))
+        self.assertIn("no field Nosuch__c", self.ctl("set-date", campaign, "--where", "Nosuch__c is 1", "--date", "clear", status=1))
+        self.assertIn("--where ALL", self.ctl("set-date", campaign, "--date", "clear", status=2))
+        self.assertIn("--date is missing", self.ctl("set-date", campaign, "--where", "ALL", status=2))
+
+    def test_from_the_preview_to_the_undo(self):
+        campaign, m = self.campaign([{"CreatedDate": "2026-02-10T09:00:00Z"}, {"CreatedDate": "2026-02-10T09:00:00Z"}], EndDate="2026-01-20", **{SYNC: None})
+        text = self.ctl("preview", campaign, "--setting", "all")
+        self.assertIn("2 members: 2 would get a touchpoint, 0 keep theirs", text)
+        self.assertIn("2 of 2 members would be dated 3 weeks after the campaign ended", text)
+        self.assertRegex(text, r"2 +Events\.Trade Show")
+        self.assertIn("setting is all, responded", self.ctl("preview", campaign, "--setting", "some", status=1))
+        text = self.ctl("set-date", campaign, "--where", "ALL", "--date", "campaign_end", "--dry-run")
+        self.assertIn("2 members, 2 match, 2 would change", text)
+        self.assertIn("is not enabled get no touchpoint", text)
+        self.assertIn("--yes does it", self.ctl("set-date", campaign, "--where", "ALL", "--date", "campaign_end", status=1))
+        self.assertEqual(set(self.values(campaign).values()), {None})
+        job = json.loads(self.ctl("--json", "set-date", campaign, "--members", "-", "--date", "campaign_end", "--yes", "--wait", "--reason", "late upload", input=f"{m[0]}\n{m[1]}\n"))
+        self.assertEqual((job["state"], job["changed"], job["reason"], job["can_undo"]), ("done", 2, "late upload", True))
+        self.assertIn("it is done", self.ctl("cancel", str(job["id"]), status=1))
+        self.world.org.update("Campaign", {"Id": campaign, SYNC: ALL})
+        self.followed(campaign, dict.fromkeys(m, "2026-01-20T00:00:00"))
+        text = self.ctl("explain", m[0])
+        self.assertIn("has a touchpoint, Events.Trade Show, dated 2026-01-20T00:00:00", text)
+        self.assertRegex(text, r"Date +pass +the date is 2026-01-20T00:00:00.000Z, from Buyer Touchpoint Date")
+        self.assertIn("created", text)
+        self.assertRegex(self.ctl("channels"), r"Trade Show +\d+ +\d+ +\d+ +Events +Trade Show")
+        self.assertIn("2 members would get their former date back", self.ctl("undo", str(job["id"]), "--dry-run"))
+        self.assertIn("--yes does it", self.ctl("undo", str(job["id"]), status=1))
+        self.assertRegex(self.ctl("undo", str(job["id"]), "--yes", "--wait"), r"job \d+: undo done, 2 done, 2 changed, 0 skipped, 0 failed")
+        self.assertEqual(set(self.values(campaign).values()), {None})
+        self.assertIn("undone by job", self.ctl("undo", str(job["id"]), "--yes", status=1))
 
 
 class DateField(Case):
