@@ -37,7 +37,7 @@ struct generation {
     uint64_t files;                       /* watched_files when it was loaded */
     struct access_list *access, *proxies; /* proxies NULL: none */
     struct client_auth *clients;
-    struct tls_server *tls;
+    struct tls_server *tls, *admin_tls; /* admin_tls NULL: none */
     struct org **orgs; /* config->org_count */
     struct intake *intake;
     struct admin *admin;

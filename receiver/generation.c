@@ -86,6 +86,35 @@ static enum err load_tls(struct generation *g, struct error *e)
     return err == ERR_NONE ? err : error_wrap(e, "%s:%u: tls", c->file, c->tls.line);
 }
 
+/* Who is not on this machine would send the token over the wire as it is. */
+static bool is_far(const char *address)
+{
+    static const char *const near[] = {"unix:", "127.", "[::1]", "localhost:"};
+    for (size_t i = 0; i < sizeof near / sizeof near[0]; i++) {
+        if (strncmp(address, near[i], strlen(near[i])) == 0)
+            return false;
+    }
+    return true;
+}
+
+static enum err load_admin_tls(struct generation *g, struct error *e)
+{
+    const struct config *c = g->config;
+    if (c->admin.certificate[0] == '\0') {
+        if (is_far(c->admin.address))
+            log_warn("admin.address can be reached from other machines, and the token would go "
+                     "over the wire as it is: set admin.certificate and admin.key",
+                     "address", c->admin.address, NULL);
+        return ERR_NONE;
+    }
+    struct tls_server_options o = {.certificates = &c->admin.certificate,
+                                   .keys = &c->admin.key,
+                                   .count = 1,
+                                   .tickets = g->daemon->tickets};
+    enum err err = tls_server_new(&g->admin_tls, &o, e);
+    return err == ERR_NONE ? err : error_wrap(e, "%s:%u: admin", c->file, c->admin.line);
+}
+
 /* A file that is not there is no mistake: the admin API is off then. */
 static enum err check_token(const struct config *c, struct error *e)
 {
@@ -127,6 +156,8 @@ enum err generation_load(struct generation **out, struct daemon *d, struct error
     }
     if (err == ERR_NONE)
         err = load_tls(g, e);
+    if (err == ERR_NONE)
+        err = load_admin_tls(g, e);
     if (err == ERR_NONE)
         err = check_token(g->config, e);
     if (err == ERR_NONE)
@@ -263,6 +294,7 @@ struct listener_options generation_admin_options(const struct generation *g)
     const struct config *c = g->config;
     return (struct listener_options){
         .address = c->admin.address,
+        .tls = g->admin_tls,
         .threads = 1,
         .max_body_bytes = ADMIN_BODY_MAX,
         .max_buffered_bytes = ADMIN_BUFFERED_MAX,
@@ -294,6 +326,7 @@ void generation_free(struct generation **out)
     access_list_free(&g->proxies);
     client_auth_free(&g->clients);
     tls_server_free(&g->tls);
+    tls_server_free(&g->admin_tls);
     policy_free(&g->policy);
     config_free(&g->config);
     free(g);

@@ -73,6 +73,8 @@ uint64_t watched_files(const struct config *c)
         h = mix_file(h, c->tls.certificate.items[i]);
     for (size_t i = 0; i < c->tls.key.count; i++)
         h = mix_file(h, c->tls.key.items[i]);
+    h = mix_file(h, c->admin.certificate);
+    h = mix_file(h, c->admin.key);
     h = mix_file(h, c->tls.client_ca);
     return mix_file(h, c->listen.ip_ranges_file);
 }

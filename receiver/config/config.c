@@ -159,6 +159,20 @@ static enum err check_together(struct loading *l, const struct config *c, struct
         (long long)c->worker.request_timeout_ms, (long long)c->worker.lease_ms);
 }
 
+static enum err check_admin_tls(struct loading *l, const struct config *c, struct error *e)
+{
+    bool has_certificate = c->admin.certificate[0] != '\0', has_key = c->admin.key[0] != '\0';
+    if (has_certificate != has_key)
+        return loading_refuse(l, has_key ? "admin.key" : "admin.certificate", e,
+                              "admin.certificate and admin.key belong together; allowed is both or "
+                              "neither");
+    if (has_key && strncmp(c->admin.address, "unix:", 5) == 0)
+        return loading_refuse(l, "admin.certificate", e,
+                              "a unix socket needs no TLS; allowed is HOST:PORT in admin.address, "
+                              "or to leave admin.certificate and admin.key out");
+    return ERR_NONE;
+}
+
 static enum err apply(struct loaded *o, struct error *e)
 {
     struct loading *l = &o->loading;
@@ -176,6 +190,8 @@ static enum err apply(struct loaded *o, struct error *e)
         err = check_together(l, c, e);
     if (err == ERR_NONE)
         err = check_clients(l, c, e);
+    if (err == ERR_NONE)
+        err = check_admin_tls(l, c, e);
     if (err == ERR_NONE) {
         c->admin.line = source_line(l->source, "admin.token_file");
         apply_rules(l, o->raw, c);

@@ -58,6 +58,8 @@ static enum err perform(CURL *curl, const struct ctl *c, const char *method, con
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
     }
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, head);
+    if (c->ca_file != NULL)
+        curl_easy_setopt(curl, CURLOPT_CAINFO, c->ca_file);
     curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* the daemon is near; tokens go to no proxy */
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)ANSWER_S);

@@ -23,6 +23,7 @@ enum { CTL_WELL = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 struct ctl {
     const char *url; /* http://host:port, https://…, or unix:/path */
     const char *token_file;
+    const char *ca_file; /* whom an https daemon's certificate must lead to; NULL: the system's */
     struct secret secret_token; /* read at the first call that needs it */
     bool json;                  /* print the API's answer as it is */
 };

@@ -12,9 +12,13 @@
 #define TOKEN_DEFAULT "/etc/touchpointd/admin.token"
 
 static const struct option LONG_OPTIONS[] = {
-    {"url", required_argument, NULL, 'u'}, {"token-file", required_argument, NULL, 't'},
-    {"json", no_argument, NULL, 'j'},      {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},   {NULL, 0, NULL, 0},
+    {"url", required_argument, NULL, 'u'},
+    {"token-file", required_argument, NULL, 't'},
+    {"ca", required_argument, NULL, 'a'},
+    {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
 };
 
 static void usage(FILE *to)
@@ -28,9 +32,11 @@ static void usage(FILE *to)
     }
     (void)fputs(
         "\n"
-        "  --url URL              admin.address of the daemon: http://host:port or "
+        "  --url URL              admin.address of the daemon: http(s)://host:port or "
         "unix:/path (" URL_DEFAULT ")\n"
         "  --token-file FILE      admin.token_file (" TOKEN_DEFAULT ")\n"
+        "  --ca FILE              PEM; whom the certificate of an https URL must lead to (the "
+        "system's)\n"
         "  --json                 the API's own answer, for programs (also behind the "
         "command)\n"
         "  --help, --version\n"
@@ -70,6 +76,9 @@ int main(int argc, char **argv)
             break;
         case 't':
             c.token_file = optarg;
+            break;
+        case 'a':
+            c.ca_file = optarg;
             break;
         case 'j':
             c.json = true;

@@ -321,8 +321,13 @@ class World:
 
     # ---------------------------------------------------------------- talking to the daemon
 
+    def admin_connection(self, timeout):
+        if "certificate" not in self.config.get("admin", {}):
+            return http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=timeout)
+        return http.client.HTTPSConnection("localhost", self.admin_port, context=ssl.create_default_context(cafile=str(self.ca)), timeout=timeout)
+
     def admin(self, path, method="GET", token=None, timeout=60):
-        http_ = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=timeout)
+        http_ = self.admin_connection(timeout)
         try:
             http_.request(method, path, headers={"Authorization": f"Bearer {token}"} if token else {})
             reply = http_.getresponse()
@@ -334,7 +339,7 @@ class World:
         """One call of the admin API, signed in; (status, JSON). Query parameters by name; None ones are left out."""
         query = {k: v for k, v in query.items() if v is not None}
         full = "/api/v1" + path + ("?" + urllib.parse.urlencode(query) if query else "")
-        http_ = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=timeout)
+        http_ = self.admin_connection(timeout)
         try:
             data = body if body is None or isinstance(body, bytes) else json.dumps(body)
             http_.request(method, full, data, {"Authorization": f"Bearer {ADMIN_TOKEN}"})

@@ -1,5 +1,7 @@
 """touchpointctl against a running daemon: what an admin reads, what programs read, and how it ends."""
 import json
+import socket
+import ssl
 import subprocess
 import unittest
 
@@ -115,6 +117,39 @@ class Ctl(Case):
             done = wait_for("the daemon", lambda: (d := subprocess.run([*program, "status"], capture_output=True, text=True)).returncode == 0 and d)
             self.assertIn("listener", done.stdout)
             self.assertEqual(subprocess.run([*program, "reload"], capture_output=True, text=True).returncode, 0)
+
+
+class OverTls(unittest.TestCase):
+    """The admin's address with a certificate of its own."""
+
+    def test_api_and_ctl_speak_tls_and_a_renewed_certificate_is_taken_up(self):
+        admin = {"certificate": "certs/server.pem", "key": "certs/server.key"}
+        with World(admin=admin).start() as world:
+            self.assertEqual(world.admin("/healthz")[0], 200)
+            self.assertEqual(world.api("/jobs")[0], 200)
+            program = [ROOT / "build" / FLAVOUR / "touchpointctl", "--token-file", world.folder / "admin.token"]
+            url = ["--url", f"https://localhost:{world.admin_port}"]
+            done = subprocess.run([*program, *url, "--ca", world.ca, "jobs"], capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            done = subprocess.run([*program, *url, "jobs"], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 1, "a certificate that nobody known vouches for")
+            self.assertIn("certificate", done.stderr)
+            with socket.create_connection(("127.0.0.1", world.admin_port), timeout=60) as raw:
+                raw.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+                try:
+                    self.assertNotIn(b"HTTP", raw.recv(100))
+                except ConnectionResetError:
+                    pass  # no TLS, no answer
+            before = self.serial(world)
+            for name in ("server.pem", "server.key"):
+                (world.ca.parent / name).unlink()
+            subprocess.run([ROOT / "certs" / "make-dev.sh", world.ca.parent], check=True, stdout=subprocess.DEVNULL)
+            wait_for("the renewed certificate to be shown", lambda: self.serial(world) != before)
+
+    def serial(self, world):
+        with socket.create_connection(("127.0.0.1", world.admin_port), timeout=60) as raw:
+            with ssl.create_default_context(cafile=str(world.ca)).wrap_socket(raw, server_hostname="localhost") as tls:
+                return tls.getpeercert()["serialNumber"]
 
 
 if __name__ == "__main__":

@@ -56,6 +56,11 @@ static void a_file_of_another_shape_is_refused(void **state)
          ":3: log.level: is there twice, first in line 2; allowed is once"},
         {"log: {}\nlog: {}\n" ORG, ":2: log: is there twice, first in line 1"},
         {ORG_AND("id: x"), ":5: orgs[0].id: is there twice, first in line 2"},
+        {"admin:\n  certificate: a.pem\n" ORG,
+         ":2: admin.certificate: admin.certificate and admin.key belong together"},
+        {"admin:\n  key: a.key\n" ORG, ":2: admin.key: admin.certificate and admin.key belong"},
+        {"admin:\n  address: unix:a.sock\n  certificate: a.pem\n  key: a.key\n" ORG,
+         ":3: admin.certificate: a unix socket needs no TLS"},
         {"admin:\n  token_file: ~\n" ORG, ":2: admin.token_file: is null"},
         {ORG "channels:\n- { type: a, channel: NULL }\n",
          ":6: channels[0].channel: is null, which is no value; leave the key out, write \"\" for "
