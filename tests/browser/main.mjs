@@ -5,6 +5,7 @@ import { tests } from './test.mjs';
 await import('./sign_in.mjs');
 await import('./messages.mjs');
 await import('./campaigns.mjs');
+await import('./jobs.mjs');
 await import('./views.mjs');
 
 const words = process.argv.slice(2);

@@ -11,7 +11,7 @@ async function call(method, path, body) {
 export const create = async (object, ...records) => (await call('POST', '/sim/records', { object, records })).ids;
 export const update = (object, ...records) => call('PATCH', '/sim/records', { object, records });
 export const records = async (object, where) => (await call('GET', `/sim/records?${new URLSearchParams(where ? { object, where } : { object })}`)).records;
-export const touchpoints = async (campaign) => (await call('GET', `/sim/touchpoints?campaign=${campaign}`)).records;
+export const touchpoints = async (id) => (await call('GET', `/sim/touchpoints?campaign=${id}`)).records;
 export const refuse = (row, statusCode, message) => call('POST', '/sim/faults', { match: { operation: 'collections_upsert', count: -1, row }, kind: 'row_error', value: { statusCode, message, fields: [] } });
 export const heal = () => call('DELETE', '/sim/faults');
 export const ALL = 'Include all Campaign Members';
@@ -35,3 +35,12 @@ export async function until(what, probe, limitMs = 30000) {
     await new Promise((resolve) => { setTimeout(resolve, 50); });
   }
 }
+
+/** A campaign of so many members that each get a touchpoint, made without messages. */
+export async function load(members) {
+  const { campaigns: [id] } = await call('POST', '/sim/load', { campaigns: 1, members, emails: 1, sync_type: ALL, type: 'Trade Show' });
+  await update('Campaign', { Id: id, Description: 'look at it' });
+  await until('its touchpoints', async () => (await touchpoints(id)).length === members);
+  return id;
+}
+export const permit = (what) => call('POST', '/sim/permissions', what);

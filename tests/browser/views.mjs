@@ -98,22 +98,29 @@ test('the theme is chosen, and stays', async (page) => {
   assert.notEqual(await ground(), light);
 });
 
-test('jobs are listed by kind, and one is opened', async (page) => {
-  await open(page, '#/jobs');
-  await page.getByLabel('Kind').selectOption('replay');
-  await page.getByRole('link', { name: 'Replay of messages' }).first().click();
-  await page.getByRole('heading', { name: /Job \d+/ }).waitFor();
-  await page.getByText('the rule is mended').waitFor();
-});
-
 test('the overview looks again by itself, and not while the tab is hidden', async (page) => {
+  await page.clock.install();
   await open(page, '#/');
   let asked = 0;
   page.on('request', (request) => { if (request.url().endsWith('/status')) asked += 1; });
-  await page.waitForRequest(/status$/);
-  await page.evaluate(() => Object.defineProperty(document, 'hidden', { value: true, configurable: true }));
-  await page.waitForTimeout(3500); // one more look was due at most
+  const seconds = async (n) => {
+    for (let i = 0; i < n; i += 1) {
+      await page.clock.runFor(1000);
+      await page.waitForLoadState('networkidle').catch(() => {});
+    }
+  };
+  const hide = (hidden) => page.evaluate((value) => {
+    Object.defineProperty(document, 'hidden', { value, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
+  await seconds(5);
+  assert.ok(asked >= 1, 'it does not look again');
+  await hide(true);
+  await seconds(5); // one that was due already may come
   asked = 0;
-  await page.waitForTimeout(4000);
-  assert.equal(asked, 0);
+  await seconds(20);
+  assert.equal(asked, 0, 'it looks although nobody sees it');
+  await hide(false);
+  await seconds(1);
+  assert.ok(asked >= 1, 'it does not look when it is shown again');
 });

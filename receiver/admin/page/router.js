@@ -39,7 +39,6 @@ export function note(params) {
 }
 
 async function show() {
-  if (location.hash === '#main') return; // the skip link
   if (shown === (location.hash || '#/')) return;
   const first = shown === null;
   shown = location.hash || '#/';
@@ -66,6 +65,12 @@ async function show() {
     root.querySelector('.waiting')?.remove();
     root.append(errorBox(error));
   }
+}
+
+/** The same view anew. */
+export function showAgain() {
+  shown = '';
+  return show();
 }
 
 /** table: [{path: '/message/:id', title, view, nav}]; shownNow(route) is told which one is on. */

@@ -3,7 +3,7 @@ import { get, post } from '../api.js';
 import { h, replace, button } from '../dom.js';
 import { copyable, empty, tabs, waiting } from '../parts.js';
 import { orgChoice } from '../org_choice.js';
-import { address, go } from '../router.js';
+import { address, go, showAgain } from '../router.js';
 import { campaignHead, countsBar, settingBadge, warnings } from '../campaign_parts.js';
 import { ledgerRow } from '../ledger.js';
 import { PagedList } from '../paged.js';
@@ -64,7 +64,7 @@ export async function campaign({ root, params, query, signal }) {
     title.textContent = c.name || id;
     document.title = `${c.name || id} · touchpointd`;
     replace(facts, settingBadge(c.setting), h('span', {}, c.type || 'no type'), c.members === undefined ? null : h('span', { class: 'soft' }, plural(c.members, 'member')),
-      copyable(id), button('Reconcile …', () => reconcile(org, id, () => go(`/campaign/${id}`, { org, at: Date.now() })), { class: 'quiet' }));
+      copyable(id), button('Reconcile …', () => reconcile(org, id, showAgain), { class: 'quiet' }));
     return c;
   }, (error) => {
     replace(facts, copyable(id));

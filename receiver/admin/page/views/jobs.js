@@ -2,7 +2,7 @@
 import { get } from '../api.js';
 import { h, replace, repaint, isCovered, field, select } from '../dom.js';
 import { empty, errorBox, panel, waiting } from '../parts.js';
-import { isOpen, jobCard, jobFacts } from '../job.js';
+import { jobCard, jobFacts } from '../job.js';
 import { jobActions, jobList } from '../job_list.js';
 import { live } from '../live.js';
 import { note } from '../router.js';

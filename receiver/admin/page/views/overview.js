@@ -92,6 +92,19 @@ function pauseDialog(org, refresh) {
   });
 }
 
+function reconcileDialog(org, refresh) {
+  act({
+    title: `Reconcile ${org.name}`,
+    look: (signal) => post('reconcile', { org: org.id, all: true, dry_run: true }, signal),
+    count: (dry) => dry.campaigns,
+    nothing: 'No campaign of this organisation has touchpoints, or could have.',
+    show: (dry) => h('p', {}, h('b', {}, plural(dry.campaigns, 'campaign')), ' will be looked at in the background, after live work, and whatever differs from what it should be is mended. It happens by itself every day.'),
+    verb: (n) => `Reconcile ${plural(n, 'campaign')}`,
+    act: (reason, signal) => post('reconcile', { org: org.id, all: true, reason }, signal),
+    done: refresh,
+  });
+}
+
 function orgCard(org, refresh) {
   const state = org.paused ? badge('held', 'Paused') : org.breaker_open ? badge('failed', 'Held back after errors')
     : org.reachable ? badge('ok', 'Reachable') : badge('failed', 'Not reachable');
@@ -105,7 +118,8 @@ function orgCard(org, refresh) {
       ['Reconcile', org.reconcile_at ? timeAgo(org.reconcile_at) : 'not yet'],
       ['Calls held back', org.breaker_open ? 'yes, after repeated errors; tried again by itself' : 'no'],
     ]),
-    h('div', { class: 'actions' }, button(org.paused ? 'Resume' : 'Pause', () => pauseDialog(org, refresh), { 'aria-label': `${org.paused ? 'Resume' : 'Pause'} ${org.name}` })));
+    h('div', { class: 'actions' }, button(org.paused ? 'Resume' : 'Pause', () => pauseDialog(org, refresh), { 'aria-label': `${org.paused ? 'Resume' : 'Pause'} ${org.name}` }),
+      button('Reconcile …', () => reconcileDialog(org, refresh), { 'aria-label': `Reconcile ${org.name}` })));
 }
 
 function certificates(list) {
