@@ -74,7 +74,7 @@ for file in tests/system/test_*.py; do
 done
 system=("${system[@]#tests/}") system=("${system[@]%.py}")
 
-if any_wanted "${units[@]}" "${system[@]}" deploy/test_manuals deploy/test_monitoring chaos conformance conformance/http demo; then
+if any_wanted "${units[@]}" "${system[@]}" deploy/test_manuals deploy/test_monitoring chaos browser conformance conformance/http demo; then
     echo "building (asan) …"
     make --no-print-directory -s -j"$jobs" daemon orgsim tests-build FLAVOUR=asan || { echo "0 passed, 1 failed"; exit 1; }
 fi
@@ -115,6 +115,7 @@ for name in "${system[@]}"; do TP_FLAVOUR=asan run "$name" python3 -B "tests/$na
 for name in manuals monitoring; do TP_FLAVOUR=asan run "deploy/test_$name" python3 -B "tests/deploy/test_$name.py"; done
 TP_FLAVOUR=asan run chaos python3 -B tests/chaos/chaos.py --short
 TP_FLAVOUR=asan run conformance tests/conformance/run.sh
+TP_FLAVOUR=asan run browser tests/browser/run.sh
 TP_FLAVOUR=asan run conformance/http tests/conformance/http/run.sh
 TP_FLAVOUR=asan run demo tests/system/as_test.sh tests/demo/demo.sh
 run model receiver/store/model/check.sh

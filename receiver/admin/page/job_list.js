@@ -52,7 +52,7 @@ export function jobActions(job, done) {
   const actions = [];
   if (job.state === 'held') actions.push(button('Approve …', () => approveJob(job, done), { class: 'main', 'aria-label': `Approve job ${job.id}` }));
   if (job.can_cancel ?? isOpen(job)) actions.push(button('Cancel …', () => cancelJob(job, done), { 'aria-label': `Cancel job ${job.id}` }));
-  if (job.can_undo) actions.push(button('Undo …', () => undoJob(job, done), { 'aria-label': `Undo job ${job.id}` }));
+  if (job.can_undo && job.changed > 0) actions.push(button('Undo …', () => undoJob(job, done), { 'aria-label': `Undo job ${job.id}` }));
   return actions;
 }
 

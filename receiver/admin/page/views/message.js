@@ -31,7 +31,7 @@ function show(root, m, refresh) {
     h('p', { class: 'back' }, h('a', { href: '#/messages?state=failed' }, '← Failed messages')),
     h('div', { class: 'line' }, h('h1', { tabindex: '-1' }, `${m.object || kindWord(m.kind)} ${m.record ?? ''}`), badge(m.state, stateWord(m.state))),
     m.state !== 'done' && (m.message || m.code) ? notice(m.state === 'failed' ? 'bad' : 'warn', h('strong', {}, code(m.code)), m.message ? h('p', {}, prose(m.message)) : null) : null,
-    m.what_to_do ? notice('info', h('strong', {}, 'What to do'), h('p', {}, prose(m.what_to_do))) : null,
+    m.what_to_do && (m.state !== 'done' || m.code) ? notice('info', h('strong', {}, 'What to do'), h('p', {}, prose(m.what_to_do))) : null,
     h('div', { class: 'actions' },
       button('Replay …', () => run('replay'), { class: 'main' }),
       isOpen ? button('Discard …', () => run('discard')) : null,
