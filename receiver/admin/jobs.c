@@ -12,7 +12,7 @@
 void answer_new_job(struct admin *a, const struct store_job_new *n, struct answer *out)
 {
     struct store *s = a->options.store;
-    struct store_job job;
+    struct store_job job = {0};
     struct error e;
     int64_t id;
     enum err err = store_job_create(s, n, &id, &e);
@@ -87,7 +87,7 @@ static void act_on(struct ask *k, enum err (*act)(struct store *, int64_t, struc
                    struct answer *out)
 {
     struct store *s = k->admin->options.store;
-    struct store_job job;
+    struct store_job job = {0};
     struct error e;
     int64_t id;
     if (!parse_number(argument_text(k->args, "id"), &id)) {

@@ -75,7 +75,7 @@ enum err store_job_create(struct store *s, const struct store_job_new *n, int64_
 enum err store_job_get(struct store *s, int64_t id, struct store_job *out, struct buf *params,
                        struct error *e)
 {
-    struct store_job job;
+    struct store_job job = {0};
     struct store_request r = {.op = STORE_OP_JOB_GET};
     assert(params == NULL || params->max >= STORE_PARAMS_MAX);
     r.u.job_get.id = id;

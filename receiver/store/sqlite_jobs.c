@@ -104,7 +104,7 @@ enum err sqlite_job_items(struct sqlite_store *s, struct store_request *r, struc
 /* The job that is to be undone is over, and no other undo of it worked or may. */
 static enum err check_undo(struct sqlite_store *s, int64_t of, struct error *e)
 {
-    struct store_job job, other;
+    struct store_job job = {0}, other = {0};
     enum err err = get_job(&s->db, of, &job, NULL, e);
     if (err != ERR_NONE)
         return err;
@@ -157,7 +157,7 @@ enum err sqlite_job_cancel(struct sqlite_store *s, struct store_request *r, stru
     while (sql_next(&q)) {
     }
     enum err err = sql_done(&q, e);
-    struct store_job job;
+    struct store_job job = {0};
     if (err != ERR_NONE || found)
         return err;
     err = get_job(&s->db, id, &job, NULL, e);

@@ -73,7 +73,7 @@ static enum err move_one(struct sqlite_store *s, const struct store_move *x, int
 enum err sqlite_message_move(struct sqlite_store *s, struct store_request *r, struct error *e)
 {
     const struct store_move *x = r->u.message_move.what;
-    struct store_job job;
+    struct store_job job = {0};
     enum err err = sqlite_job_read(&s->db, x->job, &job, e);
     if (err != ERR_NONE)
         return err;

@@ -33,7 +33,7 @@ static enum err note_one(struct pass *p, const struct store_hint *h, enum err re
                          const struct error *why, struct error *e)
 {
     struct store *s = p->options->store;
-    struct store_job job;
+    struct store_job job = {0};
     enum store_job_state now;
     enum err err = store_job_get(s, strtoll(h->record_id, NULL, 10), &job, NULL, e);
     if (err != ERR_NONE || job.kind != STORE_JOB_RECONCILE || !store_job_is_open(job.state))
