@@ -52,6 +52,9 @@ void tls_tickets_turn(struct tls_tickets *t);  /* any thread; to be called each 
 /* One connection's side of the handshake, for the listener, which knows nothing of OpenSSL. Gives;
  * NULL when memory or randomness is out. */
 struct ssl_st *tls_session_new(struct tls_server *t);
+/* Ends the handshake when the client says that its greeting is longer than 16 KiB, before room is
+ * made for it. To be called once the session has its socket; false when OpenSSL has no memory. */
+MUST_USE bool tls_session_bound_hello(struct ssl_st *s);
 /* Writes n ≤ 16384 bytes as one record. *sent is n, or 0 when the socket is full: then the same
  * bytes must be written next. False when the connection is broken. */
 MUST_USE bool tls_session_write(struct ssl_st *s, const char *bytes, size_t n, size_t *sent);

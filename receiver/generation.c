@@ -28,7 +28,7 @@ enum {
     ADMIN_ANSWER_MS = 180000, /* some answers wait for the org */
     RANGES_OLD_DAYS = 90,
     DAY_S = 86400,
-    DESCRIPTORS_OF_OTHERS = 128, /* of the store and the admin's listener */
+    DESCRIPTORS_OF_OTHERS = 128, /* the store, the admin's listener, who has yet to make room */
     DESCRIPTORS_OF_WORKER = 4,   /* of each */
     DESCRIPTORS_OF_LOOP = 64,    /* of each: one accepts as many before it closes who made room */
 };

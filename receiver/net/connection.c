@@ -316,8 +316,12 @@ static struct bufferevent *make_bufferevent(struct connection *c)
         c->tls = tls_session_new(tls);
     if (c->tls != NULL) {
         c->owns_fd = false;
-        return bufferevent_openssl_socket_new(base, c->fd, c->tls, BUFFEREVENT_SSL_ACCEPTING,
-                                              options);
+        struct bufferevent *secured =
+            bufferevent_openssl_socket_new(base, c->fd, c->tls, BUFFEREVENT_SSL_ACCEPTING, options);
+        if (secured == NULL || tls_session_bound_hello(c->tls))
+            return secured;
+        bufferevent_free(secured);
+        return NULL;
     }
     struct bufferevent *bev = tls == NULL ? bufferevent_socket_new(base, c->fd, options) : NULL;
     c->owns_fd = bev == NULL;

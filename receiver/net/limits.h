@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-enum { LIMITS_LEAVING_MAX = 64 };
+enum { LIMITS_LEAVING_MAX = 32 };
 
 struct limits;
 struct limits_place; /* of one address; shared by its connections */

@@ -1,6 +1,6 @@
 /*
  * tls_int - what tls.c (the context), tls_certificate.c (files), tls_client.c (clients'
- * certificates) and tls_tickets.c share
+ * certificates), tls_hello.c (how large greetings may be) and tls_tickets.c share
  */
 #ifndef TP_TLS_INT_H
 #define TP_TLS_INT_H
