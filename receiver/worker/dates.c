@@ -367,7 +367,9 @@ static enum err run_job(struct pass *p, int64_t id, bool *goes_on, struct error 
     struct buf params;
     buf_init(&params, STORE_PARAMS_MAX);
     enum err err = load(&r, id, &params, e);
-    if (err == ERR_NONE && !store_job_is_open(r.job.state)) {
+    if (err == ERR_NONE && r.job.kind == STORE_JOB_RECONCILE) {
+        p->reconciles = store_job_is_open(r.job.state) || p->reconciles;
+    } else if (err == ERR_NONE && !store_job_is_open(r.job.state)) {
         err = mend_ended(&r, e);
     } else if (err == ERR_NONE) {
         err = carry_out(&r, params.data, goes_on, e);

@@ -45,11 +45,13 @@ static enum err note_one(struct pass *p, const struct store_hint *h, enum err re
 void jobs_note_pass(struct pass *p, enum err result, const struct error *why)
 {
     struct error e;
-    if (result == ERR_STALE)
+    if (result == ERR_STALE || (result == ERR_NONE && !p->withheld && !p->reconciles))
         return;
     for (size_t i = 0; i < p->claim->count; i++) {
         const struct store_hint *h = &p->claim->hints[i];
-        enum err err = h->kind == STORE_JOB ? note_one(p, h, result, why, &e) : ERR_NONE;
+        bool was_left = result == ERR_NONE && i >= p->jobs_left; /* for the next pass */
+        enum err err =
+            h->kind == STORE_JOB && !was_left ? note_one(p, h, result, why, &e) : ERR_NONE;
         if (err != ERR_NONE && err != ERR_STALE && err != ERR_NOT_FOUND)
             log_warn("how a job ended could not be noted", "job", h->record_id, "error", e.text,
                      NULL);

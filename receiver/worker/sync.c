@@ -18,7 +18,7 @@
 
 static bool asks_for_whole(const struct pass *p)
 {
-    if (p->claim->more || p->claim->has_echo || p->options->policy->dedupe_email)
+    if (p->reconciles || p->claim->more || p->claim->has_echo || p->options->policy->dedupe_email)
         return true;
     for (size_t i = 0; i < p->claim->count; i++) {
         enum store_kind kind = p->claim->hints[i].kind;
@@ -280,7 +280,7 @@ bool claim_has_job(const struct store_claim *c)
 /* The jobs queue a pass over the campaign themselves. */
 static bool is_for_jobs_alone(const struct pass *p)
 {
-    bool all = !p->claim->more;
+    bool all = !p->claim->more && !p->reconciles;
     for (size_t i = 0; all && i < p->claim->count; i++)
         all = p->claim->hints[i].kind == STORE_JOB;
     return all;

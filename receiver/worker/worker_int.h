@@ -208,6 +208,7 @@ struct pass {
     char (*losers)[SFID_SIZE]; /* members whose email another one keeps, in order */
     size_t loser_count;
     bool deletes_only; /* the API budget is nearly used up */
+    bool reconciles;   /* a claimed job is the whole pass itself (jobs.c) */
     size_t jobs_left;  /* claimed jobs from here on (index into the claim) have slices left */
     bool withheld;     /* writes that waited for it: the hints wait too */
     bool held;
