@@ -176,6 +176,20 @@ static enum err put_item(struct sqlite_store *s, int64_t job, const struct store
                    x->state, x->code, x->message);
 }
 
+/* The pass will tell the job as its cause. */
+static enum err hint_pass(struct sqlite_store *s, const char *org, const char *campaign,
+                          int64_t job, struct error *e)
+{
+    const struct store_new_hint pass = {
+        .kind = STORE_CAMPAIGN, .campaign_id = campaign, .record_id = campaign, .subject_id = ""};
+    char identity[STORE_HINT_ID_SIZE];
+    store_hint_identity(&pass, identity);
+    enum err err = sqlite_add_hint(s, org, &pass, e);
+    return err == ERR_NONE
+               ? sql_run(&s->db, e, SQL_JOB_CAUSES, "ttti", org, identity, campaign, job)
+               : err;
+}
+
 enum err sqlite_job_progress(struct sqlite_store *s, const struct store_job_step *step,
                              enum store_job_state *now, struct error *e)
 {
@@ -198,9 +212,7 @@ enum err sqlite_job_progress(struct sqlite_store *s, const struct store_job_step
     enum err err = sql_done(&q, e);
     if (err != ERR_NONE || !found)
         return err != ERR_NONE ? err : no_such_job(step->job, e);
-    const struct store_new_hint pass = {
-        .kind = STORE_CAMPAIGN, .campaign_id = campaign, .record_id = campaign, .subject_id = ""};
-    return step->hints ? sqlite_add_hint(s, org, &pass, e) : ERR_NONE;
+    return step->hints ? hint_pass(s, org, campaign, step->job, e) : ERR_NONE;
 }
 
 enum err sqlite_job_step(struct sqlite_store *s, struct store_request *r, struct error *e)

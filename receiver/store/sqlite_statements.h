@@ -167,6 +167,8 @@
       "INSERT INTO job (kind, state, org, campaign_id, params, reason, undo_of, at) "              \
       "VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7)")                                                    \
     X(SQL_JOB_UNDONE_BY, "UPDATE job SET undone_by = ?2 WHERE id = ?1")                            \
+    X(SQL_JOB_CAUSES, "UPDATE notification SET replayed_by = ?4 "                                  \
+                      "WHERE org = ?1 AND notification_id = ?2 AND record_id = ?3")                \
     X(SQL_JOB_CANCEL,                                                                              \
       "UPDATE job SET state = 3, ended_at = ?2 WHERE id = ?1 AND state < 2 RETURNING id")          \
     X(SQL_JOB_STEP, "UPDATE job SET state = CASE WHEN state < 2 THEN ?2 ELSE state END, "          \

@@ -120,7 +120,7 @@ void preview_add(struct preview *p, const struct look_row *row)
     p->reasons[row->reason]++;
     if (row->member != NULL)
         warn_of_reason(p, row);
-    if (row->touchpoint != NULL)
+    if (row->member != NULL && row->touchpoint != NULL)
         warn_of_touchpoint(p, row);
     sample(p, row);
 }

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "mem.h"
 #include "metrics.h"
+#include "store_admin.h"
 
 /* Packs the values into one block, since those of the decision live for the page only. */
 static char *copy_touchpoint(const struct touchpoint *from, struct touchpoint *to)
@@ -75,6 +76,21 @@ void pass_move(struct pass *p, enum store_kind kind, const char *campaign, const
     memcpy(m->subject_id, subject, strnlen(subject, SFID_LEN));
 }
 
+/* An admin's job that changed members (dates) queued this pass; else the job replayed the row. */
+static void name_cause(const struct pass *p, const struct store_hint *h, char out[CAUSE_SIZE])
+{
+    struct store_job job;
+    struct error e;
+    bool of_worker = h->kind == STORE_CAMPAIGN && h->notification_id[0] == '\0' &&
+                     store_job_get(p->options->store, h->replayed_by, &job, NULL, &e) == ERR_NONE;
+    if (of_worker && (job.kind == STORE_JOB_DATES || job.kind == STORE_JOB_UNDO))
+        (void)snprintf(out, CAUSE_SIZE, "%s:%lld", store_job_kind_name(job.kind),
+                       (long long)job.id);
+    else
+        (void)snprintf(out, CAUSE_SIZE, "replay:%lld:%lld", (long long)h->replayed_by,
+                       (long long)h->row);
+}
+
 void pass_note_replays(struct pass *p)
 {
     for (size_t i = 0; i < p->claim->count; i++) {
@@ -83,8 +99,7 @@ void pass_note_replays(struct pass *p)
             continue;
         if (p->replays == NULL)
             p->replays = mem_array(p->claim->count, sizeof *p->replays);
-        (void)snprintf(p->replays[i], CAUSE_SIZE, "replay:%lld:%lld", (long long)h->replayed_by,
-                       (long long)h->row);
+        name_cause(p, h, p->replays[i]);
     }
 }
 
