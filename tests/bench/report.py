@@ -186,6 +186,8 @@ def write_json(folder, bench, figures, all_rows, rounds, seconds):
     samples = {}
     for (case, server), results in bench.samples.items():
         samples.setdefault(case, {})[server] = results
+    if "hostile" in figures:  # JSON's names are texts
+        figures = {**figures, "hostile": {f"{kind} {case}": shares for (kind, case), shares in figures["hostile"].items()}}
     now = time.gmtime()
     document = {
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", now),
