@@ -68,7 +68,7 @@ class Million:
         """To the end, with kill -9 in the middle; the idle memory is that of the first process."""
         world, org = self.world, self.org
         campaign = org.call("POST", "/sim/load", {"campaigns": 1, "members": MEMBERS, "seed": 1, "contacts": 0.5, "emails": 1, "responded": 0.5,
-                                                  "dated": 0.2, "type": "Trade Show"})["campaigns"][0]
+                                                  "dated": 0.2, "type": "Trade Show"}, limit_s=LIMIT_S)["campaigns"][0]
         self.say(f"million: {MEMBERS:,} members are loaded")
         self.idle = Memory(world.daemon.child.pid).now()
         org.call("POST", "/sim/stats/reset")

@@ -108,11 +108,14 @@ class Org:
         self.url = f"http://127.0.0.1:{self.port}"
         self.http = None
 
-    def call(self, method, path, body=None):
+    def call(self, method, path, body=None, limit_s=120):
         data = None if body is None else json.dumps(body)
         for attempt in (1, 2):
             if self.http is None:
-                self.http = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+                self.http = http.client.HTTPConnection("127.0.0.1", self.port)
+            self.http.timeout = limit_s  # of a connection to be made
+            if self.http.sock:
+                self.http.sock.settimeout(limit_s)
             try:
                 self.http.request(method, path, data, {"Content-Type": "application/json"})
                 reply = self.http.getresponse()
