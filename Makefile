@@ -137,6 +137,7 @@ install: all ## install the daemon (DESTDIR, PREFIX)
 	        install -d $(DESTDIR)$(PREFIX)/share/man/man$$section; \
 	        scdoc <$$page >$(DESTDIR)$(PREFIX)/share/man/man$$section/$$name; \
 	    else echo "no manual page $$name: scdoc is not installed"; fi; done
+	install -D -m 0644 deploy/completion/touchpointctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/touchpointctl
 	install -D -m 0644 deploy/touchpointd.example.yaml $(DESTDIR)$(PREFIX)/share/doc/touchpointd/touchpointd.example.yaml
 
 clean: ## remove build/

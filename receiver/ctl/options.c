@@ -37,6 +37,15 @@ static const struct ctl_option *find(const char *word, const struct ctl_option *
     return NULL;
 }
 
+static bool refuse_unknown(const char *word, const struct ctl_option *options, size_t n)
+{
+    (void)fprintf(stderr, "touchpointctl: %s is no option of this command, which takes", word);
+    for (size_t i = 0; i < n; i++)
+        (void)fprintf(stderr, " --%s", options[i].name);
+    (void)fprintf(stderr, " --json\n");
+    return false;
+}
+
 /* Takes the option at argv[*i]; *i moves onto its value. False: told. */
 static bool take(struct ctl *c, int argc, char **argv, int *i, const struct ctl_option *options,
                  size_t n)
@@ -48,7 +57,7 @@ static bool take(struct ctl *c, int argc, char **argv, int *i, const struct ctl_
         return true;
     }
     if (o == NULL)
-        return usage_of(argv[*i], "is no option of this command") == 0;
+        return refuse_unknown(argv[*i], options, n);
     if (o->flag != NULL) {
         *o->flag = true;
         return equals == NULL || usage_of(argv[*i], "takes no value") == 0;

@@ -133,6 +133,51 @@ class Programs(unittest.TestCase):
             with self.subTest(option):
                 self.assertIn(f"*{option}*", self.page("touchpointd.8.scd"))
 
+    def commands(self):
+        return re.findall(r'^    \{"([a-z-]+)", "', (ROOT / "receiver" / "ctl" / "commands.c").read_text(), re.M)
+
+    def test_every_command_of_touchpointctl_is_in_its_manual_and_no_other(self):
+        page = self.page("touchpointctl.1.scd").split("# COMMANDS", 1)[1].split("# EXIT STATUS")[0]
+        said = [name for line in page.splitlines() if line.startswith("*") for name in re.findall(r"(?:^|, )\*([a-z-]+)\*", line)]
+        self.assertGreater(len(said), 20)
+        self.assertEqual(sorted(self.commands()), sorted(said))
+        options = set(re.findall(r"^  (--[\w-]+)", self.says("touchpointctl", "--help"), re.M))
+        self.assertEqual([o for o in options if f"*{o}*" not in self.page("touchpointctl.1.scd")], [])
+
+    def options(self, command):
+        """What the program says it takes."""
+        done = subprocess.run([FLAVOUR / "touchpointctl", command, "--no-such-option"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        taken = re.search(r"which takes(.*)", done.stderr)
+        return taken.group(1).split() if taken else []
+
+    def test_each_commands_options_are_in_the_manual_and_in_the_completion(self):
+        page = self.page("touchpointctl.1.scd")
+        script = (ROOT / "deploy" / "completion" / "touchpointctl.bash").read_text()
+        offered = dict(re.findall(r"\[([a-z-]+)\]='([^']*)'", script))
+        filters = re.search(r"^FILTER: .*", page, re.M).group()
+        self.assertEqual(sorted(offered), sorted(self.commands()))
+        for command in self.commands():
+            with self.subTest(command):
+                takes = self.options(command) if command not in ("status", "doctor", "reload", "check-config") else []
+                self.assertEqual(sorted(offered[command].split()), sorted(takes))
+                entry = re.search(rf"^(?:\*pause\*.*)?\*{command}\*.*", page, re.M).group()
+                if "_FILTER_" in entry:
+                    entry += filters
+                self.assertEqual([o for o in takes if o != "--json" and f"*{o}*" not in entry], [])
+
+    def test_the_completion_completes(self):
+        rows = [("touchpointctl re", "reconcile reload replay resume"), ("touchpointctl --json me", "messages"), ("touchpointctl replay --s", "--since --state"),
+                ("touchpointctl preview 701 --setting r", "responded"), ("touchpointctl --u", "--url"), ("touchpointctl jobs --state h", "held"),
+                ("touchpointctl replay A", "ALL")]
+        for line, want in rows:
+            with self.subTest(line):
+                words = line.split(" ")
+                got = subprocess.run(
+                    ["bash", "-c", 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _touchpointctl; echo "${COMPREPLY[*]}"', "-",
+                     ROOT / "deploy" / "completion" / "touchpointctl.bash", *words], capture_output=True, text=True, check=True)
+                self.assertEqual(" ".join(sorted(got.stdout.split())), want, got.stderr)
+
     def test_every_metric_is_in_the_manual_and_no_other(self):
         names = re.findall(r'X\(METRIC_\w+, \w+, "(\w+)", "([\w,]*)"', (ROOT / "include" / "metrics.h").read_text().replace("\\\n", " "))
         text = self.page("touchpointd.8.scd").split("# METRICS")[1].split("\n# ")[0]
