@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { open, settled } from './browser.mjs';
+import { accessible, open, settled } from './browser.mjs';
 import { test } from './test.mjs';
 import * as org from './orgsim.mjs';
 
@@ -49,7 +49,35 @@ test('of 100,000 failed messages only those on the screen are in the page', asyn
   assert.notEqual(await page.locator('.rows .row').first().innerText(), first);
   await page.evaluate(() => window.scrollTo(0, 0));
   await page.waitForFunction((text) => document.querySelector('.rows .row').innerText === text, first);
+  await page.locator('.rows .row a').first().focus();
+  for (let i = 0; i < 60; i += 1) await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.closest('.row')?.getAttribute('aria-rowindex')), '32', 'Tab goes through the rows as they stand');
 });
+
+test('what the API refuses is told in its own words, and can be mended', async (page) => {
+  await open(page, '#/messages');
+  await page.getByText('More filters').click();
+  await page.getByLabel('Record id').fill('nonsense');
+  await page.getByLabel('Record id').press('Enter');
+  const alert = page.getByRole('alert');
+  await alert.getByText(/record .*(15|18)/).waitFor();
+  await accessible(page, 'a refusal');
+  await page.getByLabel('Record id').fill('');
+  await page.getByLabel('Record id').press('Enter');
+  await page.getByRole('row', { name: /Failed/ }).first().waitFor();
+  assert.equal(await alert.count(), 0);
+  await open(page, '#/message/999999999');
+  await page.getByRole('alert').waitFor();
+  await page.getByRole('button', { name: 'Try again' }).waitFor();
+}, { bear: /status of 40[04]/ });
+
+test('a daemon that does not answer is told, and found again by itself', async (page) => {
+  await open(page, '#/');
+  await page.route('**/api/v1/status', (route) => route.abort());
+  await page.getByRole('alert').getByText('The daemon does not answer').waitFor();
+  await page.unroute('**/api/v1/status');
+  await page.getByRole('alert').waitFor({ state: 'detached' });
+}, { bear: /ERR_FAILED/ });
 
 test('all that match are selected, counted exactly, and some are discarded', async (page) => {
   await open(page, '#/messages?state=failed&error=STRING_TOO_LONG');

@@ -63,7 +63,7 @@ async function show() {
   } catch (error) {
     if (signal.aborted) return;
     root.querySelector('.waiting')?.remove();
-    root.append(errorBox(error));
+    root.append(errorBox(error, showAgain));
   }
 }
 
