@@ -27,7 +27,7 @@ for file in "$@"; do
     etag="\\\"$(sha256sum "$file" | cut -c1-32)\\\""
     n=$((n + 1))
     echo
-    echo "static const char FILE_$n[] = {"
+    echo "static const char FILE_${n}[] = {"
     od -An -v -td1 "$file" | sed 's/\(-\{0,1\}[0-9][0-9]*\)/\1,/g'
     echo '0};'
     rows+=("    {\"$path\", \"$type\", \"$etag\", PAGE_HEADERS \"ETag: $etag\\r\\n\", FILE_$n, sizeof FILE_$n - 1},")
