@@ -211,8 +211,10 @@ enum err sqlite_row_end(struct sqlite_store *s, const char *org, const char *key
     if (from == STORE_LEASED && row->rerun_at_ms != 0)
         return run_again(s, org, key, row, e);
     struct cut_texts t;
-    enum err err =
-        sql_run(&s->db, e, SQL_END, "iditt", row->id, (int)to, store_wall_ms(&s->base),
-                cut(code, t.code, sizeof t.code), cut(message, t.message, sizeof t.message));
+    const char *why = cut(message, t.message, sizeof t.message);
+    enum err err = sql_run(&s->db, e, SQL_END, "iditt", row->id, (int)to, store_wall_ms(&s->base),
+                           cut(code, t.code, sizeof t.code), why);
+    if (err == ERR_NONE && row->kind == STORE_JOB && to == STORE_FAILED) /* nobody runs it on */
+        err = sql_run(&s->db, e, SQL_JOB_LOST, "iti", row->id, why, store_wall_ms(&s->base));
     return err != ERR_NONE ? err : sqlite_count(s, org, (int)from, (int)to, e);
 }

@@ -179,6 +179,10 @@
                     "started_at = CASE started_at WHEN 0 THEN ?10 ELSE started_at END, "           \
                     "ended_at = CASE WHEN state < 2 AND ?2 >= 2 THEN ?10 ELSE ended_at END "       \
                     "WHERE id = ?1 AND kind > 0 RETURNING state, org, campaign_id")                \
+    X(SQL_JOB_LOST,                                                                                \
+      "UPDATE job SET state = 4, message = ?2, ended_at = ?3 "                                     \
+      "WHERE id = (SELECT CAST(record_id AS INTEGER) FROM notification WHERE id = ?1) "            \
+      "AND state < 2 AND kind > 0")                                                                \
     X(SQL_JOB_GET, "SELECT " SQL_JOB ", params FROM job WHERE id = ?1")                            \
     X(SQL_JOB_WALK,                                                                                \
       "SELECT " SQL_JOB " FROM job WHERE id < ?1 AND (?2 < 0 OR kind = ?2) "                       \

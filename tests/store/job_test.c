@@ -185,6 +185,25 @@ static void a_whole_pass_leaves_a_job_that_it_did_not_claim(void **state)
     lose(&c);
 }
 
+static void a_job_whose_row_fails_has_failed_too(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    bool more;
+    int64_t id = dates_job(f, 3), other = dates_job(f, 4);
+    struct store_claim *c = claim_on(f, 3, 1);
+    const struct store_outcome o = {
+        .row = c->hints[0].row, .verdict = STORE_FAIL, .code = "X", .message = "look here"};
+    const struct store_settle x = {.outcomes = &o, .count = 1, .release = true};
+    EXPECT_OK(store_settle(f->store, c, &x, &more, &e));
+    store_claim_free(&c);
+    struct store_job job = get(f, id);
+    assert_int_equal(job.state, STORE_JOB_FAILED);
+    assert_string_equal(job.message, "look here");
+    assert_int_equal(job.ended_at_ms, wall_ms(f));
+    assert_int_equal(get(f, other).state, STORE_JOB_QUEUED);
+}
+
 /* ------------------------------------------------------------------ steps */
 
 static void steps_add_up_and_survive_a_restart(void **state)
@@ -403,6 +422,7 @@ int main(void)
         TEST(what_is_too_long_to_keep_is_refused_before_it_is_kept),
         TEST(jobs_are_walked_newest_first_and_by_filter),
         TEST(a_job_that_is_queued_is_claimed_with_its_campaign),
+        TEST(a_job_whose_row_fails_has_failed_too),
         TEST(a_whole_pass_leaves_a_job_that_it_did_not_claim),
         TEST(steps_add_up_and_survive_a_restart),
         TEST(a_step_wants_the_fence_of_its_claim_and_renews_it),
