@@ -11,7 +11,7 @@ DESTDIR     ?=
 # make V=1 shows each command
 Q           := $(if $(V),,@)
 
-PKGS        := libxml-2.0 libssl libcrypto libcurl libevent_core libevent_openssl libevent_pthreads jansson libcyaml yaml-0.1 sqlite3 icu-i18n icu-uc
+PKGS        := libxml-2.0 libssl libcrypto libcurl libevent_core libevent_openssl libevent_pthreads jansson libcyaml yaml-0.1 sqlite3 libpq icu-i18n icu-uc
 PKG_CFLAGS  := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
 # libcsv has no pkg-config file
 PKG_LIBS    := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lcsv -lpthread -lm
@@ -46,7 +46,7 @@ ALL_LDFLAGS = $(LDFLAGS_$(FLAVOUR)) $(LDFLAGS)
 CTL_SRC     := $(wildcard receiver/ctl/*.c)
 CTL_OBJ     := $(CTL_SRC:%.c=$(OUT)/%.o)
 LIB_SRC     := $(wildcard soap/*.c) $(filter-out receiver/main.c $(CTL_SRC),$(wildcard receiver/*.c receiver/*/*.c))
-LIB_OBJ     := $(LIB_SRC:%.c=$(OUT)/%.o) $(if $(filter receiver/store/%,$(LIB_SRC)),$(OUT)/gen/store_schema.o) $(OUT)/gen/page_files.o
+LIB_OBJ     := $(LIB_SRC:%.c=$(OUT)/%.o) $(if $(filter receiver/store/%,$(LIB_SRC)),$(OUT)/gen/store_schema.o $(OUT)/gen/store_schema_postgres.o) $(OUT)/gen/page_files.o
 LIB         := $(OUT)/libtouchpoint.a
 SIM_SRC     := $(filter-out %_test.c,$(wildcard tests/orgsim/*.c))
 SIM_OBJ     := $(SIM_SRC:%.c=$(OUT)/%.o)
@@ -62,6 +62,7 @@ PEER_BIN    := $(OUT)/tests/conformance/http/echo
 FUZZ_SRC    := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZ_BIN    := $(FUZZ_SRC:%.c=$(OUT)/%)
 SCHEMA_SQL  := $(sort $(wildcard receiver/store/schema/*.sql))
+SCHEMA_PG   := $(sort $(wildcard receiver/store/schema/postgres/*.sql))
 PAGE_FILES  := $(sort $(foreach kind,html css js svg,$(wildcard receiver/admin/page/*.$(kind) receiver/admin/page/*/*.$(kind))))
 
 .DELETE_ON_ERROR:
@@ -159,7 +160,11 @@ $(OUT)/gen/%.o: $(BUILD)/gen/%.c
 
 $(BUILD)/gen/store_schema.c: $(SCHEMA_SQL) receiver/store/schema/embed.sh
 	@mkdir -p $(@D)
-	$(Q)receiver/store/schema/embed.sh $(SCHEMA_SQL) > $@.$$$$.tmp && mv $@.$$$$.tmp $@
+	$(Q)receiver/store/schema/embed.sh sqlite $(SCHEMA_SQL) > $@.$$$$.tmp && mv $@.$$$$.tmp $@
+
+$(BUILD)/gen/store_schema_postgres.c: $(SCHEMA_PG) receiver/store/schema/embed.sh
+	@mkdir -p $(@D)
+	$(Q)receiver/store/schema/embed.sh postgres $(SCHEMA_PG) > $@.$$$$.tmp && mv $@.$$$$.tmp $@
 
 $(BUILD)/gen/page_files.c: $(PAGE_FILES) receiver/admin/page/embed.sh
 	@mkdir -p $(@D)

@@ -108,6 +108,8 @@ struct store_options {
     unsigned put_queue_max;        /* puts that may wait; beyond it store_put says ERR_BUSY */
     uint64_t quarantine_max_bytes; /* of refused documents, in all; 0: none is kept */
     uint32_t quarantine_pace;      /* bytes of them a second, on average; 0: no bound */
+    bool
+        allow_asynchronous_commit; /* PostgreSQL: also on a server that may lose what it committed */
 };
 
 /* Opens, migrates, releases the leases of a former process (its rows become READY; a write mark
@@ -161,9 +163,9 @@ struct store_hint {
     enum store_kind kind;
     char notification_id[SFID_SIZE]; /* "" for the store's own and the workers' hints */
     char record_id[SFID_SIZE], subject_id[SFID_SIZE], campaign_id[SFID_SIZE];
-    int tries;       /* counted tries, this one included */
-    bool background; /* of the reconcile */
-    bool withheld;   /* looked at already, and put off with STORE_CODE_BUDGET */
+    int tries;           /* counted tries, this one included */
+    bool background;     /* of the reconcile */
+    bool withheld;       /* looked at already, and put off with STORE_CODE_BUDGET */
     int64_t replayed_by; /* the job of an admin that made it run; 0: none */
     int64_t received_at_ms;
 };

@@ -4,10 +4,10 @@
 set -euo pipefail
 
 build="gcc make pkg-config libc6-dev libxml2-dev libssl-dev libcurl4-openssl-dev libevent-dev libjansson-dev libcyaml-dev
-       libyaml-dev libsqlite3-dev libicu-dev libsystemd-dev libcsv-dev"
+       libyaml-dev libsqlite3-dev libicu-dev libsystemd-dev libcsv-dev libpq-dev"
 run="openssl ca-certificates python3 tzdata"
 test="$run libcmocka-dev curl slowhttptest systemd strace util-linux sslscan testssl.sh clang libclang-rt-14-dev spin nodejs nginx-light
-      chromium fonts-dejavu-core scdoc groff prometheus"
+      chromium fonts-dejavu-core scdoc groff prometheus postgresql"
 command -v npm >/dev/null || test="$test npm" # other builds of Node bring their own
 bench="$run nginx-light gsoap libgsoap-dev"
 lint="clang clang-format clang-tidy cppcheck shellcheck libcmocka-dev git"
@@ -42,5 +42,11 @@ echo "Installing missing Debian packages: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+# The tests make servers of their own; Debian's package would otherwise make one of the machine's, and start it.
+if [[ " ${missing[*]} " == *" postgresql "* ]] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    echo "PostgreSQL comes without a cluster (/etc/postgresql-common/createcluster.conf: create_main_cluster = false)"
+    "${as_root[@]}" mkdir -p /etc/postgresql-common
+    echo "create_main_cluster = false" | "${as_root[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
+fi
 install() { "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$log" 2>&1; }
 install || { "${as_root[@]}" apt-get update -qq >"$log" 2>&1 && install; } || { cat "$log" >&2; exit 1; }

@@ -74,11 +74,13 @@ for file in tests/system/test_*.py; do
 done
 system=("${system[@]#tests/}") system=("${system[@]%.py}")
 
-if any_wanted "${units[@]}" "${system[@]}" deploy/test_manuals deploy/test_monitoring chaos browser conformance conformance/http demo; then
+if any_wanted "${units[@]}" "${system[@]}" store/postgres deploy/test_manuals deploy/test_monitoring chaos browser conformance conformance/http demo; then
     echo "building (asan) …"
     make --no-print-directory -s -j"$jobs" daemon orgsim tests-build FLAVOUR=asan || { echo "0 passed, 1 failed"; exit 1; }
 fi
 for name in "${units[@]}"; do run "$name" "build/asan/tests/$name"; done
+# the store's suite again, on a PostgreSQL server of its own
+run store/postgres python3 -B tests/store/cluster.py tests/store/suite.sh build/asan
 collect
 
 threaded="tests/store/store_test tests/store/wait_test tests/store/quarantine_test tests/unit/listener_test tests/unit/listener_life_test tests/unit/listener_drain_test tests/unit/listener_room_test
@@ -90,6 +92,13 @@ for program in $threaded; do
     make --no-print-directory -s -j"$jobs" FLAVOUR=tsan "build/tsan/$program" || { failed=$((failed + 1)); continue; }
     run "tsan/${program#tests/}" "build/tsan/$program"
 done
+if wanted tsan/postgres; then
+    if make --no-print-directory -s -j"$jobs" FLAVOUR=tsan build/tsan/tests/store/{store,wait}_test; then
+        run tsan/postgres python3 -B tests/store/cluster.py tests/store/suite.sh build/tsan store wait
+    else
+        failed=$((failed + 1))
+    fi
+fi
 if wanted tsan/demo; then
     echo "building (tsan) …"
     if make --no-print-directory -s -j"$jobs" FLAVOUR=tsan daemon orgsim; then

@@ -11,7 +11,7 @@
 
 #include "timeutil.h"
 
-static const struct store_backend *const BACKENDS[] = {&store_sqlite};
+static const struct store_backend *const BACKENDS[] = {&store_sqlite, &store_postgres};
 
 static const char *const KIND_NAMES[] = {
 #define X(id, name) [id] = name,
@@ -29,17 +29,15 @@ const char *store_kind_name(enum store_kind k)
 
 enum err store_open(struct store **out, const struct store_options *o, struct error *e)
 {
-    static const char postgres[] = "postgresql:";
     assert(o->lease_ms > 0 && o->echo_ms >= 0 && o->put_queue_max > 0);
     for (size_t i = 0; i < sizeof BACKENDS / sizeof BACKENDS[0]; i++) {
         const char *scheme = BACKENDS[i]->scheme;
         if (strncmp(o->url, scheme, strlen(scheme)) == 0)
             return BACKENDS[i]->open(out, o, e);
     }
-    if (strncmp(o->url, postgres, strlen(postgres)) == 0)
-        return error_set(e, ERR_CONFIG,
-                         "store.url: the PostgreSQL store is not built yet; use sqlite:/path");
-    return error_set(e, ERR_CONFIG, "store.url: must be sqlite:/path/of/the/queue.db");
+    return error_set(
+        e, ERR_CONFIG,
+        "store.url: must be sqlite:/path/of/the/queue.db or postgresql://host/database");
 }
 
 void store_close(struct store **s)

@@ -85,6 +85,7 @@ struct store_request {
             const struct store_claim_options *options;
             struct store_claim *out;
             int64_t next_boot_ms; /* out is NULL: a row becomes due or a lease runs out then */
+            int64_t nonce;        /* the backend's */
         } claim;
         struct {
             const struct store_ledger_row *rows;
@@ -337,7 +338,7 @@ struct store_backend {
     bool (*quarantine)(struct store *s, struct store_document *d);
 };
 
-extern const struct store_backend store_sqlite;
+extern const struct store_backend store_sqlite, store_postgres;
 
 /* For backends: the common head. */
 void store_init(struct store *s, const struct store_backend *b, const struct store_options *o);
@@ -368,5 +369,7 @@ struct store_migration {
 };
 extern const struct store_migration store_sqlite_migrations[];
 extern const int store_sqlite_migration_count;
+extern const struct store_migration store_postgres_migrations[];
+extern const int store_postgres_migration_count;
 
 #endif

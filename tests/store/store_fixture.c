@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <libpq-fe.h>
 
 #include "../../receiver/store/store_int.h"
 #include "timeutil.h"
@@ -45,6 +46,31 @@ static void choose_url(struct fixture *f)
     (void)snprintf(f->url, sizeof f->url, "sqlite:%s/queue.db", f->dir);
 }
 
+bool fixture_is_sqlite(const struct fixture *f)
+{
+    return strncmp(f->url, "sqlite:", 7) == 0;
+}
+
+/* A database's schema of this test's own, which the URL's search_path names. */
+static void in_schema(const struct fixture *f, const char *what, const char *how)
+{
+    char text[200];
+    if (fixture_is_sqlite(f))
+        return;
+    PGconn *c = PQconnectdb(f->url);
+    if (PQstatus(c) != CONNECTION_OK)
+        fail_msg("%s", PQerrorMessage(c));
+    PQclear(PQexec(c, "SET client_min_messages = error"));
+    PGresult *r = PQexec(c, "SHOW search_path");
+    (void)snprintf(text, sizeof text, "%s SCHEMA %s %s", what, PQgetvalue(r, 0, 0), how);
+    PQclear(r);
+    r = PQexec(c, text);
+    if (PQresultStatus(r) != PGRES_COMMAND_OK)
+        fail_msg("%s", PQerrorMessage(c));
+    PQclear(r);
+    PQfinish(c);
+}
+
 void fixture_open(struct fixture *f)
 {
     struct error e = {0};
@@ -76,6 +102,7 @@ int fixture_setup(void **state)
                                         .put_queue_max = 1000};
     memcpy(f->org, org_id(1), sizeof f->org);
     choose_url(f);
+    in_schema(f, "CREATE", "");
     fixture_open(f);
     *state = f;
     return 0;
@@ -93,6 +120,7 @@ int fixture_teardown(void **state)
 {
     struct fixture *f = *state;
     store_close(&f->store);
+    in_schema(f, "DROP", "CASCADE");
     if (f->dir != NULL)
         (void)nftw(f->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
     free(f->dir);

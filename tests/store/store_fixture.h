@@ -39,6 +39,7 @@ int fixture_teardown(void **state);
 void fixture_open(struct fixture *f);
 void fixture_close(struct fixture *f);
 void fixture_reopen(struct fixture *f);
+bool fixture_is_sqlite(const struct fixture *f);
 /* "dir/queue.db": for the tests of SQLite. */
 const char *fixture_path(const struct fixture *f);
 /* Moves both clocks, so that nothing leaps. */

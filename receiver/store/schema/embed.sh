@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Prints a C file that holds the numbered migrations named on the command line (0001_name.sql ...),
-# in that order. usage: embed.sh FILE.sql... > store_schema.c
+# in that order, as store_NAME_migrations. usage: embed.sh NAME FILE.sql... > store_schema.c
 set -euo pipefail
 
-[ $# -gt 0 ] || { echo "usage: $0 FILE.sql..." >&2; exit 2; }
+[ $# -gt 1 ] || { echo "usage: $0 NAME FILE.sql..." >&2; exit 2; }
+backend=$1
+shift
 
 echo '/* Made by receiver/store/schema/embed.sh; do not edit. */'
 echo '#include "../receiver/store/store_int.h"'
@@ -22,11 +24,11 @@ for file in "$@"; do
     echo '0};'
 done
 echo
-echo 'const struct store_migration store_sqlite_migrations[] = {'
+echo "const struct store_migration store_${backend}_migrations[] = {"
 for file in "$@"; do
     name=$(basename "$file" .sql)
     number=$((10#${name%%_*}))
     echo "    {$number, \"$name\", MIGRATION_$number},"
 done
 echo '};'
-echo "const int store_sqlite_migration_count = $#;"
+echo "const int store_${backend}_migration_count = $#;"

@@ -1,0 +1,159 @@
+/*
+ * Connecting: to whichever server of the URL takes writes, with time-outs on all that may hang, and
+ * only to one that keeps what it says it has committed.
+ *
+ * What the URL does not say has a default here; host, user, password (PGPASSFILE, passfile=,
+ * ~/.pgpass), TLS (sslmode=verify-full with sslrootcert=) and several hosts are libpq's matter.
+ */
+#include "postgres_sql.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "store_int.h"
+
+enum { HOSTS_TOLD = 200 };
+
+/* ------------------------------------------------------------------ the URL */
+
+/* "host=…", or a URL; libpq takes "postgresql:" alone for a URL's scheme. */
+enum err pg_check_url(const char *url, struct error *e)
+{
+    char *why = NULL;
+    PQconninfoOption *o = PQconninfoParse(url, &why);
+    if (o == NULL) {
+        (void)error_set(e, ERR_CONFIG, "store.url: %.*s",
+                        why != NULL ? (int)strcspn(why, "\n") : 10,
+                        why != NULL ? why : "no memory");
+        PQfreemem(why);
+        return ERR_CONFIG;
+    }
+    bool has_password = false;
+    for (const PQconninfoOption *i = o; i->keyword != NULL; i++)
+        has_password = has_password || (strcmp(i->keyword, "password") == 0 && i->val != NULL);
+    PQconninfoFree(o);
+    if (has_password)
+        return error_set(e, ERR_CONFIG,
+                         "store.url: must not hold the password; name a file that does with "
+                         "passfile=/path (host:port:database:user:password), readable for the "
+                         "daemon alone");
+    return ERR_NONE;
+}
+
+/* ------------------------------------------------------------------ a new connection */
+
+/* A WARNING at the end of a transaction says that it may not be on the standby. */
+static void notice(void *db, const PGresult *r)
+{
+    const char *severity = PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
+    if (severity != NULL && strcmp(severity, "WARNING") == 0)
+        ((struct pg_db *)db)->warned = true;
+}
+
+/* Plans are told to use the indexes whatever the statistics say: a claim meets tables that were
+ * empty when they were last looked at. */
+static enum err set_up(struct pg_db *db, struct error *e)
+{
+    char text[600];
+    (void)snprintf(text, sizeof text,
+                   "SET statement_timeout = %d; SET lock_timeout = %d; "
+                   "SET idle_in_transaction_session_timeout = %d; "
+                   "SET default_transaction_isolation = 'read committed'; "
+                   "SET client_min_messages = warning; SET jit = off; SET enable_seqscan = off; "
+                   "SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan",
+                   PG_STATEMENT_MS, PG_LOCK_MS, PG_PATIENCE_MS);
+    return pg_exec(db, text, e);
+}
+
+/* Whether a commit outlives a power cut there. */
+static enum err check_durable(struct pg_db *db, const struct pg_rules *rules, struct error *e)
+{
+    PGresult *r =
+        pg_query(db, e,
+                 "SELECT current_setting('synchronous_commit'), current_setting('fsync'), "
+                 "current_schema()",
+                 "");
+    if (r == NULL)
+        return e->kind;
+    bool is_lax = strcmp(PQgetvalue(r, 0, 0), "off") == 0;
+    bool is_rash = strcmp(PQgetvalue(r, 0, 1), "off") == 0;
+    bool has_schema = !PQgetisnull(r, 0, 2);
+    pg_copy(r, 0, 2, db->schema, sizeof db->schema);
+    PQclear(r);
+    if (!has_schema)
+        return error_set(e, ERR_CONFIG,
+                         "store.url: none of the schemas of search_path is there; create one");
+    if ((is_lax || is_rash) && !rules->allow_asynchronous_commit)
+        return error_set(e, ERR_CONFIG,
+                         "the database server has %s = off, so that a crash can lose messages that "
+                         "were acknowledged; set it to on, or allow it with "
+                         "store.allow_asynchronous_commit",
+                         is_lax ? "synchronous_commit" : "fsync");
+    return ERR_NONE;
+}
+
+static enum err check_version(struct pg_db *db, const struct pg_rules *rules, struct error *e)
+{
+    if (rules->schema_version == 0)
+        return ERR_NONE;
+    PGresult *r = pg_query(db, e, "SELECT version FROM schema_version", "");
+    if (r == NULL)
+        return e->kind;
+    int64_t version = PQntuples(r) == 1 ? pg_i64(r, 0, 0) : 0;
+    PQclear(r);
+    if (version == rules->schema_version)
+        return ERR_NONE;
+    return error_set(e, ERR_CONFIG,
+                     "the database has schema %lld now, and this program knows %d; run the version "
+                     "that fits on every host",
+                     (long long)version, rules->schema_version);
+}
+
+enum err pg_connect(struct pg_db *db, const char *url, const struct pg_rules *rules,
+                    struct error *e)
+{
+    /* what comes before dbname yields to the URL, what comes after does not */
+    static const char *const KEYS[] = {"fallback_application_name", "connect_timeout",
+                                       "keepalives_idle",           "keepalives_interval",
+                                       "keepalives_count",          "tcp_user_timeout",
+                                       "target_session_attrs",      "dbname",
+                                       "client_encoding",           NULL};
+    const char *const values[] = {"touchpointd", "5",          "5", "2",    "3",
+                                  "10000",       "read-write", url, "UTF8", NULL};
+    *db = (struct pg_db){.patience_ms = PG_PATIENCE_MS};
+    db->conn = PQconnectdbParams(KEYS, values, 1);
+    if (PQstatus(db->conn) != CONNECTION_OK) {
+        const char *why = PQerrorMessage(db->conn);
+        (void)error_set(e, ERR_IO, "the database cannot be reached: %.*s", (int)strcspn(why, "\n"),
+                        why);
+        pg_close(db);
+        return ERR_IO;
+    }
+    (void)PQsetNoticeReceiver(db->conn, notice, db);
+    (void)PQsetnonblocking(db->conn, 1);
+    enum err err = set_up(db, e);
+    if (err == ERR_NONE)
+        err = check_durable(db, rules, e);
+    if (err == ERR_NONE)
+        err = check_version(db, rules, e);
+    if (err != ERR_NONE)
+        pg_close(db);
+    return err;
+}
+
+void pg_close(struct pg_db *db)
+{
+    PQfinish(db->conn);
+    *db = (struct pg_db){0};
+}
+
+bool pg_is_alive(struct pg_db *db)
+{
+    struct pollfd fd = {.fd = PQsocket(db->conn), .events = POLLIN};
+    if (poll(&fd, 1, 0) <= 0)
+        return PQstatus(db->conn) == CONNECTION_OK;
+    return PQconsumeInput(db->conn) == 1 && PQstatus(db->conn) == CONNECTION_OK;
+}

@@ -1,0 +1,244 @@
+#define _GNU_SOURCE
+/*
+ * Opening: the schema, brought up to date by whichever daemon comes first while the others wait for
+ * its advisory lock; the threads; and closing, which gives up the leases that this daemon holds, so
+ * that others need not wait until they run out.
+ */
+#include "postgres_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "mem.h"
+#include "timeutil.h"
+
+enum { MIGRATE_MS = 300000, BUSY_DEAD_MS = 10000 };
+
+/* ------------------------------------------------------------------ schema */
+
+/* *version 0: the schema is empty. */
+static enum err read_version(struct pg_db *db, int *version, struct error *e)
+{
+    PGresult *r = pg_query(db, e, "SELECT to_regclass('schema_version') IS NOT NULL", "");
+    if (r == NULL)
+        return e->kind;
+    bool is_there = pg_bool(r, 0, 0);
+    PQclear(r);
+    *version = 0;
+    if (!is_there)
+        return ERR_NONE;
+    r = pg_query(db, e, "SELECT version FROM schema_version", "");
+    if (r == NULL)
+        return e->kind;
+    if (PQntuples(r) == 1)
+        *version = (int)pg_i64(r, 0, 0);
+    PQclear(r);
+    return ERR_NONE;
+}
+
+static enum err check_newer(int version, struct error *e)
+{
+    if (version <= store_postgres_migration_count)
+        return ERR_NONE;
+    return error_set(e, ERR_CONFIG,
+                     "the database was written by a newer version of this program (schema %d, "
+                     "known is %d); use that version",
+                     version, store_postgres_migration_count);
+}
+
+/* Within the transaction that holds the lock. */
+static enum err migrate_from(struct pg_db *db, int version, struct error *e)
+{
+    char text[100];
+    enum err err = ERR_NONE;
+    if (version == 0)
+        err = pg_exec(db,
+                      "CREATE TABLE schema_version (version integer NOT NULL); "
+                      "INSERT INTO schema_version VALUES (0)",
+                      e);
+    for (int i = version; i < store_postgres_migration_count && err == ERR_NONE; i++) {
+        err = pg_exec(db, store_postgres_migrations[i].sql, e);
+        if (err != ERR_NONE)
+            return error_wrap(e, "migration %s", store_postgres_migrations[i].name);
+    }
+    (void)snprintf(text, sizeof text, "UPDATE schema_version SET version = %d",
+                   store_postgres_migration_count);
+    return err == ERR_NONE ? pg_exec(db, text, e) : err;
+}
+
+static enum err migrate_locked(struct pg_db *db, struct error *e)
+{
+    int version = 0;
+    enum err err = pg_exec(db,
+                           "BEGIN; SET LOCAL lock_timeout = 300000; SET LOCAL statement_timeout = "
+                           "300000; SELECT pg_advisory_xact_lock(hashtext('touchpointd.schema'), "
+                           "hashtext(current_schema()))",
+                           e);
+    if (err == ERR_NONE)
+        err = read_version(db, &version, e);
+    if (err == ERR_NONE)
+        err = check_newer(version, e);
+    if (err == ERR_NONE && version < store_postgres_migration_count)
+        err = migrate_from(db, version, e);
+    if (err == ERR_NONE)
+        return pg_exec(db, "COMMIT", e);
+    db->broken = true; /* its transaction goes with it */
+    return err;
+}
+
+static enum err migrate(struct pg_store *s, struct error *e)
+{
+    int version = 0;
+    enum err err = read_version(&s->writer, &version, e);
+    if (err == ERR_NONE)
+        err = check_newer(version, e);
+    if (err == ERR_NONE && version < store_postgres_migration_count) {
+        s->writer.patience_ms = MIGRATE_MS + PG_PATIENCE_MS;
+        err = migrate_locked(&s->writer, e);
+        s->writer.patience_ms = PG_PATIENCE_MS;
+    }
+    return err;
+}
+
+/* ------------------------------------------------------------------ open */
+
+static void name_owner(struct pg_store *s)
+{
+    char host[48] = "";
+    uint64_t number = 0;
+    (void)gethostname(host, sizeof host - 1);
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
+        number = (uint64_t)time_boot_ms();
+    (void)snprintf(s->owner, sizeof s->owner, "%s:%d:%016llx", host, (int)getpid(),
+                   (unsigned long long)number);
+}
+
+static enum err open_all(struct pg_store *s, struct error *e)
+{
+    static const struct pg_rules any = {0};
+    struct pg_rules first = any;
+    first.allow_asynchronous_commit = s->rules.allow_asynchronous_commit;
+    enum err err = pg_connect(&s->writer, s->url, &first, e);
+    if (err == ERR_NONE)
+        err = migrate(s, e);
+    if (err == ERR_NONE)
+        err = pg_watch_clock(s, &s->writer, e);
+    if (err == ERR_NONE)
+        err = pg_ears_start(s, e);
+    if (err == ERR_NONE && s->rules.allow_asynchronous_commit)
+        log_warn("the store may be on a server that loses what it has committed "
+                 "(store.allow_asynchronous_commit)",
+                 NULL);
+    return err;
+}
+
+static void release(struct pg_store *s)
+{
+    pg_ears_stop(s);
+    pg_close(&s->writer);
+    pg_pool_release(&s->pool);
+    store_queue_release(&s->queue);
+    pthread_mutex_destroy(&s->clock.lock);
+    store_release(&s->base);
+    free(s->url);
+    free(s);
+}
+
+static enum err open_store(struct store **out, const struct store_options *o, struct error *e)
+{
+    enum err err = pg_check_url(o->url, e);
+    if (err != ERR_NONE)
+        return err;
+    struct pg_store *s = mem_alloc(sizeof *s);
+    store_init(&s->base, &store_postgres, o);
+    s->url = mem_strdup(o->url);
+    s->base.options.url = NULL; /* the caller's */
+    s->ears_fd = -1;
+    s->rules = (struct pg_rules){.allow_asynchronous_commit = o->allow_asynchronous_commit,
+                                 .schema_version = store_postgres_migration_count};
+    s->clock.local_base_ms = store_wall_ms(&s->base) - store_boot_ms(&s->base);
+    s->clock.server_base_ms = TIME_NONE;
+    pthread_mutex_init(&s->clock.lock, NULL);
+    store_queue_init(&s->queue, o->put_queue_max);
+    pg_pool_init(&s->pool);
+    name_owner(s);
+    err = open_all(s, e);
+    if (err == ERR_NONE && pthread_create(&s->committer, NULL, pg_committer, s) != 0)
+        err = error_set(e, ERR_INTERNAL, "the store's thread cannot be started");
+    if (err != ERR_NONE) {
+        release(s);
+        return err;
+    }
+    *out = &s->base;
+    return ERR_NONE;
+}
+
+/* ------------------------------------------------------------------ close */
+
+/* Leases of this process: nobody works under them any more. */
+static void give_leases_up(struct pg_store *s)
+{
+    struct error e;
+    struct pg_db *db = pg_take(s, &e);
+    PGresult *r = db == NULL
+                      ? NULL
+                      : pg_query(db, &e,
+                                 "SELECT tp_lease_end(id, $2, $3) FROM (SELECT id FROM campaign "
+                                 "WHERE fence > 0 AND owner = $1 ORDER BY id FOR UPDATE) AS held",
+                                 "tii", s->owner, s->base.options.echo_ms, PG_WALL(s));
+    if (r == NULL)
+        log_warn("the leases of this daemon run out by themselves", "error", e.text, NULL);
+    PQclear(r);
+    if (db != NULL)
+        pg_give(s, db);
+}
+
+static void close_store(struct store *store)
+{
+    struct pg_store *s = (struct pg_store *)store;
+    store_queue_stop(&s->queue);
+    store_waiters_close(&store->waiters);
+    pthread_join(s->committer, NULL);
+    give_leases_up(s);
+    release(s);
+}
+
+static enum err put(struct store *store, struct store_put *p, struct error *e)
+{
+    return store_queue_put(&((struct pg_store *)store)->queue, p, store_boot_ms(store), e);
+}
+
+static bool quarantine(struct store *store, struct store_document *d)
+{
+    return store_queue_document(&((struct pg_store *)store)->queue, d);
+}
+
+static enum err probe(struct store *store, struct error *e)
+{
+    struct pg_store *s = (struct pg_store *)store;
+    enum err err = store_queue_probe(&s->queue, store_boot_ms(store), e);
+    if (err != ERR_NONE)
+        return err;
+    int64_t busy_since = atomic_load(&s->busy_since_boot_ms);
+    int64_t busy_ms = busy_since == 0 ? 0 : time_boot_ms() - busy_since;
+    if (busy_ms > BUSY_DEAD_MS)
+        return error_set(e, ERR_IO,
+                         "the database has not answered a write for %lld s (its standby, its disk "
+                         "or the network)",
+                         (long long)(busy_ms / 1000));
+    return ERR_NONE;
+}
+
+const struct store_backend store_postgres = {
+    .scheme = "postgresql:",
+    .open = open_store,
+    .close = close_store,
+    .put = put,
+    .submit = pg_submit,
+    .probe = probe,
+    .quarantine = quarantine,
+};

@@ -1,0 +1,421 @@
+/*
+ * Statements go out without blocking and their results are waited for with poll, so that a server
+ * that says nothing costs a bounded time. Statements are not prepared: what runs often is a function
+ * of the schema (schema/postgres/), whose plans the session keeps, and so a pooler between daemon
+ * and server does no harm.
+ */
+#include "postgres_sql.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store_int.h"
+#include "timeutil.h"
+
+/* ------------------------------------------------------------------ errors */
+
+struct meaning {
+    const char *state; /* SQLSTATE, or how it begins */
+    enum err err;
+    const char *text;
+};
+
+static const struct meaning MEANINGS[] = {
+    {"40P01", ERR_BUSY, "two transactions met head on"},
+    {"40001", ERR_BUSY, "two transactions met head on"},
+    {"40003", ERR_UNKNOWN_OUTCOME, "the database does not know what became of a transaction"},
+    {"22", ERR_INVALID, "the store refused the data"},
+    {"23", ERR_INVALID, "the store refused the data"},
+    {"53100", ERR_FULL, "the database server's disk is full; free some space"},
+    {"53", ERR_BUSY, "the database server is out of resources (connections, memory)"},
+    {"55P03", ERR_BUSY, "another transaction holds what this one needs"},
+    {"57014", ERR_BUSY, "the database took too long for a statement and gave it up"},
+    {"57P", ERR_IO, "the database server is stopping or starting"},
+    {"25006", ERR_IO, "the database server takes no writes (a standby?)"},
+    {"28", ERR_AUTH, "the database server refused user or password"},
+    {"3D", ERR_CONFIG, "there is no such database"},
+    {"3F", ERR_CONFIG, "there is no such schema"},
+    {"42501", ERR_DENIED, "the database user lacks a right"},
+    {"58", ERR_IO, "the disk failed under the database server"},
+    {"XX001", ERR_CORRUPT, "the database is damaged; restore it"},
+    {"XX002", ERR_CORRUPT, "an index of the database is damaged; REINDEX it"},
+};
+
+static struct meaning meaning_of(const char *state)
+{
+    for (size_t i = 0; i < sizeof MEANINGS / sizeof MEANINGS[0]; i++) {
+        if (strncmp(state, MEANINGS[i].state, strlen(MEANINGS[i].state)) == 0)
+            return MEANINGS[i];
+    }
+    return (struct meaning){"", ERR_INTERNAL, "the database refused a statement"};
+}
+
+/* The first line of what libpq says. */
+static void first_line(const char *text, char *out, size_t size)
+{
+    size_t n = strcspn(text, "\n");
+    (void)snprintf(out, size, "%.*s", (int)n, text);
+}
+
+enum err pg_error(struct pg_db *db, const PGresult *r, struct error *e)
+{
+    char line[300];
+    const char *state = r != NULL ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
+    if (state == NULL || PQstatus(db->conn) != CONNECTION_OK) {
+        db->broken = true;
+        first_line(PQerrorMessage(db->conn), line, sizeof line);
+        return error_set(e, ERR_IO, "the connection to the database was lost (%s)", line);
+    }
+    struct meaning m = meaning_of(state);
+    db->again = strcmp(m.state, "40P01") == 0 || strcmp(m.state, "40001") == 0;
+    db->broken = db->broken || m.err == ERR_IO || m.err == ERR_CORRUPT;
+    const char *primary = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+    first_line(primary != NULL ? primary : "", line, sizeof line);
+    return error_set(e, m.err, "%s (%s, %s)", m.text, line, state);
+}
+
+static enum err no_end(struct pg_db *db, struct error *e)
+{
+    db->broken = true;
+    return error_set(e, ERR_UNKNOWN_OUTCOME, "the database did not answer for %lld s",
+                     (long long)(db->patience_ms / 1000));
+}
+
+/* ------------------------------------------------------------------ arguments */
+
+enum { ARGS_MAX = 32 };
+struct args {
+    int count;
+    const char *values[ARGS_MAX];
+    int lengths[ARGS_MAX], formats[ARGS_MAX];
+    char numbers[ARGS_MAX][24];
+};
+
+void pg_array(struct buf *b)
+{
+    buf_init(b, 64 << 20);
+    buf_putc(b, '{');
+}
+
+static void separate(struct buf *b)
+{
+    if (b->len > 1)
+        buf_putc(b, ',');
+}
+
+void pg_put_text(struct buf *b, const char *text)
+{
+    separate(b);
+    if (text == NULL) {
+        buf_puts(b, "NULL");
+        return;
+    }
+    buf_putc(b, '"');
+    for (size_t n; *text != '\0'; text += n) {
+        n = strcspn(text, "\"\\");
+        buf_put(b, text, n);
+        if (text[n] != '\0') {
+            buf_putc(b, '\\');
+            buf_putc(b, text[n++]);
+        }
+    }
+    buf_putc(b, '"');
+}
+
+void pg_put_i64(struct buf *b, int64_t n)
+{
+    separate(b);
+    buf_printf(b, "%lld", (long long)n);
+}
+
+static const char *whole(struct buf *b)
+{
+    if (b == NULL)
+        return NULL;
+    buf_put(b, "}", 2); /* with the NUL behind it */
+    return b->data;
+}
+
+static void collect(struct args *a, const char *types, va_list ap)
+{
+    *a = (struct args){0};
+    for (; types[a->count] != '\0'; a->count++) {
+        int i = a->count;
+        char *number = a->numbers[i];
+        switch (types[i]) {
+        case 't':
+            a->values[i] = va_arg(ap, const char *);
+            break;
+        case 'a':
+            a->values[i] = whole(va_arg(ap, struct buf *));
+            break;
+        case 'b':
+            a->values[i] = va_arg(ap, const void *);
+            a->lengths[i] = (int)va_arg(ap, size_t);
+            a->formats[i] = 1;
+            break;
+        default:
+            (void)snprintf(number, sizeof a->numbers[i], "%lld",
+                           types[i] == 'i' ? (long long)va_arg(ap, int64_t)
+                                           : (long long)va_arg(ap, int));
+            a->values[i] = number;
+            break;
+        }
+    }
+}
+
+static bool send(struct pg_db *db, const char *text, const struct args *a)
+{
+    return PQsendQueryParams(db->conn, text, a->count, NULL, a->values, a->lengths, a->formats,
+                             0) == 1;
+}
+
+/* ------------------------------------------------------------------ results */
+
+/* True when a result can be taken without waiting. */
+static bool await(struct pg_db *db, int64_t until_boot_ms, struct error *e)
+{
+    while (PQisBusy(db->conn)) {
+        int flushed = PQflush(db->conn);
+        int64_t left = until_boot_ms - time_boot_ms();
+        if (flushed < 0) {
+            (void)pg_error(db, NULL, e);
+            return false;
+        }
+        if (left <= 0) {
+            (void)no_end(db, e);
+            return false;
+        }
+        struct pollfd fd = {.fd = PQsocket(db->conn),
+                            .events = (short)(POLLIN | (flushed > 0 ? POLLOUT : 0))};
+        int rc = poll(&fd, 1, (int)left);
+        if (rc > 0 && !PQconsumeInput(db->conn)) {
+            (void)pg_error(db, NULL, e);
+            return false;
+        }
+        if (rc < 0 && errno != EINTR) {
+            db->broken = true;
+            (void)error_errno(e, "the connection to the database");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_good(const PGresult *r)
+{
+    ExecStatusType status = PQresultStatus(r);
+    return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_PIPELINE_SYNC;
+}
+
+static void forget(PGresult **r)
+{
+    PQclear(*r);
+    *r = NULL;
+}
+
+/* All results of what was sent; the last one with rows, or the last. NULL: one failed. */
+static PGresult *take_all(struct pg_db *db, int64_t until_boot_ms, struct error *e)
+{
+    PGresult *kept = NULL, *r;
+    bool failed = false;
+    for (;;) {
+        if (!await(db, until_boot_ms, e)) {
+            forget(&kept);
+            return NULL;
+        }
+        r = PQgetResult(db->conn);
+        if (r == NULL)
+            break;
+        if (!failed && !is_good(r)) {
+            failed = true;
+            (void)pg_error(db, r, e);
+        }
+        if (kept == NULL || PQresultStatus(r) == PGRES_TUPLES_OK) {
+            PQclear(kept);
+            kept = r;
+        } else {
+            PQclear(r);
+        }
+    }
+    if (failed || kept == NULL)
+        forget(&kept);
+    return kept;
+}
+
+/* What was sent may have been carried out although its end was not seen. */
+static void mark_unknown(struct pg_db *db, struct error *e)
+{
+    if (db->broken && e->kind == ERR_IO)
+        (void)error_set(e, ERR_UNKNOWN_OUTCOME, "%s", e->text);
+}
+
+static enum err warned(struct error *e)
+{
+    return error_set(e, ERR_UNKNOWN_OUTCOME,
+                     "the database committed without its standby having confirmed");
+}
+
+static void start(struct pg_db *db)
+{
+    db->again = db->warned = false;
+}
+
+static PGresult *run(struct pg_db *db, struct error *e, const char *text, const struct args *a)
+{
+    start(db);
+    if (!send(db, text, a)) {
+        (void)pg_error(db, NULL, e);
+        return NULL;
+    }
+    PGresult *r = take_all(db, time_boot_ms() + db->patience_ms, e);
+    if (r == NULL)
+        mark_unknown(db, e);
+    else if (db->warned) {
+        (void)warned(e);
+        forget(&r);
+    }
+    return r;
+}
+
+PGresult *pg_query(struct pg_db *db, struct error *e, const char *text, const char *types, ...)
+{
+    struct args a;
+    va_list ap;
+    va_start(ap, types);
+    collect(&a, types, ap);
+    va_end(ap);
+    return run(db, e, text, &a);
+}
+
+enum err pg_exec(struct pg_db *db, const char *text, struct error *e)
+{
+    start(db);
+    if (PQsendQuery(db->conn, text) != 1)
+        return pg_error(db, NULL, e);
+    PGresult *r = take_all(db, time_boot_ms() + db->patience_ms, e);
+    if (r == NULL) {
+        mark_unknown(db, e);
+        return e->kind;
+    }
+    PQclear(r);
+    return db->warned ? warned(e) : ERR_NONE;
+}
+
+/* ------------------------------------------------------------------ in one round trip */
+
+/* The result of one statement of a pipeline, its end included. NULL: the connection is lost. */
+static PGresult *take_one(struct pg_db *db, int64_t until_boot_ms, struct error *e)
+{
+    if (!await(db, until_boot_ms, e))
+        return NULL;
+    PGresult *r = PQgetResult(db->conn);
+    if (r == NULL) {
+        (void)pg_error(db, NULL, e);
+        return NULL;
+    }
+    if (PQresultStatus(r) == PGRES_PIPELINE_SYNC)
+        return r;
+    PGresult *end = await(db, until_boot_ms, e) ? PQgetResult(db->conn) : NULL;
+    PQclear(end); /* NULL stands between two statements */
+    return r;
+}
+
+/* A COMMIT of a transaction that failed says so by its tag alone. */
+static bool is_committed(const PGresult *r)
+{
+    return PQresultStatus(r) == PGRES_COMMAND_OK &&
+           strcmp(PQcmdStatus((PGresult *)(uintptr_t)r), "COMMIT") == 0;
+}
+
+enum { BEGUN, RAN, COMMITTED, SYNCED, STEPS };
+
+static PGresult *take_transaction(struct pg_db *db, struct error *e)
+{
+    int64_t until = time_boot_ms() + db->patience_ms;
+    PGresult *r[STEPS] = {0};
+    bool good = true;
+    for (int i = 0; i < STEPS; i++) {
+        r[i] = take_one(db, until, e);
+        if (r[i] == NULL) {
+            good = false;
+            break;
+        }
+        if (good && !is_good(r[i])) {
+            good = false;
+            (void)pg_error(db, r[i], e);
+        }
+    }
+    if (good && !is_committed(r[COMMITTED])) {
+        good = false;
+        (void)error_set(e, ERR_INTERNAL, "the database rolled a transaction back");
+    }
+    PGresult *rows = good ? r[RAN] : NULL;
+    for (int i = 0; i < STEPS; i++) {
+        if (r[i] != rows)
+            PQclear(r[i]);
+    }
+    return rows;
+}
+
+static void roll_back(struct pg_db *db)
+{
+    struct error e;
+    if (!db->broken && PQtransactionStatus(db->conn) != PQTRANS_IDLE &&
+        pg_exec(db, "ROLLBACK", &e) != ERR_NONE)
+        db->broken = true;
+}
+
+PGresult *pg_transaction(struct pg_db *db, struct error *e, const char *text, const char *types,
+                         ...)
+{
+    static const struct args none = {0};
+    struct args a;
+    va_list ap;
+    va_start(ap, types);
+    collect(&a, types, ap);
+    va_end(ap);
+    start(db);
+    if (!PQenterPipelineMode(db->conn) || !send(db, "BEGIN", &none) || !send(db, text, &a) ||
+        !send(db, "COMMIT", &none) || !PQpipelineSync(db->conn)) {
+        (void)pg_error(db, NULL, e);
+        db->broken = true;
+        return NULL;
+    }
+    PGresult *r = take_transaction(db, e);
+    bool again = db->again, was_warned = db->warned;
+    if (!PQexitPipelineMode(db->conn))
+        db->broken = true;
+    if (r == NULL) {
+        mark_unknown(db, e);
+        roll_back(db);
+        db->again = again && !db->broken;
+    } else if (was_warned) {
+        (void)warned(e);
+        forget(&r);
+    }
+    return r;
+}
+
+/* ------------------------------------------------------------------ reading rows */
+
+int64_t pg_i64(const PGresult *r, int row, int column)
+{
+    return strtoll(PQgetvalue(r, row, column), NULL, 10);
+}
+
+bool pg_bool(const PGresult *r, int row, int column)
+{
+    return PQgetvalue(r, row, column)[0] == 't';
+}
+
+void pg_copy(const PGresult *r, int row, int column, char *out, size_t size)
+{
+    const char *text = PQgetvalue(r, row, column);
+    size_t n = store_cut(text, size);
+    memcpy(out, text, n);
+    out[n] = '\0';
+}
