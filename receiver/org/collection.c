@@ -77,7 +77,10 @@ static json_t *record_of(const struct write *w, size_t i)
 {
     if (w->kind == WRITE_UPSERT)
         return upsert_record(w, &w->rows[i]);
-    return w->dates != NULL ? date_record(w, &w->dates[i]) : update_record(w, &w->statuses[i]);
+    if (w->dates != NULL)
+        return date_record(w, &w->dates[i]);
+    assert(w->statuses != NULL);
+    return update_record(w, &w->statuses[i]);
 }
 
 static json_t *records_body(const struct write *w, size_t from, size_t n)
