@@ -28,6 +28,13 @@ export async function tab(o = {}) {
   return page;
 }
 
+/** What an admin asks elsewhere, by the API. */
+export async function ask(path, body) {
+  const reply = await fetch(`${PAGE}api/v1/${path}`, { method: 'POST', headers: { Authorization: `Bearer ${TOKEN}`, 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+  if (!reply.ok) throw new Error(`${path}: ${reply.status} ${await reply.text()}`);
+  return reply.json();
+}
+
 export async function shut(page) {
   await page.context().close();
   if (page.complaints.length > 0) throw new Error(`the browser complains:\n  ${page.complaints.join('\n  ')}`);

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
-import { open } from './browser.mjs';
+import { ask, open } from './browser.mjs';
 import { test } from './test.mjs';
 import * as org from './orgsim.mjs';
 
 test('jobs are listed by kind, and one is opened', async (page) => {
+  const job = await ask('messages/replay', { ids: [1], reason: 'it was worth a try' });
   await open(page, '#/jobs');
   await page.getByLabel('Kind').selectOption('replay');
-  await page.getByRole('link', { name: 'Replay of messages' }).first().click();
-  await page.getByRole('heading', { name: /Job \d+/ }).waitFor();
-  await page.getByText('the rule is mended').waitFor();
+  await page.locator(`[data-job="${job.id}"]`).getByRole('link', { name: 'Replay of messages' }).click();
+  await page.getByRole('heading', { name: `Job ${job.id}` }).waitFor();
+  await page.getByText('it was worth a try').waitFor();
 });
 
 test('deletions that look like lost access are held until they are approved', async (page) => {
