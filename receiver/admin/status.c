@@ -73,13 +73,12 @@ static json_t *org_json(const struct admin *a, struct org *org, enum err *err, s
     if (*err == ERR_NONE)
         *err = store_cursor_get(a->options.store, c->id, RECONCILE_DONE, reconciled,
                                 sizeof reconciled, e);
-    return json_pack("{s:s, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:b, s:o, s:o}", "id", c->id, "name",
+    return json_pack("{s:s, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:b, s:o}", "id", c->id, "name",
                      c->name == NULL ? "" : c->name, "paused", paused, "reachable", state.reachable,
                      "authenticated", state.authenticated, "problems", problems, "api_used",
                      state.api_limit < 0 ? json_null() : json_integer(state.api_used), "api_limit",
                      state.api_limit < 0 ? json_null() : json_integer(state.api_limit),
-                     "breaker_open", state.breaker_open, "token_until", json_null(), "reconcile_at",
-                     json_or_null(reconciled));
+                     "breaker_open", state.breaker_open, "reconcile_at", json_or_null(reconciled));
 }
 
 static json_t *certificates_json(const struct admin *a)

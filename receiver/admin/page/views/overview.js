@@ -114,7 +114,7 @@ function orgCard(org, refresh) {
     (org.problems ?? []).length > 0 ? notice('warn', h('ul', {}, org.problems.map((p) => h('li', {}, prose(p))))) : null,
     budget(org),
     facts([
-      ['Signed in', org.token_until ? h('span', {}, 'yes; the token ends ', timeAgo(org.token_until)) : org.authenticated ? 'yes' : 'no'],
+      ['Signed in', org.authenticated ? 'yes' : 'no'],
       ['Reconcile', org.reconcile_at ? timeAgo(org.reconcile_at) : 'not yet'],
       ['Calls held back', org.breaker_open ? 'yes, after repeated errors; tried again by itself' : 'no'],
     ]),
