@@ -101,9 +101,10 @@ struct config {
         unsigned line; /* of the certificates, for messages */
     } tls;
     struct {
-        const char *url; /* sqlite: path made absolute */
+        const char *url; /* "sqlite:", path made absolute, or "postgresql:" and what libpq takes */
         int64_t keep_done_ms, keep_failed_ms, keep_ledger_ms;
         uint64_t quarantine_max_bytes;
+        bool allow_asynchronous_commit;
     } store;
     struct {
         const char *address;    /* host:port or unix:path */

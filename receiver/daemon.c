@@ -43,6 +43,7 @@ static enum err start_store(struct daemon *d, struct error *e)
         .quarantine_pace = QUARANTINE_PACE,
         .disk_reserve_bytes = DISK_RESERVE_BYTES,
         .put_queue_max = PUT_QUEUE_MAX,
+        .allow_asynchronous_commit = c->store.allow_asynchronous_commit,
     };
     struct error why;
     enum err err = store_open(&d->store, &o, &why);

@@ -39,6 +39,8 @@ static enum err refuse_fixed(const struct config *now, const struct config *next
         {"listen.address", differ(now->listen.address, next->listen.address)},
         {"listen.threads", now->listen.threads != next->listen.threads},
         {"store.url", differ(now->store.url, next->store.url)},
+        {"store.allow_asynchronous_commit",
+         now->store.allow_asynchronous_commit != next->store.allow_asynchronous_commit},
         {"admin.address", differ(now->admin.address, next->admin.address)},
         {"worker.lease", now->worker.lease_ms != next->worker.lease_ms},
         {"worker.echo", now->worker.echo_ms != next->worker.echo_ms},

@@ -160,16 +160,3 @@ enum err set_login_url(const struct place *at, const char *text, void *out)
     *(const char **)out = loading_keep(at->loading, mem_strndup(text, (size_t)(rest - text)));
     return ERR_NONE;
 }
-
-enum err set_store_url(const struct place *at, const char *text, void *out)
-{
-    static const char prefix[] = "sqlite:";
-    size_t n = sizeof prefix - 1;
-    if (strncmp(text, "postgresql:", 11) == 0 || strncmp(text, "postgres:", 9) == 0)
-        return refuse(at, "PostgreSQL is not available in this version; allowed is sqlite:PATH");
-    if (strncmp(text, prefix, n) != 0 || text[n] == '\0')
-        return refuse(at, "is not a store's URL; allowed is sqlite:PATH");
-    *(const char **)out =
-        loading_keep(at->loading, mem_printf("%s%s", prefix, loading_path(at->loading, text + n)));
-    return ERR_NONE;
-}

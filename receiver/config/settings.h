@@ -51,7 +51,9 @@
     X(raw_store, keep_done, store.keep_done_ms, set_duration, "14d", 7 * DAY, 3650 * DAY, NULL)    \
     X(raw_store, keep_failed, store.keep_failed_ms, set_duration, "90d", DAY, 3650 * DAY, NULL)    \
     X(raw_store, keep_ledger, store.keep_ledger_ms, set_duration, "400d", DAY, 3650 * DAY, NULL)   \
-    X(raw_store, quarantine_max, store.quarantine_max_bytes, set_size, "64MiB", 0, 64 * GIB, NULL)
+    X(raw_store, quarantine_max, store.quarantine_max_bytes, set_size, "64MiB", 0, 64 * GIB, NULL) \
+    X(raw_store, allow_asynchronous_commit, store.allow_asynchronous_commit, set_flag, "false", 0, \
+      0, WORDS_BOOL)
 
 #define ADMIN_SETTINGS(X)                                                                          \
     X(raw_admin, address, admin.address, set_admin_address, "127.0.0.1:8444", 0, 0, NULL)          \

@@ -15,34 +15,6 @@
 #include "log.h"
 #include "store_int.h"
 
-enum { HOSTS_TOLD = 200 };
-
-/* ------------------------------------------------------------------ the URL */
-
-/* "host=…", or a URL; libpq takes "postgresql:" alone for a URL's scheme. */
-enum err pg_check_url(const char *url, struct error *e)
-{
-    char *why = NULL;
-    PQconninfoOption *o = PQconninfoParse(url, &why);
-    if (o == NULL) {
-        (void)error_set(e, ERR_CONFIG, "store.url: %.*s",
-                        why != NULL ? (int)strcspn(why, "\n") : 10,
-                        why != NULL ? why : "no memory");
-        PQfreemem(why);
-        return ERR_CONFIG;
-    }
-    bool has_password = false;
-    for (const PQconninfoOption *i = o; i->keyword != NULL; i++)
-        has_password = has_password || (strcmp(i->keyword, "password") == 0 && i->val != NULL);
-    PQconninfoFree(o);
-    if (has_password)
-        return error_set(e, ERR_CONFIG,
-                         "store.url: must not hold the password; name a file that does with "
-                         "passfile=/path (host:port:database:user:password), readable for the "
-                         "daemon alone");
-    return ERR_NONE;
-}
-
 /* ------------------------------------------------------------------ a new connection */
 
 /* A WARNING at the end of a transaction says that it may not be on the standby. */

@@ -150,13 +150,11 @@ static void release(struct pg_store *s)
 
 static enum err open_store(struct store **out, const struct store_options *o, struct error *e)
 {
-    enum err err = pg_check_url(o->url, e);
-    if (err != ERR_NONE)
-        return err;
+    const char *rest = o->url + strlen(store_postgres.scheme);
     struct pg_store *s = mem_alloc(sizeof *s);
     store_init(&s->base, &store_postgres, o);
-    s->url = mem_strdup(o->url);
-    s->base.options.url = NULL; /* the caller's */
+    s->url = mem_strdup(strncmp(rest, "//", 2) == 0 ? o->url : rest); /* "host=…" */
+    s->base.options.url = NULL;                                       /* the caller's */
     s->ears_fd = -1;
     s->rules = (struct pg_rules){.allow_asynchronous_commit = o->allow_asynchronous_commit,
                                  .schema_version = store_postgres_migration_count};
@@ -166,7 +164,7 @@ static enum err open_store(struct store **out, const struct store_options *o, st
     store_queue_init(&s->queue, o->put_queue_max);
     pg_pool_init(&s->pool);
     name_owner(s);
-    err = open_all(s, e);
+    enum err err = open_all(s, e);
     if (err == ERR_NONE && pthread_create(&s->committer, NULL, pg_committer, s) != 0)
         err = error_set(e, ERR_INTERNAL, "the store's thread cannot be started");
     if (err != ERR_NONE) {

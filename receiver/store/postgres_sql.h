@@ -50,9 +50,6 @@ MUST_USE enum err pg_connect(struct pg_db *db, const char *url, const struct pg_
 void pg_close(struct pg_db *db);
 /* False when the server has closed an idle connection. */
 bool pg_is_alive(struct pg_db *db);
-/* url as of store.url: its form and options, not its servers. */
-MUST_USE enum err pg_check_url(const char *url, struct error *e);
-
 /* Rows are read with the functions below, and given back with PQclear. NULL: failed. */
 PGresult *pg_query(struct pg_db *db, struct error *e, const char *text, const char *types, ...);
 /* A statement, or several separated by semicolons, whose rows are of no interest. */

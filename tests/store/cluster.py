@@ -87,9 +87,9 @@ class Cluster:
         host = "127.0.0.1" if self.tcp else str(self.dir).replace("/", "%2F")
         return f"postgresql://{self.user}@{host}:{self.port}/{database}{options}"
 
-    def query(self, text):
+    def query(self, text, database="postgres"):
         """Rows as text, columns joined by |."""
-        done = subprocess.run([programs() / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", self.url(), "-c", text],
+        done = subprocess.run([programs() / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", text],
                               capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(done.stderr)

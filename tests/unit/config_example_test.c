@@ -130,6 +130,7 @@ static void the_example_names_every_key(void **state)
         "  keep_failed:",
         "  keep_ledger:",
         "  quarantine_max:",
+        "  allow_asynchronous_commit:",
         "admin:",
         "  token_file:",
         "  public_health:",

@@ -162,6 +162,12 @@ static void addresses_and_urls_are_checked(void **state)
         {"store: { url: /var/lib/queue.db }\n" ORG,
          ":1: store.url: is not a store's URL; allowed is sqlite:PATH"},
         {"store: { url: 'sqlite:' }\n" ORG, ":1: store.url: is not a store's URL"},
+        {"store: { url: 'postgresql://u:geheim@db/x' }\n" ORG,
+         ":1: store.url: must not hold the password; put it into a file"},
+        {"store: { url: 'host=db password=geheim' }\n" ORG,
+         ":1: store.url: must not hold the password"},
+        {"store: { url: 'postgresql://db/x?sslmod=require' }\n" ORG,
+         ":1: store.url: is no PostgreSQL URL that libpq understands; allowed is sqlite:PATH, or "},
         {ORG_AND("audience: login.salesforce.com"), ":5: orgs[0].audience: is not such a URL"},
         {ORG_AND("audience: http://login.salesforce.com"), ":5: orgs[0].audience: is not such"},
         {ORG_AND("audience: ''"), ":5: orgs[0].audience: is not such a URL"},
@@ -217,6 +223,30 @@ static void a_login_url_is_https_without_a_path(void **state)
     }
 }
 
+static void a_postgresql_url_is_kept_as_libpq_takes_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } good[] = {
+        {"postgresql://db1,db2:5433/queue?sslmode=verify-full",
+         "postgresql://db1,db2:5433/queue?sslmode=verify-full"},
+        {"postgres://db/queue", "postgresql://db/queue"},
+        {"host=/run/postgresql dbname=queue", "postgresql:host=/run/postgresql dbname=queue"},
+    };
+    for (size_t i = 0; i < COUNT(good); i++) {
+        struct config *c = NULL;
+        struct error e = {0};
+        char text[1000];
+        (void)snprintf(text, sizeof text, "store: { url: '%s' }\n%s", good[i].text, ORG);
+        write_bytes(text, strlen(text));
+        if (config_load(&c, file, &e) != ERR_NONE)
+            fail_msg("%s: %s", good[i].text, e.text);
+        assert_string_equal(c->store.url, good[i].want);
+        config_free(&c);
+    }
+}
+
 static void messages_do_not_repeat_what_may_be_secret(void **state)
 {
     (void)state;
@@ -244,6 +274,7 @@ int main(void)
         cmocka_unit_test(an_org_without_what_it_needs_is_refused),
         cmocka_unit_test(addresses_and_urls_are_checked),
         cmocka_unit_test(a_login_url_is_https_without_a_path),
+        cmocka_unit_test(a_postgresql_url_is_kept_as_libpq_takes_it),
         cmocka_unit_test(messages_do_not_repeat_what_may_be_secret),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -320,9 +320,6 @@ static void what_is_not_there_yet_is_refused_and_not_ignored(void **state)
          ":2: listen.proxy_protocol[1]: \"proxy\" is no IPv4 or IPv6 network; allowed is "},
         {"listen:\n  proxy_protocol: [10.0.0.1, '::/0']\n" ORG,
          ":2: listen.proxy_protocol[1]: would let everybody claim any address; allowed are"},
-        {"store: { url: 'postgresql://u:geheim@db/x' }\n" ORG,
-         ":1: store.url: PostgreSQL is not available in this version; allowed is sqlite:PATH"},
-        {"store: { url: 'postgres://db/x' }\n" ORG, ":1: store.url: PostgreSQL is not available"},
     };
     check_bad(rows, COUNT(rows));
 }

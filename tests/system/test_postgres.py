@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Daemons on PostgreSQL: a message becomes a touchpoint; daemons and the server are killed under load, and nothing acknowledged is lost.
+
+The server is a temporary one (tests/store/cluster.py); each test has a database of its own.
+"""
+import http.client
+import json
+import signal
+import ssl
+import sys
+import threading
+import unittest
+
+import runner
+from harness import DEFAULTS, FLAVOUR, ROOT, Process, World, free_port, message, notification, sfid, wait_for
+from oracle import Oracle
+
+sys.path.insert(0, str(ROOT / "tests" / "store"))
+from cluster import Cluster  # noqa: E402  (found by the line above)
+
+ALL = "Include all Campaign Members"
+FAST = {"worker": {**DEFAULTS["worker"], "lease": "3s", "request_timeout": "1s"}}
+
+
+class PostgresWorld(World):
+    """nodes: daemons beside the first, each on ports of its own."""
+
+    def __init__(self, cluster, database, **config):
+        cluster.query(f"CREATE DATABASE {database}")
+        super().__init__(store={"url": cluster.url(database)}, **config)
+        self.cluster, self.database, self.nodes = cluster, database, []
+
+    def query(self, text):
+        return self.cluster.query(text, self.database)
+
+    def start_node(self):
+        """A second configuration: the same but for its ports."""
+        text = json.loads(self.write_config().read_text())
+        port, admin = free_port(), free_port()
+        text["listen"]["address"], text["admin"]["address"] = f"127.0.0.1:{port}", f"127.0.0.1:{admin}"
+        path = self.folder / f"node{len(self.nodes) + 2}.yaml"
+        path.write_text(json.dumps(text))
+        node = Process(f"node{len(self.nodes) + 2}", [ROOT / "build" / FLAVOUR / "touchpointd", "--config", path], self.folder)
+        node.port, node.admin_port = port, admin
+        self.nodes.append(node)
+        return node
+
+    def node_answers(self, node):
+        mine, self.admin_port = self.admin_port, node.admin_port
+        try:
+            return self.answers()
+        finally:
+            self.admin_port = mine
+
+    def drained(self):
+        wait_for("the queue to be empty", lambda: self.query(
+            "SELECT count(*) FROM notification WHERE state = 1 OR state = 0 AND due_at < tp_now() + 30000") == ["0"], 120)
+
+    def known(self):
+        return set(self.query("SELECT notification_id FROM notification"))
+
+    def stop(self):
+        try:
+            for node in self.nodes:
+                status = node.terminate()
+                assert status in (0, -9), f"{node.name} ended with {status}:\n{node.text()[-3000:]}"
+                assert "Sanitizer" not in node.text(), node.text()[-5000:]
+        finally:
+            super().stop()
+
+
+class Sender(threading.Thread):
+    """Sends one notification after the other, again until it is acknowledged, as Salesforce does."""
+
+    def __init__(self, world, first, records, campaign, ports=None):
+        super().__init__()
+        self.world, self.first, self.records, self.campaign = world, first, records, campaign
+        self.ports = ports or [world.port]
+        self.acknowledged, self.stopping, self.refused = [], threading.Event(), 0
+
+    def send(self, number):
+        record = self.records[number % len(self.records)]
+        body = message(notification(number, record, "CampaignMember", CampaignId=self.campaign))
+        context = ssl.create_default_context(cafile=str(self.world.ca))
+        connection = http.client.HTTPSConnection("localhost", self.ports[number % len(self.ports)], context=context, timeout=30)
+        try:
+            return self.world.post(body, connection=connection)[0] == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def run(self):
+        number = self.first
+        while not self.stopping.is_set():
+            if self.send(number):
+                self.acknowledged.append(sfid("04l", number))
+                number += 1
+            else:
+                self.refused += 1
+                self.stopping.wait(0.05)
+
+    def finish(self):
+        self.stopping.set()
+        self.join()
+
+
+class Postgres(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = Cluster()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.cluster.remove()
+
+    def world(self, database, **config):
+        world = PostgresWorld(self.cluster, database, **config)
+        self.addCleanup(world.stop)
+        return world
+
+    def load(self, world, members=60):
+        campaign = world.org.call("POST", "/sim/load", {
+            "campaigns": 1, "members": members, "seed": 5, "sync_type": ALL, "type": "Trade Show"})["campaigns"][0]
+        return campaign, [r["Id"] for r in world.org.records("CampaignMember")]
+
+    def senders(self, world, campaign, records, count=3, ports=None):
+        senders = [Sender(world, 1 + i * 100000, records, campaign, ports) for i in range(count)]
+        for sender in senders:
+            sender.start()
+        return senders
+
+    def acknowledged(self, senders, more):
+        """Waits until each sender got that many more."""
+        want = [len(s.acknowledged) + more for s in senders]
+        wait_for("messages to be acknowledged", lambda: all(len(s.acknowledged) >= n for s, n in zip(senders, want)), 120)
+
+    def check(self, world, senders, campaign):
+        for sender in senders:
+            sender.finish()
+        lost = {n for s in senders for n in s.acknowledged} - world.known()
+        self.assertFalse(lost, "acknowledged and lost")
+        world.drained()
+        told = {s.records[(s.first + i) % len(s.records)] for s in senders for i in range(len(s.acknowledged))}
+        wrong = [d for d in Oracle(DEFAULTS["channels"]).differences(world.org, campaign)
+                 if not d.startswith("missing: ") or d.split()[1] in told]
+        self.assertFalse(wrong)
+
+    def test_a_message_becomes_a_touchpoint_and_a_daemon_that_is_killed_loses_nothing(self):
+        world = self.world("killed", **FAST).start()
+        campaign, records = self.load(world)
+        senders = self.senders(world, campaign, records)
+        for _ in range(2):
+            self.acknowledged(senders, 10)
+            world.daemon.kill()
+            world.start_daemon()
+        self.acknowledged(senders, 5)
+        self.check(world, senders, campaign)
+
+    def test_the_server_is_killed_under_load_and_nothing_acknowledged_is_lost(self):
+        world = self.world("crashed", **FAST).start()
+        campaign, records = self.load(world)
+        senders = self.senders(world, campaign, records)
+        for _ in range(2):
+            self.acknowledged(senders, 10)
+            self.cluster.kill()
+            refused = sum(s.refused for s in senders)
+            wait_for("messages to be refused", lambda: sum(s.refused for s in senders) > refused)
+            self.cluster.start()
+        self.acknowledged(senders, 10)
+        self.check(world, senders, campaign)
+        wait_for("the daemon to be ready again", lambda: world.ready()[0] == 200)
+
+    def test_ten_daemons_start_at_once_on_an_empty_database(self):
+        world = self.world("ten")
+        world.start_org()
+        for _ in range(10):
+            world.start_node()
+        wait_for("all to answer", lambda: all(world.node_answers(n) for n in world.nodes if n.alive()), 120)
+        for node in world.nodes:
+            self.assertTrue(node.alive(), node.text()[-2000:])
+        self.assertEqual(world.query("SELECT count(*) FROM schema_version"), ["1"])
+
+    def test_two_daemons_share_the_work_and_one_that_is_frozen_beyond_its_lease_does_no_harm(self):
+        world = self.world("shared", **FAST).start()
+        node = world.start_node()
+        wait_for("the second daemon to answer", lambda: world.node_answers(node))
+        campaign, records = self.load(world)
+        senders = self.senders(world, campaign, records, ports=[world.port, node.port])
+        self.acknowledged(senders, 10)
+        world.daemon.child.send_signal(signal.SIGSTOP)
+        # what it holds is taken over when its lease has run out; senders that meet it wait and come again
+        wait_for("the other to claim alone", lambda: world.query(
+            f"SELECT count(*) FROM campaign WHERE fence > 0 AND until > tp_now() AND owner LIKE '%:{world.daemon.child.pid}:%'") == ["0"])
+        world.daemon.child.send_signal(signal.SIGCONT)
+        self.acknowledged(senders, 5)
+        self.check(world, senders, campaign)
+
+    def test_a_server_that_may_lose_what_it_committed_is_refused_unless_the_configuration_says_so(self):
+        self.cluster.query("CREATE DATABASE lax")
+        self.cluster.query("ALTER DATABASE lax SET synchronous_commit = off")
+        world = World(store={"url": self.cluster.url("lax")})
+        self.addCleanup(world.stop)
+        world.start_org()
+        world.start_daemon(ready=False)
+        self.assertNotEqual(world.daemon.child.wait(60), 0)
+        self.assertIn("synchronous_commit = off", world.daemon.text())
+        self.assertIn("store.allow_asynchronous_commit", world.daemon.text())
+        world.config["store"]["allow_asynchronous_commit"] = True
+        world.start_daemon()
+        self.assertIn("store.allow_asynchronous_commit", world.daemon.text())
+
+
+if __name__ == "__main__":
+    runner.main()
