@@ -262,10 +262,12 @@ struct store_forgotten {
     int64_t ledger;    /* entries whose values were erased */
     int64_t messages;  /* DONE and FAILED ones that were removed */
     int64_t documents; /* removed from the quarantine */
-    int64_t items;     /* of jobs: removed, and so never undone */
+    int64_t items;     /* jobs that named it: what they did with it was removed, and so is never
+                          undone; of those that ended also parameters, reason and message */
 };
-/* Whatever names that record (18 characters) in that org, or in a document that names no org. In
- * slices; what comes in meanwhile may stay. dry_run: counts only. */
+/* Whatever names that record (18 characters) in that org, or in a document or job that names no
+ * org. In slices; what comes in meanwhile may stay. What was erased is overwritten in the files,
+ * too, within some seconds. dry_run: counts only. */
 MUST_USE enum err store_forget(struct store *s, const char *org, const char *record, bool dry_run,
                                struct store_forgotten *out, struct error *e);
 

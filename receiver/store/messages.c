@@ -204,7 +204,7 @@ enum err store_forget(struct store *s, const char *org, const char *record, bool
         [STORE_FORGET_LEDGER] = &out->ledger,
         [STORE_FORGET_MESSAGES] = &out->messages,
         [STORE_FORGET_DOCUMENTS] = &out->documents,
-        [STORE_FORGET_ITEMS] = &out->items,
+        [STORE_FORGET_JOBS] = &out->items,
     };
     enum err err = ERR_NONE;
     *out = (struct store_forgotten){0};

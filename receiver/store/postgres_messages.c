@@ -373,9 +373,10 @@ static const char *const FINDS[STORE_FORGET_PLACES] = {
         "notification", "t.state >= 2 AND t.org = $2 AND (t.record_id = $3 OR t.subject_id = $3)"),
     [STORE_FORGET_DOCUMENTS] =
         FIND("quarantine", "t.org IN ($2, '') AND position(convert_to($4, 'UTF8') IN t.body) > 0"),
-    [STORE_FORGET_ITEMS] = FIND(
-        "job",
-        "t.org = $2 AND EXISTS (SELECT 1 FROM job_item i WHERE i.job = t.id AND i.record_id = $3)"),
+    [STORE_FORGET_JOBS] =
+        FIND("job", "t.org IN ($2, '') AND (EXISTS (SELECT 1 FROM job_item i WHERE i.job = t.id "
+                    "AND i.record_id = $3) OR (t.state > 1 AND (strpos(t.params, $4) > 0 OR "
+                    "strpos(t.message, $4) > 0 OR strpos(t.reason, $4) > 0)))"),
 };
 
 enum err pg_forget_find(struct pg_store *s, struct pg_db *db, struct store_request *r,

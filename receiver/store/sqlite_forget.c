@@ -73,7 +73,7 @@ enum err sqlite_forget_find(struct sqlite_store *s, struct store_request *r, str
         [STORE_FORGET_LEDGER] = SQL_FIND_IN_LEDGER,
         [STORE_FORGET_MESSAGES] = SQL_FIND_IN_MESSAGES,
         [STORE_FORGET_DOCUMENTS] = SQL_FIND_IN_DOCUMENTS,
-        [STORE_FORGET_ITEMS] = SQL_FIND_IN_ITEMS,
+        [STORE_FORGET_JOBS] = SQL_FIND_IN_JOBS,
     };
     struct store_forget_slice *x = &r->u.forget;
     char short_id[SFID_SIZE]; /* begins the long one, too */
@@ -114,14 +114,20 @@ enum err sqlite_forget(struct sqlite_store *s, struct store_request *r, struct e
     static const enum sql FORGET[STORE_FORGET_PLACES] = {
         [STORE_FORGET_LEDGER] = SQL_FORGET_LEDGER,
         [STORE_FORGET_DOCUMENTS] = SQL_FORGET_DOCUMENT,
-        [STORE_FORGET_ITEMS] = SQL_FORGET_ITEM,
+        [STORE_FORGET_JOBS] = SQL_FORGET_ITEM,
     };
     const struct store_forget_slice *x = &r->u.forget;
+    char short_id[SFID_SIZE];
+    (void)snprintf(short_id, sizeof short_id, "%.15s", x->record);
     enum err err = ERR_NONE;
-    for (size_t i = 0; i < x->count && err == ERR_NONE; i++)
+    for (size_t i = 0; i < x->count && err == ERR_NONE; i++) {
         err = x->from == STORE_FORGET_MESSAGES
                   ? forget_message(s, x->ids[i], e)
                   : sql_run(&s->db, e, FORGET[x->from], "it", x->ids[i], x->record);
+        if (err == ERR_NONE && x->from == STORE_FORGET_JOBS)
+            err = sql_run(&s->db, e, SQL_FORGET_JOB, "it", x->ids[i], short_id);
+    }
+    s->wal_holds_forgotten = true;
     return err;
 }
 

@@ -233,13 +233,18 @@
     X(SQL_FIND_IN_DOCUMENTS, "SELECT id, org IN (?2, '') AND ?3 NOT NULL "                         \
                              "AND instr(body, CAST(?4 AS BLOB)) > 0 "                              \
                              "FROM quarantine WHERE id > ?1 ORDER BY id")                          \
-    X(SQL_FIND_IN_ITEMS,                                                                           \
-      "SELECT id, org = ?2 AND ?4 NOT NULL AND EXISTS (SELECT 1 FROM job_item "                    \
-      "WHERE job = job.id AND record_id = ?3) FROM job WHERE id > ?1 ORDER BY id")                 \
+    X(SQL_FIND_IN_JOBS,                                                                            \
+      "SELECT id, org IN (?2, '') AND (EXISTS (SELECT 1 FROM job_item "                            \
+      "WHERE job = job.id AND record_id = ?3) OR (state > 1 AND (instr(params, ?4) > 0 "           \
+      "OR instr(message, ?4) > 0 OR instr(reason, ?4) > 0))) FROM job WHERE id > ?1 ORDER BY id")  \
     X(SQL_FORGET_LEDGER,                                                                           \
       "UPDATE ledger SET before_json = NULL, after_json = NULL WHERE id = ?1 AND ?2 NOT NULL")     \
     X(SQL_FORGET_DOCUMENT, "DELETE FROM quarantine WHERE id = ?1 AND ?2 NOT NULL")                 \
     X(SQL_FORGET_ITEM, "DELETE FROM job_item WHERE job = ?1 AND record_id = ?2")                   \
+    X(SQL_FORGET_JOB,                                                                              \
+      "UPDATE job SET params = iif(instr(params, ?2) > 0, '', params), "                           \
+      "message = iif(instr(message, ?2) > 0, '', message), "                                       \
+      "reason = iif(instr(reason, ?2) > 0, '', reason) WHERE id = ?1 AND state > 1")               \
     X(SQL_CURSOR_DROP, "DELETE FROM org_cursor WHERE org = ?1 AND name = ?2")                      \
     /* upkeep */                                                                                   \
     X(SQL_ENDED_OLD,                                                                               \

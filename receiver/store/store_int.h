@@ -220,7 +220,7 @@ struct store_request {
                 STORE_FORGET_LEDGER,
                 STORE_FORGET_MESSAGES,
                 STORE_FORGET_DOCUMENTS,
-                STORE_FORGET_ITEMS,
+                STORE_FORGET_JOBS,
                 STORE_FORGET_PLACES
             } from;
             int64_t after_id; /* find: where it begins, and then ended */

@@ -70,6 +70,26 @@ static bool was_written(const struct run *r, const char *record, const char *now
     return x != NULL && strcmp(now, want) == 0 && strcmp(x->after, want) == 0;
 }
 
+/* A former try of this slice planned it, and somebody else has given it another value since: before
+ * that try wrote or after it, nobody can tell. */
+static bool was_changed(const struct run *r, const char *record, const char *now)
+{
+    const struct store_job_item *x = find(r->planned, r->planned_count, record);
+    return x != NULL && strcmp(now, x->before) != 0 && strcmp(now, x->after) != 0;
+}
+
+static void leave(struct run *r, const char *record, const char *now, const char *want,
+                  const char *why)
+{
+    if (r->item_count == SLICE)
+        return;
+    add_item(r, record, now, want, DATES_LEFT);
+    struct store_job_item *x = &r->items[r->item_count - 1];
+    (void)snprintf(x->code, sizeof x->code, "changed_since");
+    (void)snprintf(x->message, sizeof x->message, "%s", why);
+    r->skipped++;
+}
+
 static enum err on_members(void *ctx, const struct member *m, size_t n, struct error *e)
 {
     struct run *r = ctx;
@@ -85,20 +105,13 @@ static enum err on_members(void *ctx, const struct member *m, size_t n, struct e
             continue;
         else if (strcmp(now, want) == 0)
             r->skipped++;
+        else if (was_changed(r, m[i].id, now))
+            leave(r, m[i].id, now, want,
+                  "the date was changed while the job was cut off: it stays as it is");
         else
             add_item(r, m[i].id, now, want, DATES_PLANNED);
     }
     return ERR_NONE;
-}
-
-static void leave(struct run *r, const struct store_job_item *of, const char *now, const char *code,
-                  const char *why)
-{
-    add_item(r, of->record_id, now, of->before, DATES_LEFT);
-    struct store_job_item *x = &r->items[r->item_count - 1];
-    (void)snprintf(x->code, sizeof x->code, "%s", code);
-    (void)snprintf(x->message, sizeof x->message, "%s", why);
-    r->skipped++;
 }
 
 static enum err on_undone(void *ctx, const struct member *m, size_t n, struct error *e)
@@ -119,7 +132,7 @@ static enum err on_undone(void *ctx, const struct member *m, size_t n, struct er
         else if (strcmp(now, of->before) == 0)
             r->skipped++;
         else
-            leave(r, of, now, "changed_since",
+            leave(r, of->record_id, now, of->before,
                   "the date was changed after the job that is undone: it stays as it is");
     }
     return ERR_NONE;
@@ -311,8 +324,8 @@ static enum err load(struct run *r, int64_t id, struct buf *params, struct error
     struct store *s = r->pass->options->store;
     enum err err = store_job_get(s, id, &r->job, params, e);
     if (err == ERR_NONE)
-        err =
-            store_job_item_walk(s, id, "", DATES_PLANNED, r->planned, SLICE, &r->planned_count, e);
+        err = store_job_item_walk(s, id, r->job.cursor, DATES_PLANNED, r->planned, SLICE,
+                                  &r->planned_count, e);
     return err;
 }
 

@@ -105,6 +105,43 @@ static void forgetting_erases_what_names_a_record_and_nothing_else(void **state)
     expect_counts(f, 1, 0, 2, 0);
 }
 
+/* Its id in what a job was asked, given as its reason, or told. */
+static void forgetting_erases_what_jobs_tell_of_a_record(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    struct store_forgotten x;
+    struct store_job job;
+    struct buf params;
+    char text[64];
+    int64_t ids[2];
+    (void)snprintf(text, sizeof text, "{\"members\":[\"%.15s\"]}", member_id(1));
+    const struct store_job_new n = {.kind = STORE_JOB_REPLAY,
+                                    .org = "",
+                                    .campaign_id = "",
+                                    .params = text,
+                                    .reason = member_id(1)};
+    const struct store_job_new open = {
+        .kind = STORE_JOB_REPLAY, .org = "", .campaign_id = "", .params = text, .reason = "r"};
+    EXPECT_OK(store_job_create(f->store, &n, &ids[0], &e));
+    EXPECT_OK(store_job_create(f->store, &open, &ids[1], &e));
+    const struct store_job_step end = {.job = ids[0], .state = STORE_JOB_DONE, .message = "m"};
+    enum store_job_state now;
+    EXPECT_OK(store_job_step(f->store, NULL, &end, &now, &e));
+    for (int dry = 1; dry >= 0; dry--) {
+        EXPECT_OK(store_forget(f->store, f->org, member_id(1), dry == 1, &x, &e));
+        assert_int_equal(x.items, 1); /* the other one still needs them */
+    }
+    buf_init(&params, STORE_PARAMS_MAX);
+    EXPECT_OK(store_job_get(f->store, ids[0], &job, &params, &e));
+    assert_int_equal(params.len, 0);
+    assert_string_equal(job.reason, "");
+    assert_string_equal(job.message, "m");
+    EXPECT_OK(store_job_get(f->store, ids[1], &job, &params, &e));
+    assert_int_equal(params.len, strlen(text));
+    buf_release(&params);
+}
+
 static void a_paused_org_is_passed_over_until_it_goes_on(void **state)
 {
     struct fixture *f = *state;
@@ -138,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_ledger_is_walked_by_member_campaign_and_org),
         TEST(forgetting_erases_what_names_a_record_and_nothing_else),
+        TEST(forgetting_erases_what_jobs_tell_of_a_record),
         TEST(a_paused_org_is_passed_over_until_it_goes_on),
     };
     return cmocka_run_group_tests_name("store ledger", tests, NULL, NULL);

@@ -287,6 +287,33 @@ class Killed(Case):
             self.assertEqual((ended["changed"], ended["skipped"], ended["failed"]), (self.MEMBERS, 0, 0), ended)
             self.assertEqual(self.values(campaign), before)
 
+    def test_what_was_changed_while_the_daemon_was_down_stays(self):
+        """Before its write or after it: by then nobody can tell, and the undo must not bring back what was there before that change."""
+        with World(worker={"threads": 2, "lease": "20s", "request_timeout": "10s", "echo": "2s", "reconcile": "off"}) as self.world:
+            self.world.start()
+            self.world.checked()
+            org = self.world.org
+            for carried_out in (False, True):
+                with self.subTest(carried_out=carried_out):
+                    campaign, m = self.campaign([{}, {DATE: "2026-01-02T03:04:05Z"}, {}])
+                    wait_for("the touchpoints", lambda: len(org.touchpoints(campaign)) == 3)
+                    wait_for("the work to be done", lambda: not self.world.rows("SELECT 1 FROM notification WHERE state < 2"))
+                    fired = org.stats()["faults"]["fired"]
+                    org.fault("silence", "composite", carried_out)
+                    job = self.dates(campaign, "2026-07-07T07:07:07Z")["id"]
+                    wait_for("the write that nobody hears of", lambda: org.stats()["faults"]["fired"] > fired)
+                    self.world.daemon.kill()
+                    org.heal()
+                    mine = "2026-05-05T05:05:05"
+                    org.update("CampaignMember", {"Id": m[1], DATE: mine + "Z"})
+                    self.world.start_daemon()
+                    ended = self.ended(job)
+                    self.assertEqual((ended["done"], ended["changed"], ended["skipped"], ended["failed"]), (3, 2, 1, 0), ended)
+                    new = "2026-07-07T07:07:07"
+                    self.assertEqual([self.values(campaign)[x][:19] for x in m], [new, mine, new])
+                    self.ended(self.undo(job)["id"])
+                    self.assertEqual([(self.values(campaign)[x] or "")[:19] for x in m], ["", mine, ""])
+
     def test_a_job_whose_field_goes_away_ends_and_its_org_goes_on(self):
         with World() as self.world:
             org, campaign, _ = self.load()

@@ -235,7 +235,13 @@ BEGIN
             PERFORM 1 FROM notification WHERE id = ANY (p_ids) ORDER BY org, notification_id, record_id FOR UPDATE;
             DELETE FROM notification WHERE id = ANY (p_ids) AND state >= 2; -- it may have become ready since it was found
         WHEN 2 THEN DELETE FROM quarantine WHERE id = ANY (p_ids);
-        ELSE DELETE FROM job_item WHERE job = ANY (p_ids) AND record_id = p_record;
+        ELSE
+            DELETE FROM job_item WHERE job = ANY (p_ids) AND record_id = p_record;
+            UPDATE job SET
+                params = CASE WHEN strpos(params, left(p_record, 15)) > 0 THEN '' ELSE params END,
+                message = CASE WHEN strpos(message, left(p_record, 15)) > 0 THEN '' ELSE message END,
+                reason = CASE WHEN strpos(reason, left(p_record, 15)) > 0 THEN '' ELSE reason END
+                WHERE id = ANY (p_ids) AND state > 1;
     END CASE;
 END $$;
 
