@@ -13,7 +13,9 @@
 #include "mem.h"
 #include "timeutil.h"
 
-enum { QUERY_VALUE_MAX = 4096, BODY_DEPTH_MAX = 16 };
+/* What the longest of our bodies takes several times over; as JSON values it may take 40 times its
+ * length in memory. */
+enum { QUERY_VALUE_MAX = 4096, BODY_MAX = 1 << 20 };
 
 static bool is_known(const char *const *names, const char *name)
 {
@@ -115,6 +117,11 @@ json_t *arguments_of_body(const struct request *q, const char *const *names, str
     const char *empty = "{}";
     const char *body = q->body_len == 0 ? empty : q->body;
     size_t n = q->body_len == 0 ? strlen(empty) : q->body_len;
+    if (n > BODY_MAX) {
+        answer_problem(out, 413, "The request is too large",
+                       "the body of this call is at most 1 MiB: ask for less at once");
+        return NULL;
+    }
     json_t *args = json_loadb(body, n, JSON_REJECT_DUPLICATES, &why);
     if (!json_is_object(args)) {
         (void)argument_refuse(out, "the body is not one JSON object:",

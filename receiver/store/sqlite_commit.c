@@ -39,6 +39,20 @@ void sqlite_checkpoint(struct sqlite_store *s, bool idle)
     }
 }
 
+/* The log still holds what admins had us forget, until it is written over. A reader may be in the
+ * way: then a second later. */
+static void wipe_wal(struct sqlite_store *s)
+{
+    int64_t now = store_boot_ms(&s->base);
+    if (!s->wal_holds_forgotten || now < s->wipe_at_boot_ms || s->db.handle == NULL || s->db.broken)
+        return;
+    s->wipe_at_boot_ms = now + IDLE_MS;
+    sqlite3_busy_timeout(s->db.handle, 0);
+    int rc = sqlite3_wal_checkpoint_v2(s->db.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    sqlite3_busy_timeout(s->db.handle, SQLITE_BUSY_MS);
+    s->wal_holds_forgotten = rc != SQLITE_OK;
+}
+
 /* ------------------------------------------------------------------ after a failure */
 
 static enum err try_write(struct sqlite_store *s, struct error *e)
@@ -167,6 +181,7 @@ void *sqlite_committer(void *store)
         run(s, &b);
         atomic_store(&s->busy_since_boot_ms, 0);
         sqlite_checkpoint(s, b.requests == NULL && b.puts == NULL);
+        wipe_wal(s);
     }
     return NULL;
 }

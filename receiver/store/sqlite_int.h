@@ -96,6 +96,8 @@ struct sqlite_store {
     int64_t clock_base_ms;  /* wall - boot at the last look */
     int64_t leapt_at_boot_ms;
     int wal_pages, wal_pages_checkpointed;
+    bool wal_holds_forgotten;
+    int64_t wipe_at_boot_ms;
     bool refusing;            /* puts are refused */
     bool suspect;             /* the disk failed: what it holds is open (sqlite_commit.c) */
     int64_t retry_at_boot_ms; /* when to open a broken database again */

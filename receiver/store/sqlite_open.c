@@ -127,7 +127,7 @@ enum err sqlite_open_writer(struct sqlite_store *s, struct error *e)
     if (err == ERR_NONE)
         err = sql_exec(&s->db,
                        "PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; "
-                       "PRAGMA journal_size_limit = 67108864;",
+                       "PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = ON;",
                        e);
     if (err == ERR_NONE)
         sqlite3_wal_hook(s->db.handle, note_wal_size, s);

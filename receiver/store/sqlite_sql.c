@@ -55,8 +55,6 @@ enum err sql_error(struct sql_db *db, int rc, struct error *e)
     return error_set(e, m.err, "%s (%s, code %d)", m.text, detail, rc);
 }
 
-enum { BUSY_MS = 500 }; /* a backup by another program, or a recovery, may hold a lock so long */
-
 enum err sql_open(struct sql_db *db, const char *path, int flags, struct error *e)
 {
     *db = (struct sql_db){0};
@@ -65,7 +63,7 @@ enum err sql_open(struct sql_db *db, const char *path, int flags, struct error *
                              vfs);
     if (rc == SQLITE_OK) {
         sqlite3_wal_autocheckpoint(db->handle, 0);
-        sqlite3_busy_timeout(db->handle, BUSY_MS);
+        sqlite3_busy_timeout(db->handle, SQLITE_BUSY_MS);
         (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
         (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
         return sql_exec(db,

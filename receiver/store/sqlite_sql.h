@@ -19,6 +19,9 @@
 #include "error.h"
 #include "sqlite_statements.h"
 
+/* A backup by another program, or a recovery, may hold a lock so long. */
+enum { SQLITE_BUSY_MS = 500 };
+
 struct sql_db {
     sqlite3 *handle; /* NULL: closed */
     sqlite3_stmt *statements[SQL_COUNT];

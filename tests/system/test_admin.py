@@ -33,6 +33,7 @@ WRONG = [  # method, path, body, status, what the answer names
     ("POST", "/messages/discard", {"filter": {}, "force": True}, 400, "force"),
     ("POST", "/messages/discard", b"[1]", 400, "body"),
     ("POST", "/messages/discard", b"{", 400, "body"),
+    ("POST", "/messages/discard", b'{"ids":[' + b"1," * 600000 + b"1]}", 413, "1 MiB"),
     ("GET", "/jobs?kind=party", None, 400, "kind"),
     ("GET", "/jobs?state=asleep", None, 400, "state"),
     ("GET", "/jobs?after=-1", None, 400, "after"),
@@ -198,6 +199,8 @@ class Api(Admin):
         self.assertEqual(self.pages("/messages", "messages", record=members[0]), [])
         self.assertEqual(self.post("/forget", {"record": leads[0]})["documents"], 1)
         self.assertFalse(any(leads[0] in self.get(f"/quarantine/{d['id']}")["body"] for d in self.pages("/quarantine", "documents")))
+        files = [self.world.folder / name for name in ("queue.db", "queue.db-wal")]
+        wait_for("the files to hold nothing of it", lambda: not any(leads[0].encode() in f.read_bytes() for f in files), 15)
 
 
 if __name__ == "__main__":
