@@ -11,6 +11,24 @@
 
 /* ------------------------------------------------------------------ what is asked */
 
+static int by_number(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Each is moved, and counted, once. */
+static void sort_unique(struct move_params *p)
+{
+    size_t n = 0;
+    qsort(p->ids, p->count, sizeof *p->ids, by_number);
+    for (size_t i = 0; i < p->count; i++) {
+        if (n == 0 || p->ids[n - 1] != p->ids[i])
+            p->ids[n++] = p->ids[i];
+    }
+    p->count = n;
+}
+
 static bool read_ids(const json_t *list, struct move_params *p, struct answer *out)
 {
     size_t n = json_array_size(list);
@@ -23,6 +41,7 @@ static bool read_ids(const json_t *list, struct move_params *p, struct answer *o
             return argument_refuse(out, "ids", "is a list of 1 to 5,000 numbers of messages");
         p->ids[p->count++] = json_integer_value(id);
     }
+    sort_unique(p);
     return true;
 }
 

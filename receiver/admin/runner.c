@@ -227,16 +227,10 @@ static void note_failure(struct store *s, const struct store_job *job, enum err 
                  "error", why->text, NULL);
 }
 
-/* One slice of each open job; true: there is more to do at once. */
-static bool run_turn(struct admin_runner *r)
+/* One slice of each of these; *more: there is more to do at once. */
+static void run_slices(struct admin_runner *r, size_t n, bool *more)
 {
-    static const struct store_job_filter open = {
-        .kind = STORE_ANY, .state = STORE_ANY, .open = true};
     struct error e;
-    size_t n;
-    bool more = false;
-    if (store_job_walk(r->store, &open, 0, r->jobs, OPEN_MAX, &n, &e) != ERR_NONE)
-        return false;
     for (size_t i = n; i-- > 0;) { /* the oldest first */
         if (!is_ours(&r->jobs[i]))
             continue;
@@ -244,7 +238,24 @@ static bool run_turn(struct admin_runner *r)
         if (err != ERR_NONE)
             note_failure(r->store, &r->jobs[i], err, &e);
         else
-            more = more || r->jobs[i].kind != STORE_JOB_RECONCILE;
+            *more = *more || r->jobs[i].kind != STORE_JOB_RECONCILE;
+    }
+}
+
+/* One slice of each open job, behind however many that wait for a worker; true: there is more to do
+ * at once. */
+static bool run_turn(struct admin_runner *r)
+{
+    static const struct store_job_filter open = {
+        .kind = STORE_ANY, .state = STORE_ANY, .open = true};
+    struct error e;
+    int64_t before = 0;
+    size_t n = OPEN_MAX;
+    bool more = false;
+    while (n == OPEN_MAX &&
+           store_job_walk(r->store, &open, before, r->jobs, OPEN_MAX, &n, &e) == ERR_NONE) {
+        before = n == 0 ? 0 : r->jobs[n - 1].id;
+        run_slices(r, n, &more);
     }
     return more;
 }
