@@ -64,7 +64,7 @@ static enum err follow(struct pg_store *s, struct pg_db *db, int64_t base, struc
 
 enum err pg_watch_clock(struct pg_store *s, struct pg_db *db, struct error *e)
 {
-    int64_t base;
+    int64_t base = 0;
     pthread_mutex_lock(&s->clock.lock);
     enum err err = server_base(s, db, &base, e);
     if (err == ERR_NONE)

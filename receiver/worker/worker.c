@@ -149,7 +149,6 @@ struct pass new_pass(struct worker_pool *pool, struct store_claim *claim, size_t
         .unknown_sync_type = log_unknown_type,
         .ctx = pool,
     };
-    pass_note_replays(&p);
     return p;
 }
 
@@ -174,6 +173,7 @@ static void run_pass(struct worker *w, size_t org)
 {
     struct pass p = new_pass(w->pool, w->claim, org);
     struct error why = {0};
+    pass_note_replays(&p);
     int64_t started = time_boot_ms();
     p.campaign = w->campaign;
     w->campaign = NULL;

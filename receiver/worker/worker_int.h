@@ -274,7 +274,7 @@ bool reconcile_is_cause(const struct pass *p);
 void reconcile_count_drift(const struct pass *p, const char *kind, size_t n);
 
 void pass_release(struct pass *p);
-void pass_note_replays(struct pass *p); /* once, when it has its claim */
+void pass_note_replays(struct pass *p); /* once, before it writes */
 void pass_move(struct pass *p, enum store_kind kind, const char *campaign, const char *record,
                const char *subject, int64_t received_at_ms);
 /* When the oldest claimed hint was received; 0: there is none. */

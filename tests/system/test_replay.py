@@ -101,6 +101,19 @@ class Replay(Admin):
         self.assertIn("discarded", one["what_to_do"])
         self.assertEqual(self.world.org.touchpoints(campaign), [])
 
+    def test_a_replay_of_many_campaigns_at_once(self):
+        """Which are claimed together: each once, none forgotten (and the sanitizer sees what is not freed)."""
+        org = self.world.org
+        loaded = org.call("POST", "/sim/load", {"campaigns": 60, "members": 2, "seed": 8, "type": "Trade Show", "sync_type": None})["campaigns"]
+        org.update("Campaign", *({"Id": c, "Name": f"told {i}"} for i, c in enumerate(loaded)))
+        org.flush()
+        self.drained(self.world)
+        job = self.ended(self.post("/messages/replay", {"filter": {"object": "Campaign", "state": "done"}}, want=202))
+        self.assertGreaterEqual(job["changed"], len(loaded))
+        self.drained(self.world)
+        replayed = {m["campaign"] for m in self.pages("/messages", "messages", object="Campaign") if m["replayed_by"] == job["id"] and m["state"] == "done"}
+        self.assertLessEqual(set(loaded), replayed)
+
     def test_an_empty_filter_result_is_done_at_once_and_a_job_is_listed(self):
         job = self.ended(self.post("/messages/replay", {"filter": {"error": "NOBODY_HAS_THIS"}}, want=202))
         self.assertEqual((job["state"], job["total"], job["done"]), ("done", 0, 0))
