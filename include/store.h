@@ -155,6 +155,9 @@ MUST_USE enum err store_put(struct store *s, struct store_put *p, struct error *
 
 /* ------------------------------------------------------------------ claim */
 
+/* The cursor that holds the fingerprint of the policy that an org's campaigns are decided by. */
+#define STORE_CURSOR_POLICY "reconcile.policy"
+
 /* The code of what waits until the org's API calls allow more than deletions. */
 #define STORE_CODE_BUDGET "api_budget"
 
@@ -197,6 +200,9 @@ struct store_claim_options {
     bool gathered; /* one of many claims at once: not counted among those that never settled */
     const char (*live_orgs)[SFID_SIZE]; /* orgs whose background work waits (their API budget) */
     size_t live_count;
+    const char *policy; /* the fingerprint that the caller decides by: where several daemons share
+                           the store, an org whose STORE_CURSOR_POLICY is another is passed over.
+                           NULL: none is */
 };
 
 /* The READY campaign with the oldest due hint and no live lease, with its due hints. *out is NULL

@@ -38,7 +38,7 @@ struct generation {
     struct access_list *access, *proxies; /* proxies NULL: none */
     struct client_auth *clients;
     struct tls_server *tls, *admin_tls; /* admin_tls NULL: none */
-    struct org **orgs; /* config->org_count */
+    struct org **orgs;                  /* config->org_count */
     struct intake *intake;
     struct admin *admin;
     struct worker_pool *workers;
@@ -131,10 +131,16 @@ struct schema_watch { /* zero at first */
 void schema_turn(struct org *o, struct org_conn *conn, struct schema_watch *w);
 
 /* reconcile.c: queues the org's reconcile if it is due: by the clock, at the first start, or since
- * the policy is another than at the last. Called now and then on the prober's thread; next_boot_ms
- * is the org's, and 0 at first. */
+ * the policy is another than at the last. Both are called now and then on the prober's thread, the
+ * first whether or not the org answers. */
+struct reconcile_watch { /* of an org, zero at first */
+    int64_t next_boot_ms, next_policy_boot_ms;
+    bool took_policy; /* the store has known our policy */
+    bool is_older;    /* and has another daemon's now */
+};
+void reconcile_policy_turn(const struct generation *g, size_t org, struct reconcile_watch *w);
 void reconcile_turn(const struct generation *g, size_t org, struct org_conn *conn,
-                    int64_t *next_boot_ms);
+                    struct reconcile_watch *w);
 
 /* retainer.c: removes what is past its time, on a thread of its own. */
 MUST_USE enum err retainer_start(struct retainer **out, struct store *s, struct error *e);

@@ -28,7 +28,8 @@ struct probed {
     uint64_t looked; /* number of the last look that was carried out; under the lock */
     /* the thread's; conn is made under the lock, since prober_stop aborts it */
     struct org_conn *conn;
-    int64_t next_boot_ms, reconcile_boot_ms;
+    int64_t next_boot_ms;
+    struct reconcile_watch reconcile;
     struct schema_watch schema;
     bool was_well;
 };
@@ -96,13 +97,14 @@ static void turn(struct probed *x)
     struct prober *p = x->prober;
     struct org *o = p->orgs[x->org];
     int64_t now = time_boot_ms();
+    reconcile_policy_turn(p->generation, x->org, &x->reconcile);
     bool turned_bad = x->next_boot_ms > now + UNWELL_MS && is_unwell(o);
     if (x->next_boot_ms <= now || turned_bad)
         probe(x);
     if (x->conn == NULL || !x->was_well || is_unwell(o))
         return;
     schema_turn(o, x->conn, &x->schema);
-    reconcile_turn(p->generation, x->org, x->conn, &x->reconcile_boot_ms);
+    reconcile_turn(p->generation, x->org, x->conn, &x->reconcile);
 }
 
 /* The number of the look that this turn carries out; with a new one, everything is due. */

@@ -112,10 +112,11 @@ enum err pg_claim(struct pg_store *s, struct pg_db *db, struct store_request *r,
         pg_put_text(&rest_keys, o->skip_keys[i].key);
     }
     PGresult *x = pg_query(
-        db, e, "SELECT * FROM tp_claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-        "tiiidataaadii", s->owner, r->u.claim.nonce, s->base.options.lease_ms,
+        db, e,
+        "SELECT * FROM tp_claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        "tiiidataaadtii", s->owner, r->u.claim.nonce, s->base.options.lease_ms,
         s->base.options.echo_ms, (int)STORE_SLICE_MAX, &skip, o->only_org, &rest_orgs, &rest_keys,
-        &live, (int)o->gathered, PG_WALL(s), PG_BOOT(s));
+        &live, (int)o->gathered, o->policy, PG_WALL(s), PG_BOOT(s));
     buf_release(&skip);
     buf_release(&live);
     buf_release(&rest_orgs);

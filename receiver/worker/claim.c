@@ -78,6 +78,7 @@ static void search_init(struct search *s, const struct worker_pool *pool)
         .skip_orgs = (const char(*)[SFID_SIZE])s->skip,
         .live_orgs = (const char(*)[SFID_SIZE])s->live,
         .skip_keys = s->rests,
+        .policy = pool->options.policy_fingerprint,
     };
 }
 

@@ -123,6 +123,7 @@ static void claim_more(struct batch *b)
         .live_orgs = (const char(*)[SFID_SIZE]) & live,
         .live_count = 1,
         .gathered = true,
+        .policy = pool->options.policy_fingerprint,
     };
     while (b->count < GATHER_MAX && !is_ending(pool)) {
         struct store_claim *c = NULL;

@@ -33,9 +33,9 @@ class PostgresWorld(World):
     def query(self, text):
         return self.cluster.query(text, self.database)
 
-    def start_node(self):
-        """A second configuration: the same but for its ports."""
-        text = json.loads(self.write_config().read_text())
+    def start_node(self, **sections):
+        """A second configuration: the same but for its ports, and these sections."""
+        text = {**json.loads(self.write_config().read_text()), **sections}
         port, admin = free_port(), free_port()
         text["listen"]["address"], text["admin"]["address"] = f"127.0.0.1:{port}", f"127.0.0.1:{admin}"
         path = self.folder / f"node{len(self.nodes) + 2}.yaml"
@@ -195,6 +195,32 @@ class Postgres(unittest.TestCase):
         world.daemon.child.send_signal(signal.SIGCONT)
         self.acknowledged(senders, 5)
         self.check(world, senders, campaign)
+
+    def test_the_newest_policy_is_everybodys(self):
+        world = self.world("policies", **FAST).start()
+        campaign, records = self.load(world, 20)
+        fairs = [{"type": "Trade Show", "channel": "Fairs"}]
+        paths = lambda: {r["Channel_Path__c"] for r in world.org.touchpoints(campaign)}  # noqa: E731
+        for number, record in enumerate(records):
+            self.assertEqual(world.post(message(notification(number + 1, record, "CampaignMember", CampaignId=campaign)))[0], 200)
+        world.drained()
+        self.assertEqual(paths(), {"Events.Trade Show"})
+        node = world.start_node(channels=fairs)
+        wait_for("the older policy to step back", lambda: "decides by a newer policy" in world.daemon.text())
+        wait_for("everything to be decided anew", lambda: paths() == {"Fairs"})
+        self.assertEqual(world.post(message(notification(1000, records[0], "CampaignMember", CampaignId=campaign)))[0], 200)
+        world.drained()  # accepted here, decided there
+        self.assertEqual(paths(), {"Fairs"})
+        world.config["channels"] = fairs
+        world.write_config()
+        world.daemon.child.send_signal(signal.SIGHUP)
+        wait_for("the reload", lambda: "reload" in world.daemon.text())
+        node.terminate()
+        world.nodes.remove(node)
+        self.assertEqual(world.post(message(notification(1001, records[1], "CampaignMember", CampaignId=campaign)))[0], 200)
+        world.drained()
+        begun = world.daemon.text().count("a reconcile begins") + node.text().count("a reconcile begins")
+        self.assertEqual(begun, 1)
 
     def test_a_server_that_may_lose_what_it_committed_is_refused_unless_the_configuration_says_so(self):
         self.cluster.query("CREATE DATABASE lax")

@@ -122,7 +122,7 @@ class Reconcile(Case):
             self.drained(world)
             world.daemon.terminate()
             world.start_daemon()  # the same policy: nothing to do
-            wait_for("the reconcile to have been thought of", lambda: world.rows("SELECT 1 FROM org_cursor WHERE name = 'reconcile.policy'"))
+            wait_for("the reconcile to have been thought of", lambda: world.rows("SELECT 1 FROM org_cursor WHERE name = 'reconcile.time_zone'"))
             world.daemon.terminate()
             self.assertNotIn("the policy, channels or rules changed", world.daemon.text())
             world.config["channels"] = channels

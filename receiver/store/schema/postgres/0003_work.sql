@@ -18,7 +18,7 @@ $$;
 
 -- The lane that ranks first of those that are neither leased nor at rest, or when the next is due.
 CREATE FUNCTION tp_front(p_now bigint, p_skip_orgs text[], p_only_org text, p_rest_orgs text[], p_rest_keys text[],
-    p_live_orgs text[], p_passed bigint[], OUT campaign bigint, OUT next_due bigint) LANGUAGE plpgsql AS $$
+    p_live_orgs text[], p_policy text, p_passed bigint[], OUT campaign bigint, OUT next_due bigint) LANGUAGE plpgsql AS $$
 DECLARE
     v_org text := '';
     v_rank bigint;
@@ -28,7 +28,9 @@ BEGIN
         SELECT l.org INTO v_org FROM lane l WHERE l.org > v_org COLLATE "C" ORDER BY l.org LIMIT 1;
         EXIT WHEN v_org IS NULL;
         CONTINUE WHEN v_org = ANY (p_skip_orgs) OR v_org <> p_only_org
-            OR EXISTS (SELECT 1 FROM org_cursor o WHERE o.org = v_org AND o.name = 'paused');
+            OR EXISTS (SELECT 1 FROM org_cursor o WHERE o.org = v_org AND o.name = 'paused')
+            OR EXISTS (SELECT 1 FROM org_cursor o -- a node with an older policy doesn't claim (rule 22)
+                WHERE o.org = v_org AND o.name = 'reconcile.policy' AND o.value <> p_policy);
         FOR v_background IN 0..(CASE WHEN v_org = ANY (p_live_orgs) THEN 0 ELSE 1 END) LOOP
             SELECT l.campaign, l.due_at INTO v_lane
                 FROM lane l JOIN campaign c ON c.id = l.campaign
@@ -106,7 +108,7 @@ END $$;
 
 -- One row a hint; or one row whose id is NULL, with the time until something may be claimed.
 CREATE FUNCTION tp_claim(p_owner text, p_nonce bigint, p_lease_ms bigint, p_echo_ms bigint, p_max integer, p_skip_orgs text[],
-    p_only_org text, p_rest_orgs text[], p_rest_keys text[], p_live_orgs text[], p_gathered boolean, p_wall bigint, p_boot bigint)
+    p_only_org text, p_rest_orgs text[], p_rest_keys text[], p_live_orgs text[], p_gathered boolean, p_policy text, p_wall bigint, p_boot bigint)
 RETURNS TABLE (org text, key text, fence bigint, watermark bigint, more boolean, next_ms bigint, wakes boolean,
     id bigint, kind integer, notification_id text, record_id text, subject_id text, tries integer, background integer,
     withheld boolean, replayed_by bigint, received_at bigint)
@@ -124,7 +126,7 @@ DECLARE
 BEGIN
     LOOP
         v_now := tp_now() + p_wall;
-        v_front := tp_front(v_now, p_skip_orgs, p_only_org, p_rest_orgs, p_rest_keys, p_live_orgs, v_passed);
+        v_front := tp_front(v_now, p_skip_orgs, p_only_org, p_rest_orgs, p_rest_keys, p_live_orgs, p_policy, v_passed);
         IF v_front.campaign IS NULL THEN
             RETURN QUERY SELECT NULL::text, NULL::text, NULL::bigint, NULL::bigint, false,
                 least(v_front.next_due - v_now, (SELECT min(c.until) FROM campaign c WHERE c.fence > 0) - tp_now() - p_boot),
