@@ -2,18 +2,28 @@
 -- worker holds is org, key and fence; a function that finds another fence says so and, but for the
 -- ledger, has changed nothing (rule 21). p_wall and p_boot move the clocks and are 0 but in tests.
 
--- The rows of the claim that carries this nonce; what a claim gives, and where one of unknown outcome is
--- looked up (protocol rule 9).
+-- The rows that a campaign's lease holds, in the order of tp_pick: what a claim gives.
+CREATE FUNCTION tp_leased(p_campaign bigint)
+RETURNS TABLE (org text, key text, fence bigint, watermark bigint, more boolean, next_ms bigint, wakes boolean,
+    id bigint, kind integer, notification_id text, record_id text, subject_id text, tries integer, background integer,
+    withheld boolean, replayed_by bigint, received_at bigint)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY SELECT c.org, c.key, c.fence, c.watermark, true, 0::bigint, false, n.id, n.kind, n.notification_id, n.record_id,
+        n.subject_id, n.tries, n.background, n.code IS NOT DISTINCT FROM 'api_budget', n.replayed_by, n.received_at
+    FROM campaign c, notification n
+    WHERE c.id = p_campaign AND n.campaign = p_campaign AND n.state = 1
+    ORDER BY n.due_at + n.background * 300000, n.background, n.seq;
+END $$;
+
+-- Where a claim of unknown outcome is looked up (protocol rule 9).
 CREATE FUNCTION tp_claimed(p_nonce bigint)
 RETURNS TABLE (org text, key text, fence bigint, watermark bigint, more boolean, next_ms bigint, wakes boolean,
     id bigint, kind integer, notification_id text, record_id text, subject_id text, tries integer, background integer,
     withheld boolean, replayed_by bigint, received_at bigint)
 LANGUAGE sql AS $$
-    SELECT c.org, c.key, c.fence, c.watermark, true, 0::bigint, false, n.id, n.kind, n.notification_id, n.record_id,
-        n.subject_id, n.tries, n.background, n.code IS NOT DISTINCT FROM 'api_budget', n.replayed_by, n.received_at
-    FROM campaign c JOIN notification n ON n.campaign = c.id AND n.state = 1
-    WHERE c.fence > 0 AND c.nonce = p_nonce
-    ORDER BY n.due_at + n.background * 300000, n.background, n.seq;
+    SELECT t.* FROM campaign c, LATERAL tp_leased(c.id) t WHERE c.fence > 0 AND c.nonce = p_nonce;
 $$;
 
 -- The lane that ranks first of those that are neither leased nor at rest, or when the next is due.
@@ -153,7 +163,7 @@ BEGIN
         WHERE c.id = v_front.campaign;
     RETURN QUERY SELECT t.org, t.key, t.fence, t.watermark, v_pick.left_some OR coalesce(v_due <= v_now, false), t.next_ms, v_wakes,
         t.id, t.kind, t.notification_id, t.record_id, t.subject_id, t.tries, t.background, t.withheld, t.replayed_by, t.received_at
-        FROM tp_claimed(p_nonce) t;
+        FROM tp_leased(v_front.campaign) t;
 END $$;
 
 -- ------------------------------------------------------------------ under a lease
