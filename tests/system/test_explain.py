@@ -38,6 +38,8 @@ class Explain(unittest.TestCase):
 
     def settled(self, campaign, count):
         wait_for("the touchpoints", lambda: len(self.org.touchpoints(campaign)) == count)
+        self.org.flush()  # what comes later would be work on what is explained
+        wait_for("the work to be written down", lambda: not self.world.rows("SELECT 1 FROM notification WHERE key = ? AND state < 2", campaign))
 
     def test_every_step_of_a_member_that_has_its_touchpoint(self):
         campaign, member, lead = self.member()
