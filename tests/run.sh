@@ -122,6 +122,7 @@ fi
 jobs=$((jobs + 1)) # these wait for time-outs and back-offs more than they work
 for name in "${system[@]}"; do TP_FLAVOUR=asan run "$name" python3 -B "tests/$name.py"; done
 for name in manuals monitoring; do TP_FLAVOUR=asan run "deploy/test_$name" python3 -B "tests/deploy/test_$name.py"; done
+run deploy/salesforce tests/deploy/salesforce/run.sh
 TP_FLAVOUR=asan run chaos python3 -B tests/chaos/chaos.py --short
 TP_FLAVOUR=asan run conformance tests/conformance/run.sh
 TP_FLAVOUR=asan run browser tests/browser/run.sh
