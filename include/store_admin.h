@@ -219,7 +219,11 @@ MUST_USE enum err store_message_count_ids(struct store *s, const int64_t *ids, s
  * Skipped: those that do not fit the filter any more or are gone, echoes that wait for their time,
  * jobs' own rows, ignored ones; of a discard also LEASED and DONE. */
 struct store_move {
-    int64_t job; /* its kind says what is done */
+    int64_t job;      /* its kind says what is done */
+    const char *from; /* the job's cursor when the slice was looked for: if it has moved since,
+                         another daemon has done it, and nothing is done. NULL: not compared */
+    bool begins;      /* total is set */
+    int64_t total;    /* or STORE_ANY: not known */
     const int64_t *ids;
     size_t count;                      /* ≤ STORE_SLICE_MAX */
     const struct store_filter *filter; /* NULL: by number alone */

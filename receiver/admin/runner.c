@@ -1,8 +1,8 @@
 /*
  * The thread that carries out the jobs no worker does: replay, discard, and the reconcile of all
  * campaigns. It takes up what is open at its start, so a job goes on after a crash from where its
- * cursor stands; each slice is one transaction with its progress; of several jobs each gets a slice
- * in turn. It also notes how many messages came in each minute, for the overview.
+ * cursor stands; each slice is one transaction with its progress, and none is done twice, however
+ * many daemons share the store; of several jobs each gets a slice in turn. It also notes how many messages came in each minute, for the overview.
  */
 #include "store_routes.h"
 
@@ -55,14 +55,14 @@ static enum err begin_filter(struct store *s, const struct store_job *job,
     enum store_job_state now;
     char cursor[POSITION_TEXT_MAX];
     enum err err = store_message_count(s, f, c, e);
-    const struct store_job_step step = {.job = job->id,
-                                        .state = err == ERR_NONE && c->count == 0 && !c->is_partial
-                                                     ? STORE_JOB_DONE
-                                                     : STORE_JOB_RUNNING,
-                                        .total = c->is_partial ? STORE_ANY : c->count,
-                                        .cursor = format_position(c->newest, cursor)};
+    const struct store_move begin = {.job = job->id,
+                                     .from = job->cursor,
+                                     .begins = true,
+                                     .total = c->is_partial ? STORE_ANY : c->count,
+                                     .cursor = format_position(c->newest, cursor),
+                                     .last = c->count == 0 && !c->is_partial};
     if (err == ERR_NONE)
-        err = store_job_step(s, NULL, &step, &now, e);
+        err = store_message_move(s, &begin, &now, e);
     free(c);
     return err;
 }
@@ -83,6 +83,7 @@ static enum err filter_slice(struct store *s, const struct store_job *job,
     for (size_t i = 0; err == ERR_NONE && i < n; i++)
         ids[i] = page[i].id;
     const struct store_move m = {.job = job->id,
+                                 .from = job->cursor,
                                  .ids = ids,
                                  .count = err == ERR_NONE ? n : 0,
                                  .filter = f,
@@ -102,14 +103,18 @@ static enum err ids_slice(struct store *s, const struct store_job *job, const st
     char cursor[32];
     int64_t from = 0;
     if (!parse_number(job->cursor, &from)) {
-        const struct store_job_step step = {
-            .job = job->id, .state = STORE_JOB_RUNNING, .total = (int64_t)p->count, .cursor = "0"};
-        return store_job_step(s, NULL, &step, &now, e);
+        const struct store_move begin = {.job = job->id,
+                                         .from = job->cursor,
+                                         .begins = true,
+                                         .total = (int64_t)p->count,
+                                         .cursor = "0"};
+        return store_message_move(s, &begin, &now, e);
     }
     size_t at = (size_t)from < p->count ? (size_t)from : p->count;
     size_t n = p->count - at < STORE_SLICE_MAX ? p->count - at : STORE_SLICE_MAX;
     (void)snprintf(cursor, sizeof cursor, "%zu", at + n);
     const struct store_move m = {.job = job->id,
+                                 .from = job->cursor,
                                  .ids = p->ids + at,
                                  .count = n,
                                  .cursor = cursor,

@@ -281,14 +281,14 @@ enum err pg_message_move(struct pg_store *s, struct pg_db *db, struct store_requ
     char state[12];
     struct buf ids;
     put_ids(&ids, m->ids, m->count);
-    PGresult *x =
-        pg_query(db, e,
-                 "SELECT * FROM tp_message_move($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
-                 "$13, $14)",
-                 "iatddttttttiii", m->job, &ids, m->cursor, (int)m->last, (int)(m->filter != NULL),
-                 state_or_null(f->state, state), or_null(f->org), or_null(f->campaign_id),
-                 or_null(f->record_id), or_null(f->object), or_null(f->code), f->since_ms,
-                 f->until_ms, PG_WALL(s));
+    PGresult *x = pg_query(
+        db, e,
+        "SELECT * FROM tp_message_move($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+        "$13, $14, $15, $16)",
+        "iatddttttttiiiti", m->job, &ids, m->cursor, (int)m->last, (int)(m->filter != NULL),
+        state_or_null(f->state, state), or_null(f->org), or_null(f->campaign_id),
+        or_null(f->record_id), or_null(f->object), or_null(f->code), f->since_ms, f->until_ms,
+        PG_WALL(s), m->from, m->begins ? m->total : (int64_t)STORE_ANY);
     buf_release(&ids);
     if (x == NULL)
         return e->kind;

@@ -80,11 +80,12 @@ enum err sqlite_message_move(struct sqlite_store *s, struct store_request *r, st
     if (job.kind != STORE_JOB_REPLAY && job.kind != STORE_JOB_DISCARD)
         return error_set(e, ERR_INVALID, "job %lld moves no messages", (long long)x->job);
     r->u.message_move.now = job.state;
-    if (!store_job_is_open(job.state))
+    bool is_done = x->from != NULL && strcmp(x->from, job.cursor) != 0;
+    if (!store_job_is_open(job.state) || is_done)
         return ERR_NONE;
     struct store_job_step step = {.job = x->job,
                                   .state = x->last ? STORE_JOB_DONE : STORE_JOB_RUNNING,
-                                  .total = STORE_ANY,
+                                  .total = x->begins ? x->total : STORE_ANY,
                                   .cursor = x->cursor};
     for (size_t i = 0; i < x->count && err == ERR_NONE; i++)
         err = move_one(s, x, x->ids[i], job.kind, &step, e);

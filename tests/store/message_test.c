@@ -404,6 +404,31 @@ static void a_cancelled_job_moves_nothing(void **state)
     EXPECT_ERR(store_message_move(f->store, &other, &now, &e), ERR_INVALID);
 }
 
+/* Several daemons may take up the same job. */
+static void a_slice_that_another_daemon_did_is_not_done_again(void **state)
+{
+    struct fixture *f = *state;
+    fail_with(f, 1, 1, "X");
+    int64_t id = message_of(f, 1).id, job = new_job(f, STORE_JOB_REPLAY);
+    const struct store_move begin = {
+        .job = job, .from = "", .begins = true, .total = 7, .cursor = "1"};
+    const struct store_move slice = {
+        .job = job, .from = "1", .ids = &id, .count = 1, .cursor = "2"};
+    for (int i = 0; i < 2; i++) {
+        struct store_job after = move(f, begin);
+        assert_true(after.total == 7 && after.done == 0);
+        assert_string_equal(after.cursor, "1");
+    }
+    assert_int_equal(move(f, slice).changed, 1);
+    (void)drain(f);
+    for (int i = 0; i < 2; i++) {
+        struct store_job after = move(f, i == 0 ? slice : begin);
+        assert_true(after.state == STORE_JOB_RUNNING && after.done == 1 && after.changed == 1);
+        assert_string_equal(after.cursor, "2");
+    }
+    expect_counts(f, 0, 0, 1, 0);
+}
+
 static void a_walk_of_failed_ones_does_not_meet_those_that_fail_again(void **state)
 {
     struct fixture *f = *state;
@@ -448,6 +473,7 @@ int main(void)
         TEST(an_echo_that_waits_is_left_alone),
         TEST(what_no_longer_fits_the_filter_is_skipped),
         TEST(a_cancelled_job_moves_nothing),
+        TEST(a_slice_that_another_daemon_did_is_not_done_again),
         TEST(a_walk_of_failed_ones_does_not_meet_those_that_fail_again),
     };
     return cmocka_run_group_tests_name("store messages", tests, NULL, NULL);

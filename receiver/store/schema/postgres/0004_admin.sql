@@ -155,7 +155,7 @@ $$;
 -- with their jobs, nothing is ever done with ignored ones. The job's row is locked before any other.
 CREATE FUNCTION tp_message_move(p_job bigint, p_ids bigint[], p_cursor text, p_last boolean, p_filters boolean, f_state integer,
     f_org text, f_campaign text, f_record text, f_object text, f_code text, f_since bigint, f_until bigint, p_wall bigint,
-    OUT kind integer, OUT now_state integer) LANGUAGE plpgsql AS $$
+    p_from text, p_total bigint, OUT kind integer, OUT now_state integer) LANGUAGE plpgsql AS $$
 DECLARE
     v_now bigint := tp_now() + p_wall;
     v_job job;
@@ -165,7 +165,7 @@ BEGIN
     SELECT * INTO v_job FROM job WHERE id = p_job FOR UPDATE;
     kind := v_job.kind;
     now_state := v_job.state;
-    IF v_job.kind NOT IN (1, 2) OR v_job.state >= 2 THEN
+    IF v_job.kind NOT IN (1, 2) OR v_job.state >= 2 OR v_job.cursor <> p_from THEN -- another daemon has done it
         RETURN;
     END IF;
     PERFORM 1 FROM notification WHERE id = ANY (p_ids) ORDER BY org, notification_id, record_id FOR UPDATE;
@@ -183,7 +183,7 @@ BEGIN
             WHERE n.id = ANY (v_move);
     END IF;
     v_changed := cardinality(v_move);
-    now_state := tp_job_progress(p_job, CASE WHEN p_last THEN 2 ELSE 1 END, -1, cardinality(p_ids), v_changed,
+    now_state := tp_job_progress(p_job, CASE WHEN p_last THEN 2 ELSE 1 END, p_total, cardinality(p_ids), v_changed,
         cardinality(p_ids) - v_changed, 0, p_cursor, NULL, false, p_wall);
 END $$;
 
