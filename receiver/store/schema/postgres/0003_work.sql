@@ -1,6 +1,9 @@
 -- Claims, leases, write marks, verdicts. Each function is one transaction and one round trip. What the
 -- worker holds is org, key and fence; a function that finds another fence says so and, but for the
 -- ledger, has changed nothing (rule 21). p_wall and p_boot move the clocks and are 0 but in tests.
+--
+-- Where rows are named by number their state is written as `state + 0`: else the planner, whose numbers may
+-- be from a time when little was ready, reads all of the partial index of that state to find them.
 
 -- The rows that a campaign's lease holds, in the order of tp_pick: what a claim gives.
 CREATE FUNCTION tp_leased(p_campaign bigint)
@@ -97,10 +100,10 @@ END $$;
 CREATE FUNCTION tp_fail_poison(p_rows bigint[], p_now bigint) RETURNS void LANGUAGE sql AS $$
     SELECT tp_attempt(n.id, 2, 'poison', w.why, p_now) FROM notification n, LATERAL (SELECT format('%s passes with this '
         'notification ended without a result, the last 3 of them with nothing else in them; look into the log for what stopped '
-        'them, then replay it', n.unsettled) AS why) w WHERE n.id = ANY (p_rows) AND n.state = 0;
+        'them, then replay it', n.unsettled) AS why) w WHERE n.id = ANY (p_rows) AND n.state + 0 = 0;
     UPDATE notification n SET state = 3, settled_at = p_now, rerun_at = 0, unsettled = 0, code = 'poison',
         message = (SELECT a.text FROM attempt a WHERE a.message = n.id ORDER BY a.n DESC LIMIT 1)
-    WHERE n.id = ANY (p_rows) AND n.state = 0;
+    WHERE n.id = ANY (p_rows) AND n.state + 0 = 0;
 $$;
 
 -- Leases that ran out; true if there were any.
@@ -153,7 +156,7 @@ BEGIN
             ORDER BY n.org, n.notification_id, n.record_id FOR UPDATE;
         PERFORM tp_fail_poison(v_pick.poison, v_now);
         UPDATE notification n SET state = 1, tries = n.tries + 1,
-            unsettled = n.unsettled + CASE WHEN p_gathered THEN 0 ELSE 1 END WHERE n.id = ANY (v_pick.taken) AND n.state = 0;
+            unsettled = n.unsettled + CASE WHEN p_gathered THEN 0 ELSE 1 END WHERE n.id = ANY (v_pick.taken) AND n.state + 0 = 0;
         GET DIAGNOSTICS v_count = ROW_COUNT;
         v_due := tp_lane_refresh(v_front.campaign);
         EXIT WHEN v_count > 0;
@@ -222,11 +225,11 @@ CREATE FUNCTION tp_verdicts(p_campaign bigint, p_rows bigint[], p_verdicts integ
 DECLARE
     v_took bigint[];
 BEGIN
-    PERFORM 1 FROM notification WHERE id = ANY (p_rows) AND campaign = p_campaign AND state = 1
+    PERFORM 1 FROM notification WHERE id = ANY (p_rows) AND campaign = p_campaign AND state + 0 = 1
         ORDER BY org, notification_id, record_id FOR UPDATE;
     PERFORM tp_attempt(n.id, o.verdict, o.code, o.message, p_now)
         FROM unnest(p_rows, p_verdicts, p_codes, p_messages) AS o (id, verdict, code, message) JOIN notification n USING (id)
-        WHERE n.campaign = p_campaign AND n.state = 1 AND o.verdict > 0 AND o.code IS NOT NULL;
+        WHERE n.campaign = p_campaign AND n.state + 0 = 1 AND o.verdict > 0 AND o.code IS NOT NULL;
     WITH settled AS (
         UPDATE notification n SET
             state = CASE WHEN o.verdict = 1 OR n.rerun_at <> 0 THEN 0 WHEN o.verdict = 0 THEN 2 ELSE 3 END,
@@ -253,7 +256,7 @@ BEGIN
                 ELSE o.message END,
             unsettled = 0, rerun_at = 0
         FROM unnest(p_rows, p_verdicts, p_uncounted, p_dues, p_codes, p_messages) AS o (id, verdict, uncounted, due, code, message)
-        WHERE n.id = o.id AND n.campaign = p_campaign AND n.state = 1
+        WHERE n.id = o.id AND n.campaign = p_campaign AND n.state + 0 = 1
         RETURNING o.verdict, p_now - n.received_at AS took
     )
     SELECT array_agg(greatest(took, 0)) FILTER (WHERE verdict = 0) INTO v_took FROM settled;

@@ -171,13 +171,13 @@ BEGIN
     PERFORM 1 FROM notification WHERE id = ANY (p_ids) ORDER BY org, notification_id, record_id FOR UPDATE;
     v_move := ARRAY(SELECT n.id FROM notification n JOIN campaign c ON c.id = n.campaign
         WHERE n.id = ANY (p_ids) AND n.kind NOT IN (10, 12) AND NOT (n.kind = 9 AND n.state < 2)
-            AND (v_job.kind = 1 OR n.state IN (0, 3))
+            AND (v_job.kind = 1 OR n.state + 0 IN (0, 3))
             AND (NOT p_filters OR tp_fits(n, c.key, f_state, f_org, f_campaign, f_record, f_object, f_code, f_since, f_until)));
     IF v_job.kind = 1 THEN
-        UPDATE notification n SET rerun_at = v_now, replayed_by = p_job WHERE n.id = ANY (v_move) AND n.state = 1;
+        UPDATE notification n SET rerun_at = v_now, replayed_by = p_job WHERE n.id = ANY (v_move) AND n.state + 0 = 1;
         UPDATE notification n SET state = 0, seq = nextval('queue_seq'), due_at = v_now, tries = 0, unsettled = 0, rerun_at = 0,
             received_at = v_now, settled_at = NULL, code = NULL, message = NULL, replayed_by = p_job
-            WHERE n.id = ANY (v_move) AND n.state <> 1;
+            WHERE n.id = ANY (v_move) AND n.state + 0 <> 1;
     ELSE
         UPDATE notification n SET state = 2, settled_at = v_now, rerun_at = 0, unsettled = 0, code = 'discarded', message = NULL
             WHERE n.id = ANY (v_move);
@@ -233,7 +233,7 @@ BEGIN
         WHEN 0 THEN UPDATE ledger SET before_json = NULL, after_json = NULL WHERE id = ANY (p_ids);
         WHEN 1 THEN
             PERFORM 1 FROM notification WHERE id = ANY (p_ids) ORDER BY org, notification_id, record_id FOR UPDATE;
-            DELETE FROM notification WHERE id = ANY (p_ids) AND state >= 2; -- it may have become ready since it was found
+            DELETE FROM notification WHERE id = ANY (p_ids) AND state + 0 >= 2; -- it may have become ready since it was found
         WHEN 2 THEN DELETE FROM quarantine WHERE id = ANY (p_ids);
         ELSE
             DELETE FROM job_item WHERE job = ANY (p_ids) AND record_id = p_record;
