@@ -38,6 +38,10 @@ BEGIN
         GROUP BY org HAVING bool_or(n <> 0) ORDER BY org
         ON CONFLICT (org, slot) DO UPDATE SET ready = tally.ready + excluded.ready, leased = tally.leased + excluded.leased,
             done = tally.done + excluded.done, failed = tally.failed + excluded.failed;
+    IF EXISTS (SELECT 1 FROM new_rows WHERE state = 3 AND kind = 12) THEN -- an admin's job, which nobody runs on
+        UPDATE job j SET state = 4, message = coalesce(n.message, ''), ended_at = n.settled_at FROM new_rows n
+            WHERE n.state = 3 AND n.kind = 12 AND j.id = CASE n.kind WHEN 12 THEN n.record_id::bigint END AND j.state < 2 AND j.kind > 0;
+    END IF;
     RETURN NULL;
 END $$;
 
