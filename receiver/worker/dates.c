@@ -242,6 +242,16 @@ static enum err keep_outcome(struct run *r, struct error *e)
     return step(r, &s, e);
 }
 
+/* Of the members whose dates are to come back those that the org does not show any more. */
+static void skip_gone(struct run *r)
+{
+    int64_t gone = -r->looked;
+    for (size_t i = 0; i < r->undone_count; i++)
+        gone += r->undone[i].state == DATES_WRITTEN || r->undone[i].state == DATES_PLANNED;
+    r->looked += gone;
+    r->skipped += gone;
+}
+
 static enum err read_slice(struct run *r, struct error *e)
 {
     const char *after = r->job.cursor;
@@ -257,6 +267,7 @@ static enum err read_slice(struct run *r, struct error *e)
         memcpy(ids[i], r->undone[i].record_id, SFID_SIZE);
     struct org_member_read read = {.ids = (const char(*)[SFID_SIZE])ids, .n = r->undone_count};
     err = org_read_members_as(r->look.conn, &read, on_undone, r, e);
+    skip_gone(r);
     if (r->undone_count == SLICE)
         memcpy(r->last, ids[SLICE - 1], SFID_SIZE);
     free(ids);

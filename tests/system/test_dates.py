@@ -93,6 +93,15 @@ class Dates(Case):
         self.assertIn("only jobs that changed dates", self.undo(back["id"], 409)["detail"])
         self.followed(campaign, {x: (values[x] or self.world.org.records("CampaignMember", f"Id = '{x}'")[0]["CreatedDate"])[:19] for x in m})
 
+    def test_an_undo_counts_members_that_are_gone(self):
+        campaign, m = self.campaign([{}, {}, {}])
+        job = self.dates(campaign, "2026-02-02")["id"]
+        self.ended(job)
+        self.world.org.delete("CampaignMember", m[1])
+        back = self.ended(self.undo(job)["id"])
+        self.assertEqual((back["total"], back["done"], back["changed"], back["skipped"], back["failed"]), (3, 3, 2, 1, 0), back)
+        self.assertEqual(self.values(campaign), {m[0]: None, m[2]: None})
+
     def test_forms_of_the_value(self):
         campaign, m = self.campaign([{}, {DATE: "2026-01-02T03:04:05Z"}, {}], StartDate="2026-06-01", EndDate="2026-06-03")
         other, strangers = self.campaign([{}])
