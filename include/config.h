@@ -107,8 +107,8 @@ struct config {
         bool allow_asynchronous_commit;
     } store;
     struct {
-        const char *address;    /* host:port or unix:path */
-        const char *token_file; /* "" : none */
+        const char *address;           /* host:port or unix:path */
+        const char *token_file;        /* "" : none */
         const char *certificate, *key; /* both or neither; "": no TLS */
         bool public_health;
         unsigned line; /* of token_file, for messages */

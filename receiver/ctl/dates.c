@@ -95,8 +95,8 @@ static bool add_whom(json_t *body, const char *where, const char *members)
 }
 
 /* Posts the dry run; its answer is the caller's. */
-static enum err ask_first(struct ctl *c, const char *path, json_t *body,
-                          struct ctl_answer *out, struct error *e)
+static enum err ask_first(struct ctl *c, const char *path, json_t *body, struct ctl_answer *out,
+                          struct error *e)
 {
     json_t *dry = json_copy(body);
     json_object_del(dry, "reason");
