@@ -88,6 +88,19 @@ static void tell(struct pg_store *s)
     PQclear(pg_query(&s->ear, &e, "SELECT pg_notify($1, $2)", "tt", CHANNEL, payload));
 }
 
+/* Sessions that still wait for the standby after whoever asked has given up (PG_PATIENCE_MS), of any
+ * node: each would keep its connection and its locks until the standby is back. What they commit now
+ * without it was reported as of unknown outcome, and its resend will wait for the standby again. */
+static void let_go(struct pg_store *s)
+{
+    struct error e;
+    PQclear(pg_query(&s->ear, &e,
+                     "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = "
+                     "current_user AND datname = current_database() AND wait_event = 'SyncRep' "
+                     "AND query_start < now() - $1 * interval '1 ms'",
+                     "i", (int64_t)PG_PATIENCE_MS + POLL_MS));
+}
+
 static void look(struct pg_store *s, struct ears *x, int64_t now)
 {
     struct error e;
@@ -95,8 +108,10 @@ static void look(struct pg_store *s, struct ears *x, int64_t now)
     if (now - x->polled_ms >= (deaf ? POLL_DEAF_MS : POLL_MS)) {
         x->polled_ms = now;
         store_waiters_wake(&s->base.waiters);
+        if (!deaf)
+            let_go(s);
     }
-    if (!deaf && now - x->looked_ms >= CLOCK_LOOK_MS) {
+    if (!deaf && !s->ear.broken && now - x->looked_ms >= CLOCK_LOOK_MS) {
         x->looked_ms = now;
         if (pg_watch_clock(s, &s->ear, &e) != ERR_NONE)
             log_debug("the database's clock was not told", "error", e.text, NULL);

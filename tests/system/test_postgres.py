@@ -3,23 +3,14 @@
 
 The server is a temporary one (tests/store/cluster.py); each test has a database of its own.
 """
-import http.client
 import json
 import signal
-import ssl
-import sys
-import threading
 import unittest
 
 import runner
-from harness import DEFAULTS, FLAVOUR, ROOT, Process, World, free_port, message, notification, sfid, wait_for
+from harness import DEFAULTS, FLAVOUR, ROOT, Process, World, free_port, message, notification, wait_for
 from oracle import Oracle
-
-sys.path.insert(0, str(ROOT / "tests" / "store"))
-from cluster import Cluster  # noqa: E402  (found by the line above)
-
-ALL = "Include all Campaign Members"
-FAST = {"worker": {**DEFAULTS["worker"], "lease": "3s", "request_timeout": "1s"}}
+from senders import Cluster, FAST, acknowledged, load, start_senders
 
 
 class PostgresWorld(World):
@@ -69,42 +60,6 @@ class PostgresWorld(World):
             super().stop()
 
 
-class Sender(threading.Thread):
-    """Sends one notification after the other, again until it is acknowledged, as Salesforce does."""
-
-    def __init__(self, world, first, records, campaign, ports=None):
-        super().__init__()
-        self.world, self.first, self.records, self.campaign = world, first, records, campaign
-        self.ports = ports or [world.port]
-        self.acknowledged, self.stopping, self.refused = [], threading.Event(), 0
-
-    def send(self, number):
-        record = self.records[number % len(self.records)]
-        body = message(notification(number, record, "CampaignMember", CampaignId=self.campaign))
-        context = ssl.create_default_context(cafile=str(self.world.ca))
-        connection = http.client.HTTPSConnection("localhost", self.ports[number % len(self.ports)], context=context, timeout=30)
-        try:
-            return self.world.post(body, connection=connection)[0] == 200
-        except OSError:
-            return False
-        finally:
-            connection.close()
-
-    def run(self):
-        number = self.first
-        while not self.stopping.is_set():
-            if self.send(number):
-                self.acknowledged.append(sfid("04l", number))
-                number += 1
-            else:
-                self.refused += 1
-                self.stopping.wait(0.05)
-
-    def finish(self):
-        self.stopping.set()
-        self.join()
-
-
 class Postgres(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -119,22 +74,6 @@ class Postgres(unittest.TestCase):
         self.addCleanup(world.stop)
         return world
 
-    def load(self, world, members=60):
-        campaign = world.org.call("POST", "/sim/load", {
-            "campaigns": 1, "members": members, "seed": 5, "sync_type": ALL, "type": "Trade Show"})["campaigns"][0]
-        return campaign, [r["Id"] for r in world.org.records("CampaignMember")]
-
-    def senders(self, world, campaign, records, count=3, ports=None):
-        senders = [Sender(world, 1 + i * 100000, records, campaign, ports) for i in range(count)]
-        for sender in senders:
-            sender.start()
-        return senders
-
-    def acknowledged(self, senders, more):
-        """Waits until each sender got that many more."""
-        want = [len(s.acknowledged) + more for s in senders]
-        wait_for("messages to be acknowledged", lambda: all(len(s.acknowledged) >= n for s, n in zip(senders, want)), 120)
-
     def check(self, world, senders, campaign):
         for sender in senders:
             sender.finish()
@@ -148,26 +87,26 @@ class Postgres(unittest.TestCase):
 
     def test_a_message_becomes_a_touchpoint_and_a_daemon_that_is_killed_loses_nothing(self):
         world = self.world("killed", **FAST).start()
-        campaign, records = self.load(world)
-        senders = self.senders(world, campaign, records)
+        campaign, records = load(world)
+        senders = start_senders(world, campaign, records)
         for _ in range(2):
-            self.acknowledged(senders, 10)
+            acknowledged(senders, 10)
             world.daemon.kill()
             world.start_daemon()
-        self.acknowledged(senders, 5)
+        acknowledged(senders, 5)
         self.check(world, senders, campaign)
 
     def test_the_server_is_killed_under_load_and_nothing_acknowledged_is_lost(self):
         world = self.world("crashed", **FAST).start()
-        campaign, records = self.load(world)
-        senders = self.senders(world, campaign, records)
+        campaign, records = load(world)
+        senders = start_senders(world, campaign, records)
         for _ in range(2):
-            self.acknowledged(senders, 10)
+            acknowledged(senders, 10)
             self.cluster.kill()
             refused = sum(s.refused for s in senders)
             wait_for("messages to be refused", lambda: sum(s.refused for s in senders) > refused)
             self.cluster.start()
-        self.acknowledged(senders, 10)
+        acknowledged(senders, 10)
         self.check(world, senders, campaign)
         wait_for("the daemon to be ready again", lambda: world.ready()[0] == 200)
 
@@ -185,20 +124,20 @@ class Postgres(unittest.TestCase):
         world = self.world("shared", **FAST).start()
         node = world.start_node()
         wait_for("the second daemon to answer", lambda: world.node_answers(node))
-        campaign, records = self.load(world)
-        senders = self.senders(world, campaign, records, ports=[world.port, node.port])
-        self.acknowledged(senders, 10)
+        campaign, records = load(world)
+        senders = start_senders(world, campaign, records, ports=[world.port, node.port])
+        acknowledged(senders, 10)
         world.daemon.child.send_signal(signal.SIGSTOP)
         # what it holds is taken over when its lease has run out; senders that meet it wait and come again
         wait_for("the other to claim alone", lambda: world.query(
             f"SELECT count(*) FROM campaign WHERE fence > 0 AND until > tp_now() AND owner LIKE '%:{world.daemon.child.pid}:%'") == ["0"])
         world.daemon.child.send_signal(signal.SIGCONT)
-        self.acknowledged(senders, 5)
+        acknowledged(senders, 5)
         self.check(world, senders, campaign)
 
     def test_the_newest_policy_is_everybodys(self):
         world = self.world("policies", **FAST).start()
-        campaign, records = self.load(world, 20)
+        campaign, records = load(world, 20)
         fairs = [{"type": "Trade Show", "channel": "Fairs"}]
         paths = lambda: {r["Channel_Path__c"] for r in world.org.touchpoints(campaign)}  # noqa: E731
         for number, record in enumerate(records):
