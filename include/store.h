@@ -103,13 +103,12 @@ struct store_options {
     int64_t echo_ms;      /* worker.echo */
     int64_t keep_done_ms; /* ≥ 7 days but in tests */
     int64_t keep_failed_ms, keep_ledger_ms;
-    uint64_t disk_reserve_bytes;   /* below this much free space intake stops and settles go on
+    uint64_t disk_reserve_bytes;    /* below this much free space intake stops and settles go on
                                     (protocol rule 5) */
-    unsigned put_queue_max;        /* puts that may wait; beyond it store_put says ERR_BUSY */
-    uint64_t quarantine_max_bytes; /* of refused documents, in all; 0: none is kept */
-    uint32_t quarantine_pace;      /* bytes of them a second, on average; 0: no bound */
-    bool
-        allow_asynchronous_commit; /* PostgreSQL: also on a server that may lose what it committed */
+    unsigned put_queue_max;         /* puts that may wait; beyond it store_put says ERR_BUSY */
+    uint64_t quarantine_max_bytes;  /* of refused documents, in all; 0: none is kept */
+    uint32_t quarantine_pace;       /* bytes of them a second, on average; 0: no bound */
+    bool allow_asynchronous_commit; /* also a PostgreSQL that may lose what it committed */
 };
 
 /* Opens, migrates, releases the leases of a former process (its rows become READY; a write mark

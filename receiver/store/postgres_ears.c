@@ -1,9 +1,9 @@
 /*
- * Wake-ups between nodes. One thread with a connection of its own listens, and tells the others when
- * this node committed something claimable: after the commit, in a transaction of its own, ten times
- * a second at most, since NOTIFY takes a lock that all of a database's commits with one share. What
- * gets lost so (a connection that broke, a node that died between commit and NOTIFY) is found by
- * polling: this thread also wakes this node's workers by the clock.
+ * Wake-ups between nodes. One thread with a connection of its own listens, and tells the others
+ * when this node committed something claimable: after the commit, in a transaction of its own, ten
+ * times a second at most, since NOTIFY takes a lock that all of a database's commits with one
+ * share. What gets lost so (a connection that broke, a node that died between commit and NOTIFY) is
+ * found by polling: this thread also wakes this node's workers by the clock.
  */
 #include "postgres_int.h"
 
@@ -88,9 +88,10 @@ static void tell(struct pg_store *s)
     PQclear(pg_query(&s->ear, &e, "SELECT pg_notify($1, $2)", "tt", CHANNEL, payload));
 }
 
-/* Sessions that still wait for the standby after whoever asked has given up (PG_PATIENCE_MS), of any
- * node: each would keep its connection and its locks until the standby is back. What they commit now
- * without it was reported as of unknown outcome, and its resend will wait for the standby again. */
+/* Sessions that still wait for the standby after whoever asked has given up (PG_PATIENCE_MS), of
+ * any node: each would keep its connection and its locks until the standby is back. What they
+ * commit now without it was reported as of unknown outcome, and its resend will wait for the
+ * standby again. */
 static void let_go(struct pg_store *s)
 {
     struct error e;

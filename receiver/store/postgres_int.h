@@ -1,12 +1,12 @@
 /*
  * postgres_int - what the files of the PostgreSQL backend share
  *
- *     postgres_open.c     open, migrate, close         postgres_work.c      claims, leases, verdicts
- *     postgres_connect.c  connecting                   postgres_jobs.c      jobs, holds, bulk jobs
- *     postgres_sql.c      statements                   postgres_messages.c  messages, ledger, forgetting
- *     postgres_pool.c     requests, in their callers'  postgres_read.c      looking on, quarantine
- *                         threads                      postgres_retain.c    upkeep, leaps of the clock
- *     postgres_commit.c   puts, in the committer's     postgres_ears.c      wake-ups between nodes
+ *     postgres_connect.c  connecting          postgres_work.c      claims, leases, verdicts
+ *     postgres_sql.c      statements          postgres_jobs.c      jobs, holds, bulk jobs
+ *     postgres_open.c     open, close         postgres_messages.c  messages, ledger, forgetting
+ *     postgres_pool.c     requests            postgres_read.c      looking on, quarantine
+ *     postgres_commit.c   puts                postgres_retain.c    upkeep, leaps of the clock
+ *     postgres_ears.c     wake-ups
  *
  * Any number of daemons share one schema. What must be one step is a function of the schema
  * (schema/postgres/), one statement here. Times are the server's.

@@ -1,7 +1,7 @@
 /*
- * The queue as admins see it, walked and counted by filter in the order of an index, a page of rows a
- * statement (the filter is applied there); a slice of a replay or discard; the ledger; what is held
- * of a person, found and erased.
+ * The queue as admins see it, walked and counted by filter in the order of an index, a page of rows
+ * a statement (the filter is applied there); a slice of a replay or discard; the ledger; what is
+ * held of a person, found and erased.
  */
 #include "postgres_int.h"
 
@@ -357,7 +357,8 @@ enum err pg_ledger(struct pg_store *s, struct pg_db *db, struct store_request *r
 
 /* ------------------------------------------------------------------ forgetting */
 
-/* $1 the number before, $2 org, $3 the record, $4 its first 15 characters, $5 how many to look at. */
+/* $1 the number before, $2 org, $3 the record, $4 its first 15 characters, $5 how many to look at.
+ */
 #define FIND(table, which)                                                                         \
     "WITH page AS MATERIALIZED (SELECT * FROM " table " WHERE id > $1 ORDER BY id LIMIT $5) "      \
     "SELECT array_to_string(ARRAY(SELECT id FROM page t WHERE (" which ") AND $2::text IS NOT "    \

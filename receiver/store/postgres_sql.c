@@ -1,8 +1,8 @@
 /*
  * Statements go out without blocking and their results are waited for with poll, so that a server
- * that says nothing costs a bounded time. Statements are not prepared: what runs often is a function
- * of the schema (schema/postgres/), whose plans the session keeps, and so a pooler between daemon
- * and server does no harm.
+ * that says nothing costs a bounded time. Statements are not prepared: what runs often is a
+ * function of the schema (schema/postgres/), whose plans the session keeps, and so a pooler between
+ * daemon and server does no harm.
  */
 #include "postgres_sql.h"
 
@@ -157,10 +157,12 @@ static void collect(struct args *a, const char *types, va_list ap)
             a->lengths[i] = (int)va_arg(ap, size_t);
             a->formats[i] = 1;
             break;
+        case 'i':
+            (void)snprintf(number, sizeof a->numbers[i], "%lld", (long long)va_arg(ap, int64_t));
+            a->values[i] = number;
+            break;
         default:
-            (void)snprintf(number, sizeof a->numbers[i], "%lld",
-                           types[i] == 'i' ? (long long)va_arg(ap, int64_t)
-                                           : (long long)va_arg(ap, int));
+            (void)snprintf(number, sizeof a->numbers[i], "%d", va_arg(ap, int));
             a->values[i] = number;
             break;
         }
@@ -241,7 +243,9 @@ static PGresult *take_all(struct pg_db *db, int64_t until_boot_ms, struct error 
             PQclear(r);
         }
     }
-    if (failed || kept == NULL)
+    if (!failed && kept == NULL)
+        (void)pg_error(db, NULL, e);
+    if (failed)
         forget(&kept);
     return kept;
 }
@@ -296,10 +300,11 @@ enum err pg_exec(struct pg_db *db, const char *text, struct error *e)
     start(db);
     if (PQsendQuery(db->conn, text) != 1)
         return pg_error(db, NULL, e);
-    PGresult *r = take_all(db, time_boot_ms() + db->patience_ms, e);
+    struct error own = {.kind = ERR_INTERNAL};
+    PGresult *r = take_all(db, time_boot_ms() + db->patience_ms, &own);
     if (r == NULL) {
-        mark_unknown(db, e);
-        return e->kind;
+        mark_unknown(db, &own);
+        return error_set(e, own.kind, "%s", own.text);
     }
     PQclear(r);
     return db->warned ? warned(e) : ERR_NONE;
