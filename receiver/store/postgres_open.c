@@ -21,9 +21,15 @@ enum { MIGRATE_MS = 300000, BUSY_DEAD_MS = 10000 };
 /* ------------------------------------------------------------------ schema */
 
 /* *version 0: the schema is empty. */
+/* By a look into pg_class: to_regclass would say once more what it said before the transaction
+ * waited for another daemon, which has made the tables meanwhile. */
 static enum err read_version(struct pg_db *db, int *version, struct error *e)
 {
-    PGresult *r = pg_query(db, e, "SELECT to_regclass('schema_version') IS NOT NULL", "");
+    PGresult *r = pg_query(db, e,
+                           "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class "
+                           "WHERE relname = 'schema_version' "
+                           "AND pg_catalog.pg_table_is_visible(oid))",
+                           "");
     if (r == NULL)
         return e->kind;
     bool is_there = pg_bool(r, 0, 0);
