@@ -52,8 +52,8 @@ class PostgresWorld(World):
 
     def stop(self):
         try:
-            for node in self.nodes:
-                status = node.terminate()
+            ended = [(node, node.terminate()) for node in self.nodes]  # all of them, before any complaint
+            for node, status in ended:
                 assert status in (0, -9), f"{node.name} ended with {status}:\n{node.text()[-3000:]}"
                 assert "Sanitizer" not in node.text(), node.text()[-5000:]
         finally:
