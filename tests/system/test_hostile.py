@@ -60,6 +60,20 @@ class Case(unittest.TestCase):
             slowest = max(slowest, time.monotonic() - started)
         return slowest
 
+    def served(self, count):
+        """How many of so many messages got their Ack at the first try; all others do at another, as Salesforce tries again."""
+        good = 0
+        for _ in range(count):
+            self.number += 1
+            for attempt in range(5):
+                try:
+                    self.assertEqual(self.world.post(body(self.number))[0], 200)
+                    good += attempt == 0
+                    break
+                except OSError:  # its handshake took so long on a busy machine that it was the oldest, and made room
+                    self.assertLess(attempt, 4)
+        return good
+
     def closed(self):
         """No connection is left."""
         wait_for("all connections to be gone", lambda: self.world.metric("touchpoint_connections") <= 1)  # this one
@@ -128,15 +142,18 @@ class Slow(Case):
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.world.folder)
                 try:
                     wait_for("the attack to begin", lambda: self.world.metric("touchpoint_connections") > 100)
+                    good = tried = 0
                     while tool.poll() is None:
-                        self.honest(5)
+                        good, tried = good + self.served(5), tried + 5
+                    self.assertGreaterEqual(good, 0.8 * tried)
                 finally:
                     tool.kill()
                     tool.wait()
         self.is_as_before()
 
 
-Slow.settings = {"max_connections": PLACES, "max_connections_per_address": PLACES}
+# The bound of an address is another matter: who is at it is refused and pushes nobody out.
+Slow.settings = {"max_connections": PLACES, "max_connections_per_address": 100000}
 
 
 class Health(unittest.TestCase):

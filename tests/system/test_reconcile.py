@@ -148,6 +148,7 @@ class Reconcile(Case):
             self.settled(world, campaign=campaign)
             org.call("POST", "/sim/limits", {"used": 70000, "limit": 100000})
             org.update("CampaignMember", {"Id": members[0], "Status": "Responded"})  # the daemon hears of it
+            org.flush()
             wait_for("the usage to be known", lambda: world.metric("touchpoint_org_api_used") >= 70000)
             wait_for("live passes to end", lambda: not world.rows(
                 "SELECT 1 FROM notification WHERE state = 1 OR state = 0 AND background = 0 AND due_at < ?", (time.time() + 5) * 1000))

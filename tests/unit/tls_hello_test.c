@@ -89,7 +89,8 @@ static void a_greeting_that_claims_to_be_huge_is_cut_off(void **state)
  * second greeting. */
 static void ask_for_a_second_greeting(const struct server *s)
 {
-    assert_int_equal(SSL_CTX_set1_groups_list(s->client, "P-521:X25519"), 1);
+    char groups[] = "P-521:X25519"; /* the macro casts away what a literal is */
+    assert_int_equal(SSL_CTX_set1_groups_list(s->client, groups), 1);
 }
 
 static void a_second_greeting_that_claims_to_be_huge_is_cut_off_too(void **state)
