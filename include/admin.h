@@ -2,8 +2,8 @@
  * admin - the operator's side door: health, readiness, metrics, the page at /, and the API that
  * receiver/admin/README.md describes
  *
- * What the loop answers itself reads cached state; what may wait for the store or an org is answered
- * by threads of its own (asks.c), and jobs are carried out by the runner or the workers.
+ * What the loop answers itself reads cached state; what may wait for the store or an org is
+ * answered by threads of its own (asks.c), and jobs are carried out by the runner or the workers.
  *
  * Ownership: borrows its options until the listener that uses its handler has stopped.
  * Threads:   handler calls run on the admin loop.

@@ -43,9 +43,9 @@ struct dates_outlook {
     struct dates_sample samples[DATES_SAMPLE_MAX]; /* of those that change */
     size_t sample_count;
 };
-/* Everything is checked: the campaign, the filter's fields, that the date may be written. ERR_INVALID:
- * a field is not there or can't be compared, the campaign has no such date; ERR_NOT_FOUND. With
- * only_check nobody is counted, and the calls that would take are saved. */
+/* Everything is checked: the campaign, the filter's fields, that the date may be written.
+ * ERR_INVALID: a field is not there or can't be compared, the campaign has no such date;
+ * ERR_NOT_FOUND. With only_check nobody is counted, and the calls that would take are saved. */
 MUST_USE enum err dates_look(const struct look *l, const char *campaign_id,
                              const struct dates_plan *p, bool only_check, int64_t now_ms,
                              struct dates_outlook *out, struct error *e);

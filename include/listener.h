@@ -12,8 +12,8 @@
  * silently. The same code serves the public TLS port and the loopback admin port (tls NULL: plain).
  *
  * When all places are taken, a new connection takes that of the oldest one, of whichever loop, that
- * was not answered with success yet and is not being answered; handshakes under way have a quarter of all places, and the oldest goes when
- * there are more.
+ * was not answered with success yet and is not being answered; handshakes under way have a quarter
+ * of all places, and the oldest goes when there are more.
  *
  * Ownership: listener_reply borrows its arguments for the call.
  * Threads:   listener_reply any; handlers run on the loop's thread with the loop's own context

@@ -68,8 +68,8 @@ enum {
  *     echo           made by the store itself: a whole pass, due late (protocol rule 12)
  *     ignored        an object that we do nothing with: born DONE
  *     reconcile      asks for a background hint on every campaign that may have touchpoints
- *     job            a slice of an admin's job on that campaign; record_id: the job's number. Settled
- *                    by who claims it alone
+ *     job            a slice of an admin's job on that campaign; record_id: the job's number.
+ *                    Settled by who claims it alone
  * Stored as numbers: new kinds go to the end. */
 #define STORE_KINDS(X)                                                                             \
     X(STORE_CAMPAIGN, "campaign")                                                                  \

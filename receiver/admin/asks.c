@@ -1,7 +1,7 @@
 /*
  * Calls that wait for an org, or longer for the store than the admin's loop may: two threads take
- * them in the order of their coming; of more than WAITING_MAX the next is refused. Each thread keeps
- * a connection to each org it was asked about.
+ * them in the order of their coming; of more than WAITING_MAX the next is refused. Each thread
+ * keeps a connection to each org it was asked about.
  *
  * Before each request to the org it is asked whether the call is still wanted: the daemon may stop,
  * the asker may have hung up or been answered by the time-out. And a person's question is never

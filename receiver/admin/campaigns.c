@@ -1,6 +1,7 @@
 /*
- * GET /api/v1/campaigns: campaigns found by name or id. GET /api/v1/channels: every Campaign Type in
- * use, and the channel that it is mapped to; POST /api/v1/channels/try: the same under another map.
+ * GET /api/v1/campaigns: campaigns found by name or id. GET /api/v1/channels: every Campaign Type
+ * in use, and the channel that it is mapped to; POST /api/v1/channels/try: the same under another
+ * map.
  */
 #include "look_json.h"
 

@@ -1,6 +1,6 @@
 /*
- * POST /api/v1/touchpoint-dates: the dates of many members at once; POST /api/v1/jobs/ID/undo: back.
- * Both are asked first what they would do; then they make a job that a worker runs.
+ * POST /api/v1/touchpoint-dates: the dates of many members at once; POST /api/v1/jobs/ID/undo:
+ * back. Both are asked first what they would do; then they make a job that a worker runs.
  */
 #include "look_json.h"
 

@@ -1,5 +1,6 @@
 /*
- * Messages as the API names them: the filter of a query, a body or a job's parameters; a page's key.
+ * Messages as the API names them: the filter of a query, a body or a job's parameters; a page's
+ * key.
  */
 #include "store_routes.h"
 

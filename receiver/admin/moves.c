@@ -1,6 +1,6 @@
 /*
- * POST /api/v1/messages/replay and /discard: by numbers or by filter; first, if asked, what it would
- * do; then a job that runner.c carries out.
+ * POST /api/v1/messages/replay and /discard: by numbers or by filter; first, if asked, what it
+ * would do; then a job that runner.c carries out.
  */
 #include "store_routes.h"
 

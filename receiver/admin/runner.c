@@ -2,7 +2,8 @@
  * The thread that carries out the jobs no worker does: replay, discard, and the reconcile of all
  * campaigns. It takes up what is open at its start, so a job goes on after a crash from where its
  * cursor stands; each slice is one transaction with its progress, and none is done twice, however
- * many daemons share the store; of several jobs each gets a slice in turn. It also notes how many messages came in each minute, for the overview.
+ * many daemons share the store; of several jobs each gets a slice in turn. It also notes how many
+ * messages came in each minute, for the overview.
  */
 #include "store_routes.h"
 

@@ -49,7 +49,8 @@ MUST_USE enum err ctl_call(struct ctl *c, const char *method, const char *path, 
 /* Likewise, of bytes. */
 MUST_USE enum err ctl_send(struct ctl *c, const char *method, const char *path, const char *bytes,
                            size_t n, struct ctl_answer *out, struct error *e);
-/* One call whose answer is printed as JSON or shown by `show`; gives the exit status. Takes body. */
+/* One call whose answer is printed as JSON or shown by `show`; gives the exit status. Takes body.
+ * */
 int ctl_do(struct ctl *c, const char *method, const char *path, json_t *body,
            void (*show)(const json_t *answer));
 /* Reads a list page by page, until it has `limit` items: out is one object {member: […]}. query:

@@ -1,6 +1,6 @@
 /*
- * Reading by descent; each part gives its groups (OR of ANDs) at once: `or` puts two lists of groups
- * together, `and` joins each of the one with each of the other.
+ * Reading by descent; each part gives its groups (OR of ANDs) at once: `or` puts two lists of
+ * groups together, `and` joins each of the one with each of the other.
  */
 #include "where.h"
 

@@ -1,7 +1,8 @@
 /*
  * where - a condition as people write it, turned into the API's filter
  *
- *     Status is Attended and (Buyer_Touchpoint_Date__c is '' or Buyer_Touchpoint_Date__c < 2026-01-01)
+ *     Status is Attended and (Buyer_Touchpoint_Date__c is '' or Buyer_Touchpoint_Date__c <
+ * 2026-01-01)
  *
  *     or   := and { "or" and }          and  := one { "and" one }
  *     one  := "(" or ")" | FIELD OP VALUE

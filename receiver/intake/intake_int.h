@@ -1,7 +1,8 @@
 /*
  * intake_int - what the parts of the intake share: intake.c (life, the handler), admit.c (the
  * head), message.c (parse and store), quarantine.c (what was refused), object.c (what a
- * notification asks for), inject.c (what an admin hands in), answer.c (replies and refusals), count.c (metrics)
+ * notification asks for), inject.c (what an admin hands in), answer.c (replies and refusals),
+ * count.c (metrics)
  *
  * Threads: struct intake is shared; what changes in it says how. A struct intake_loop belongs to
  * its loop, a struct intake_request to the loop until it is put, then to the store's thread.

@@ -3,8 +3,8 @@
  * (listening sockets), loop.c (one thread: wake-ups, tick), accept.c (new connections), slots.c
  * (places of connections, spare readers, replies from other threads), connection.c (one
  * connection's requests), body.c (the body being read), answer.c (replies on their way out),
- * reply.c (their bytes), wait.c (who watches for its end), closing.c (a connection's end), proxied.c
- * (whom a proxy speaks for), room.c (who has to make room)
+ * reply.c (their bytes), wait.c (who watches for its end), closing.c (a connection's end),
+ * proxied.c (whom a proxy speaks for), room.c (who has to make room)
  *
  * Threads: a struct loop and its connections belong to the loop's thread, but for the fields that
  * say otherwise. A connection is only ever freed by connection_settle, at the end of a call-back,

@@ -59,7 +59,7 @@ static struct connection *oldest(const struct listener *l)
     return found;
 }
 
-/* ------------------------------------------------------------------ what becomes of a connection */
+/* ------------------------------------------------------------------ how a connection goes on */
 
 void room_enlist(struct connection *c)
 {

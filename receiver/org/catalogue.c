@@ -1,6 +1,7 @@
 /*
- * Campaigns as lists show them: name, Type, setting, and how many members the org counts. The counts
- * are fields that an admin may hide from the integration user; then the list comes without them.
+ * Campaigns as lists show them: name, Type, setting, and how many members the org counts. The
+ * counts are fields that an admin may hide from the integration user; then the list comes without
+ * them.
  */
 #include "org_int.h"
 

@@ -1,7 +1,7 @@
 /*
  * What was tried with a message and did not end applied, with the transaction that settles it, so
- * that a person sees later why it failed. An attempt that ended as the one before it only counts: an
- * org that is down for a night leaves one row a message, not one a try.
+ * that a person sees later why it failed. An attempt that ended as the one before it only counts:
+ * an org that is down for a night leaves one row a message, not one a try.
  */
 #include "sqlite_int.h"
 

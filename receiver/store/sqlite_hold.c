@@ -1,6 +1,6 @@
 /*
- * The delete guard's holds (jobs of kind STORE_JOB_HELD, one a campaign) and the per-org cursors: what is
- * written of them.
+ * The delete guard's holds (jobs of kind STORE_JOB_HELD, one a campaign) and the per-org cursors:
+ * what is written of them.
  */
 #include "sqlite_int.h"
 

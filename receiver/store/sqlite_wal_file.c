@@ -1,8 +1,8 @@
 /*
  * The write-ahead log as one write a commit. SQLite writes each frame in two pieces, 24 bytes and a
- * page; a commit of a dozen messages has a dozen frames. This file system for SQLite gathers what is
- * written one after the other and passes it on before anything else is done with the file, the sync
- * above all. All other files are the system's own.
+ * page; a commit of a dozen messages has a dozen frames. This file system for SQLite gathers what
+ * is written one after the other and passes it on before anything else is done with the file, the
+ * sync above all. All other files are the system's own.
  *
  * That is safe since others see a frame only after its commit was synced (synchronous=FULL, set
  * before the first write): what is gathered here is nobody's yet. A write that fails is told by the
@@ -17,8 +17,8 @@
 
 #include "mem.h"
 
-/* SQLite's own Unix files write at most 0x1ffff bytes in a call (os_unix.c, seekAndWriteFd), and more
- * than that wrongly. */
+/* SQLite's own Unix files write at most 0x1ffff bytes in a call (os_unix.c, seekAndWriteFd), and
+ * more than that wrongly. */
 enum { GATHERED_MAX = 124 << 10 };
 
 struct wal_file {

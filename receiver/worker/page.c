@@ -1,7 +1,7 @@
 /*
- * A page of a campaign's members with what would be done about each, for people who scroll: by keyset
- * of ids, so that any page costs the same. A filter reads on until the page is full, but not more
- * than SCANNED_MAX members for one question.
+ * A page of a campaign's members with what would be done about each, for people who scroll: by
+ * keyset of ids, so that any page costs the same. A filter reads on until the page is full, but
+ * not more than SCANNED_MAX members for one question.
  */
 #include "look_int.h"
 

@@ -47,7 +47,9 @@ static void expect_connections(struct server *s, unsigned count)
     assert_true(net_wait(has_count, &(struct count_wanted){s, count}));
 }
 
-#define HALF     "POST /later HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+#define HALF                                                                                       \
+    "POST /later HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"                                  \
+    "Content-Length: 1\r\n\r\n"
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
 /* Opened one after the other, each answered with 100 before the next, so that it is known which is
@@ -164,7 +166,8 @@ static void one_that_is_being_answered_stays(void **state)
 
 enum { CROWD = 6, VISITS = 150 };
 
-/* Says nothing, half a request, or a whole one, as the number has it; who is cut off comes again. */
+/* Says nothing, half a request, or a whole one, as the number has it; who is cut off comes again.
+ * */
 static void *visit(void *arg)
 {
     struct server *s = arg;
