@@ -218,26 +218,11 @@ enum err pg_write_end(struct pg_store *s, struct pg_db *db, struct store_request
 
 /* ------------------------------------------------------------------ settle */
 
-/* Room for text cut to what the contract promises. */
-struct cut_texts {
-    char code[STORE_CODE_SIZE], message[STORE_MESSAGE_SIZE];
-};
-
-static const char *cut(const char *text, char *room, size_t size)
-{
-    if (text == NULL || strlen(text) < size)
-        return text;
-    size_t n = store_cut(text, size);
-    memcpy(room, text, n);
-    room[n] = '\0';
-    return room;
-}
-
 enum { O_ROW, O_VERDICT, O_UNCOUNTED, O_DUE, O_CODE, O_MESSAGE, OUTCOME_COLUMNS };
 
 static void fill_outcomes(struct buf c[OUTCOME_COLUMNS], const struct store_settle *x)
 {
-    struct cut_texts t;
+    struct store_texts t;
     for (int i = 0; i < OUTCOME_COLUMNS; i++)
         pg_array(&c[i]);
     for (size_t i = 0; i < x->count; i++) {
@@ -246,8 +231,8 @@ static void fill_outcomes(struct buf c[OUTCOME_COLUMNS], const struct store_sett
         pg_put_i64(&c[O_VERDICT], (int64_t)o->verdict);
         pg_put_text(&c[O_UNCOUNTED], o->uncounted ? "t" : "f");
         pg_put_i64(&c[O_DUE], o->due_at_ms);
-        pg_put_text(&c[O_CODE], cut(o->code, t.code, sizeof t.code));
-        pg_put_text(&c[O_MESSAGE], cut(o->message, t.message, sizeof t.message));
+        pg_put_text(&c[O_CODE], store_fit(o->code, t.code, sizeof t.code));
+        pg_put_text(&c[O_MESSAGE], store_fit(o->message, t.message, sizeof t.message));
     }
 }
 
@@ -267,7 +252,7 @@ enum {
 
 static void fill_hints(struct buf c[HINT_COLUMNS], const struct store_new_hint *hints, size_t n)
 {
-    struct cut_texts t;
+    struct store_texts t;
     char identity[STORE_HINT_ID_SIZE];
     for (int i = 0; i < HINT_COLUMNS; i++)
         pg_array(&c[i]);
@@ -282,8 +267,8 @@ static void fill_hints(struct buf c[HINT_COLUMNS], const struct store_new_hint *
         pg_put_i64(&c[H_BACKGROUND], h->background);
         pg_put_i64(&c[H_DUE], h->due_at_ms);
         pg_put_i64(&c[H_RECEIVED], h->received_at_ms);
-        pg_put_text(&c[H_CODE], cut(h->code, t.code, sizeof t.code));
-        pg_put_text(&c[H_MESSAGE], cut(h->message, t.message, sizeof t.message));
+        pg_put_text(&c[H_CODE], store_fit(h->code, t.code, sizeof t.code));
+        pg_put_text(&c[H_MESSAGE], store_fit(h->message, t.message, sizeof t.message));
     }
 }
 

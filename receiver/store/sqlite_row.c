@@ -153,21 +153,6 @@ enum err sqlite_lane_refresh(struct sqlite_store *s, const char *org, const char
 
 /* ------------------------------------------------------------------ moves */
 
-/* Room for text cut to what the contract promises. */
-struct cut_texts {
-    char code[STORE_CODE_SIZE], message[STORE_MESSAGE_SIZE];
-};
-
-static const char *cut(const char *text, char *room, size_t size)
-{
-    if (text == NULL || strlen(text) < size)
-        return text;
-    size_t n = store_cut(text, size);
-    memcpy(room, text, n);
-    room[n] = '\0';
-    return room;
-}
-
 int64_t sqlite_due_after(const struct sqlite_row *row, int64_t due_at_ms)
 {
     if (row->rerun_at_ms == 0 || (row->rerun_at_ms > due_at_ms) != (row->kind == STORE_ECHO))
@@ -180,12 +165,12 @@ enum err sqlite_row_ready(struct sqlite_store *s, const char *org, const char *k
                           struct error *e)
 {
     int64_t seq;
-    struct cut_texts t;
+    struct store_texts t;
     enum err err = sqlite_draw(s, &s->seq, &seq, e);
     if (err == ERR_NONE)
         err = sql_run(&s->db, e, SQL_READY, "iiiddtt", row->id, seq, row->due_at_ms, row->tries,
-                      row->unsettled, cut(code, t.code, sizeof t.code),
-                      cut(message, t.message, sizeof t.message));
+                      row->unsettled, store_fit(code, t.code, sizeof t.code),
+                      store_fit(message, t.message, sizeof t.message));
     if (err == ERR_NONE)
         err = sqlite_count(s, org, STORE_LEASED, STORE_READY, e);
     if (err == ERR_NONE)
@@ -210,10 +195,10 @@ enum err sqlite_row_end(struct sqlite_store *s, const char *org, const char *key
 {
     if (from == STORE_LEASED && row->rerun_at_ms != 0)
         return run_again(s, org, key, row, e);
-    struct cut_texts t;
-    const char *why = cut(message, t.message, sizeof t.message);
+    struct store_texts t;
+    const char *why = store_fit(message, t.message, sizeof t.message);
     enum err err = sql_run(&s->db, e, SQL_END, "iditt", row->id, (int)to, store_wall_ms(&s->base),
-                           cut(code, t.code, sizeof t.code), why);
+                           store_fit(code, t.code, sizeof t.code), why);
     if (err == ERR_NONE && row->kind == STORE_JOB && to == STORE_FAILED) /* nobody runs it on */
         err = sql_run(&s->db, e, SQL_JOB_LOST, "iti", row->id, why, store_wall_ms(&s->base));
     return err != ERR_NONE ? err : sqlite_count(s, org, (int)from, (int)to, e);

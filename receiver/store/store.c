@@ -357,3 +357,13 @@ size_t store_cut(const char *text, size_t size)
         n--;
     return n;
 }
+
+const char *store_fit(const char *text, char *room, size_t size)
+{
+    if (text == NULL || strlen(text) < size)
+        return text;
+    size_t n = store_cut(text, size);
+    memcpy(room, text, n);
+    room[n] = '\0';
+    return room;
+}

@@ -360,6 +360,12 @@ enum { STORE_HINT_ID_SIZE = 96 };
 void store_hint_identity(const struct store_new_hint *h, char out[STORE_HINT_ID_SIZE]);
 /* Bytes of text that fit into size - 1 without cutting a UTF-8 character. */
 size_t store_cut(const char *text, size_t size);
+/* The text itself where it fits into size bytes with its end, else cut and copied into room; NULL
+ * stays NULL. */
+const char *store_fit(const char *text, char *room, size_t size);
+struct store_texts { /* room for both */
+    char code[STORE_CODE_SIZE], message[STORE_MESSAGE_SIZE];
+};
 
 /* ------------------------------------------------------------------ schema (made by embed.sh) */
 
