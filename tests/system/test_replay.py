@@ -76,6 +76,7 @@ class Replay(Admin):
         self.assertEqual(job["reason"], "the rule was mended")
         self.settled(self.world, campaign=campaign)
         self.assertEqual(len(org.touchpoints(campaign)), len(members), "once")
+        self.drained(self.world)  # the org is right before the work is written down
         after = self.get(f"/messages/{failed[0]['id']}")
         self.assertEqual((after["state"], after["replayed_by"]), ("done", job["id"]))
         causes = {x["cause"] for x in self.pages("/ledger", "ledger", campaign=campaign)}
