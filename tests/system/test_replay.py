@@ -167,6 +167,7 @@ class Commands(Admin):
         self.assertRegex(done, rf"^job \d+: replay done, {len(ids)} done, {len(ids)} changed, 0 skipped, 0 failed\n$")
         self.settled(self.world, campaign=campaign)
         self.assertEqual(len(org.touchpoints(campaign)), len(members))
+        self.drained(self.world)
         job = done.split()[1].rstrip(":")
         self.assertIn(f"replay:{job}:", self.ctl("ledger", "--campaign", campaign))
         self.assertIn("mended", self.ctl("job", job))
