@@ -29,10 +29,9 @@ enum err daemon_load(struct daemon *d, const char *config_file, struct error *e)
     return err;
 }
 
-static enum err start_store(struct daemon *d, struct error *e)
+struct store_options daemon_store_options(const struct config *c)
 {
-    const struct config *c = d->now->config;
-    struct store_options o = {
+    return (struct store_options){
         .url = c->store.url,
         .lease_ms = c->worker.lease_ms,
         .echo_ms = c->worker.echo_ms,
@@ -45,6 +44,12 @@ static enum err start_store(struct daemon *d, struct error *e)
         .put_queue_max = PUT_QUEUE_MAX,
         .allow_asynchronous_commit = c->store.allow_asynchronous_commit,
     };
+}
+
+static enum err start_store(struct daemon *d, struct error *e)
+{
+    const struct config *c = d->now->config;
+    struct store_options o = daemon_store_options(c);
     struct error why;
     enum err err = store_open(&d->store, &o, &why);
     if (err == ERR_NOT_FOUND) /* its directory */

@@ -75,6 +75,14 @@ MUST_USE enum err daemon_start(struct daemon *d, struct error *e);
  * threads. hurry() is asked often: true ends the waiting. */
 void daemon_stop(struct daemon *d, bool (*hurry)(void));
 void daemon_release(struct daemon *d);
+struct store_options daemon_store_options(const struct config *c);
+
+/* ------------------------------------------------------------------ transfer.c */
+
+/* Writes the store to a file, or fills an empty one from it, instead of running; "-": the standard
+ * stream. Says on standard error how many rows there were. */
+MUST_USE enum err transfer_export(const char *config_file, const char *file, struct error *e);
+MUST_USE enum err transfer_import(const char *config_file, const char *file, struct error *e);
 
 /* ------------------------------------------------------------------ generation.c */
 

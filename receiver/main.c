@@ -130,6 +130,17 @@ static int run(struct daemon *d)
     return err == ERR_CONFIG ? EXIT_CONFIG : EXIT_FAILED;
 }
 
+static int transfer(const struct options *o)
+{
+    struct error e;
+    enum err err = o->export_file != NULL ? transfer_export(o->config_file, o->export_file, &e)
+                                          : transfer_import(o->config_file, o->import_file, &e);
+    if (err == ERR_NONE)
+        return EXIT_WELL;
+    (void)fprintf(stderr, "touchpointd: %s\n", e.text);
+    return err == ERR_CONFIG ? EXIT_CONFIG : EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -145,8 +156,10 @@ int main(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
-    block_signals(&stop_signals);
     set_limits();
+    if (options.export_file != NULL || options.import_file != NULL)
+        return transfer(&options); /* a signal ends it: nothing is half done */
+    block_signals(&stop_signals);
     soap_global_init();
     enum err err = daemon_load(&d, options.config_file, &e);
     if (err != ERR_NONE) {

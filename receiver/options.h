@@ -14,6 +14,7 @@ enum { EXIT_WELL = 0, EXIT_FAILED = 1, EXIT_CONFIG = 2 };
 struct options {
     const char *config_file;
     bool check;
+    const char *export_file, *import_file; /* or NULL; "-": the standard stream */
 };
 
 enum options_verdict {

@@ -84,6 +84,48 @@ static enum err check_version(struct pg_db *db, const struct pg_rules *rules, st
                      (long long)version, rules->schema_version);
 }
 
+/* Every connection of a daemon holds a share of one advisory lock as long as it lives; an export or
+ * an import wants the whole. */
+#define LOCK_KEYS "(hashtext('touchpointd.store'), hashtext(current_schema()))"
+
+static enum err not_alone(struct pg_db *db, struct error *e)
+{
+    PGresult *r = pg_query(db, e,
+                           "SELECT count(*), coalesce(string_agg(DISTINCT "
+                           "coalesce(host(a.client_addr), 'this host'), ', '), '?') "
+                           "FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE "
+                           "l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND "
+                           "l.classid = (hashtext('touchpointd.store')::bigint & 4294967295)::oid "
+                           "AND l.objid = (hashtext(current_schema())::bigint & 4294967295)::oid",
+                           "");
+    if (r == NULL)
+        return e->kind;
+    (void)error_set(e, ERR_BUSY,
+                    "daemons are connected to this database (%lld connections, from %s); stop them "
+                    "all first",
+                    (long long)pg_i64(r, 0, 0), PQgetvalue(r, 0, 1));
+    PQclear(r);
+    return ERR_BUSY;
+}
+
+static enum err take_place(struct pg_db *db, const struct pg_rules *rules, struct error *e)
+{
+    PGresult *r = pg_query(db, e,
+                           rules->alone ? "SELECT pg_try_advisory_lock" LOCK_KEYS
+                                        : "SELECT pg_try_advisory_lock_shared" LOCK_KEYS,
+                           "");
+    if (r == NULL)
+        return e->kind;
+    bool is_ours = pg_bool(r, 0, 0);
+    PQclear(r);
+    if (is_ours)
+        return ERR_NONE;
+    return rules->alone ? not_alone(db, e)
+                        : error_set(e, ERR_BUSY,
+                                    "the database is being exported or imported; wait for the end "
+                                    "of that");
+}
+
 enum err pg_connect(struct pg_db *db, const char *url, const struct pg_rules *rules,
                     struct error *e)
 {
@@ -109,6 +151,8 @@ enum err pg_connect(struct pg_db *db, const char *url, const struct pg_rules *ru
     enum err err = set_up(db, e);
     if (err == ERR_NONE)
         err = check_durable(db, rules, e);
+    if (err == ERR_NONE)
+        err = take_place(db, rules, e);
     if (err == ERR_NONE)
         err = check_version(db, rules, e);
     if (err != ERR_NONE)

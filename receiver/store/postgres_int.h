@@ -6,7 +6,7 @@
  *     postgres_open.c     open, close         postgres_messages.c  messages, ledger, forgetting
  *     postgres_pool.c     requests            postgres_read.c      looking on, quarantine
  *     postgres_commit.c   puts                postgres_retain.c    upkeep, leaps of the clock
- *     postgres_ears.c     wake-ups
+ *     postgres_ears.c     wake-ups            postgres_transfer.c  export, import
  *
  * Any number of daemons share one schema. What must be one step is a function of the schema
  * (schema/postgres/), one statement here. Times are the server's.
@@ -58,6 +58,16 @@ struct pg_store {
     int ears_fd;      /* eventfd: something to tell, or to stop */
     atomic_bool wants_notify, ears_stop;
 };
+
+/* ------------------------------------------------------------------ postgres_open.c */
+/* Brings the schema up to date; ERR_NOT_FOUND: there is none, and it may not be made. */
+MUST_USE enum err pg_migrate(struct pg_db *db, bool may_be_new, struct error *e);
+
+/* ------------------------------------------------------------------ postgres_transfer.c */
+MUST_USE enum err pg_export(const struct store_options *o, struct store_rows_out *out,
+                            struct error *e);
+MUST_USE enum err pg_import(const struct store_options *o, struct store_rows_in *in,
+                            struct error *e);
 
 /* ------------------------------------------------------------------ postgres_pool.c */
 void pg_pool_init(struct pg_pool *p);

@@ -96,16 +96,18 @@ static enum err migrate_locked(struct pg_db *db, struct error *e)
     return err;
 }
 
-static enum err migrate(struct pg_store *s, struct error *e)
+enum err pg_migrate(struct pg_db *db, bool may_be_new, struct error *e)
 {
     int version = 0;
-    enum err err = read_version(&s->writer, &version, e);
+    enum err err = read_version(db, &version, e);
     if (err == ERR_NONE)
         err = check_newer(version, e);
+    if (err == ERR_NONE && version == 0 && !may_be_new)
+        err = error_set(e, ERR_NOT_FOUND, "the database has no tables of this program");
     if (err == ERR_NONE && version < store_postgres_migration_count) {
-        s->writer.patience_ms = MIGRATE_MS + PG_PATIENCE_MS;
-        err = migrate_locked(&s->writer, e);
-        s->writer.patience_ms = PG_PATIENCE_MS;
+        db->patience_ms = MIGRATE_MS + PG_PATIENCE_MS;
+        err = migrate_locked(db, e);
+        db->patience_ms = PG_PATIENCE_MS;
     }
     return err;
 }
@@ -130,7 +132,7 @@ static enum err open_all(struct pg_store *s, struct error *e)
     first.allow_asynchronous_commit = s->rules.allow_asynchronous_commit;
     enum err err = pg_connect(&s->writer, s->url, &first, e);
     if (err == ERR_NONE)
-        err = migrate(s, e);
+        err = pg_migrate(&s->writer, true, e);
     if (err == ERR_NONE)
         err = pg_watch_clock(s, &s->writer, e);
     if (err == ERR_NONE)
@@ -245,4 +247,6 @@ const struct store_backend store_postgres = {
     .submit = pg_submit,
     .probe = probe,
     .quarantine = quarantine,
+    .export_rows = pg_export,
+    .import_rows = pg_import,
 };

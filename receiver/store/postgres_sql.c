@@ -86,12 +86,11 @@ static enum err no_end(struct pg_db *db, struct error *e)
 
 /* ------------------------------------------------------------------ arguments */
 
-enum { ARGS_MAX = 32 };
 struct args {
     int count;
-    const char *values[ARGS_MAX];
-    int lengths[ARGS_MAX], formats[ARGS_MAX];
-    char numbers[ARGS_MAX][24];
+    const char *values[PG_ARGS_MAX];
+    int lengths[PG_ARGS_MAX], formats[PG_ARGS_MAX];
+    char numbers[PG_ARGS_MAX][24];
 };
 
 void pg_array(struct buf *b)
@@ -292,6 +291,15 @@ PGresult *pg_query(struct pg_db *db, struct error *e, const char *text, const ch
     va_start(ap, types);
     collect(&a, types, ap);
     va_end(ap);
+    return run(db, e, text, &a);
+}
+
+PGresult *pg_query_texts(struct pg_db *db, struct error *e, const char *text,
+                         const char *const *values, size_t n)
+{
+    struct args a = {.count = (int)n};
+    for (size_t i = 0; i < n; i++)
+        a.values[i] = values[i];
     return run(db, e, text, &a);
 }
 

@@ -29,7 +29,8 @@
 enum {
     PG_STATEMENT_MS = 10000, /* the server ends what takes longer … */
     PG_LOCK_MS = 5000,       /* … or waits for another's lock for longer */
-    PG_PATIENCE_MS = 15000,  /* and the daemon the connection, below the listener's 20 s */
+    PG_ARGS_MAX = 32,
+    PG_PATIENCE_MS = 15000, /* and the daemon the connection, below the listener's 20 s */
 };
 
 struct pg_db {
@@ -42,9 +43,10 @@ struct pg_db {
 struct pg_rules {
     bool allow_asynchronous_commit;
     int schema_version; /* 0: any */
+    bool alone;         /* no other daemon may be connected, and none can while this one is */
 };
 /* Connects to whichever of the URL's servers takes writes. ERR_CONFIG: it does not keep what it
- * commits, or its schema is another version's. */
+ * commits, or its schema is another version's. ERR_BUSY: who must be alone is not. */
 MUST_USE enum err pg_connect(struct pg_db *db, const char *url, const struct pg_rules *rules,
                              struct error *e);
 void pg_close(struct pg_db *db);
@@ -52,6 +54,9 @@ void pg_close(struct pg_db *db);
 bool pg_is_alive(struct pg_db *db);
 /* Rows are read with the functions below, and given back with PQclear. NULL: failed. */
 PGresult *pg_query(struct pg_db *db, struct error *e, const char *text, const char *types, ...);
+/* The same with n arguments, each a text, at most PG_ARGS_MAX. */
+PGresult *pg_query_texts(struct pg_db *db, struct error *e, const char *text,
+                         const char *const *values, size_t n);
 /* A statement, or several separated by semicolons, whose rows are of no interest. */
 MUST_USE enum err pg_exec(struct pg_db *db, const char *text, struct error *e);
 /* BEGIN, that statement, COMMIT in one round trip; its rows. NULL: nothing of it holds, but for

@@ -123,6 +123,16 @@ struct sqlite_store {
 MUST_USE enum err sqlite_open_writer(struct sqlite_store *s, struct error *e);
 MUST_USE enum err sqlite_open_reader(struct sqlite_store *s, struct sql_db *db, struct error *e);
 MUST_USE enum err sqlite_migrate(struct sqlite_store *s, struct error *e);
+/* All of a store but the committer: the caller's thread is the one that writes. */
+MUST_USE enum err sqlite_open_alone(struct sqlite_store **out, const struct store_options *o,
+                                    struct error *e);
+void sqlite_close_alone(struct sqlite_store *s);
+
+/* ------------------------------------------------------------------ sqlite_transfer.c */
+MUST_USE enum err sqlite_export(const struct store_options *o, struct store_rows_out *out,
+                                struct error *e);
+MUST_USE enum err sqlite_import(const struct store_options *o, struct store_rows_in *in,
+                                struct error *e);
 
 /* ------------------------------------------------------------------ sqlite_check.c */
 void sqlite_check_start(struct sqlite_store *s);

@@ -263,7 +263,8 @@ static void release(struct sqlite_store *s)
     free(s);
 }
 
-static enum err open_store(struct store **out, const struct store_options *o, struct error *e)
+enum err sqlite_open_alone(struct sqlite_store **out, const struct store_options *o,
+                           struct error *e)
 {
     const char *path = o->url + strlen(store_sqlite.scheme);
     if (path[0] != '/')
@@ -283,11 +284,22 @@ static enum err open_store(struct store **out, const struct store_options *o, st
     pthread_mutex_init(&s->browser.lock, NULL);
     pthread_mutex_init(&s->look_lock, NULL);
     err = open_all(s, e);
-    if (err == ERR_NONE && pthread_create(&s->committer, NULL, sqlite_committer, s) != 0)
-        err = error_set(e, ERR_INTERNAL, "the store's thread cannot be started");
-    if (err != ERR_NONE) {
+    if (err == ERR_NONE)
+        *out = s;
+    else
         release(s);
+    return err;
+}
+
+static enum err open_store(struct store **out, const struct store_options *o, struct error *e)
+{
+    struct sqlite_store *s;
+    enum err err = sqlite_open_alone(&s, o, e);
+    if (err != ERR_NONE)
         return err;
+    if (pthread_create(&s->committer, NULL, sqlite_committer, s) != 0) {
+        release(s);
+        return error_set(e, ERR_INTERNAL, "the store's thread cannot be started");
     }
     *out = &s->base;
     return ERR_NONE;
@@ -295,13 +307,9 @@ static enum err open_store(struct store **out, const struct store_options *o, st
 
 /* ------------------------------------------------------------------ close */
 
-static void close_store(struct store *store)
+void sqlite_close_alone(struct sqlite_store *s)
 {
-    struct sqlite_store *s = (struct sqlite_store *)store;
     struct error e;
-    store_queue_stop(&s->queue);
-    store_waiters_close(&store->waiters);
-    pthread_join(s->committer, NULL);
     sqlite_check_stop(s);
     sql_close(&s->reader.db);
     sql_close(&s->browser.db);
@@ -312,6 +320,15 @@ static void close_store(struct store *store)
         (void)sqlite3_wal_checkpoint_v2(s->db.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     }
     release(s);
+}
+
+static void close_store(struct store *store)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    store_queue_stop(&s->queue);
+    store_waiters_close(&store->waiters);
+    pthread_join(s->committer, NULL);
+    sqlite_close_alone(s);
 }
 
 static enum err put(struct store *store, struct store_put *p, struct error *e)
@@ -348,4 +365,6 @@ const struct store_backend store_sqlite = {
     .submit = sqlite_submit,
     .probe = probe,
     .quarantine = quarantine,
+    .export_rows = sqlite_export,
+    .import_rows = sqlite_import,
 };

@@ -27,17 +27,24 @@ const char *store_kind_name(enum store_kind k)
 
 /* ------------------------------------------------------------------ open and close */
 
+const struct store_backend *store_backend_of(const char *url, struct error *e)
+{
+    for (size_t i = 0; i < sizeof BACKENDS / sizeof BACKENDS[0]; i++) {
+        const char *scheme = BACKENDS[i]->scheme;
+        if (strncmp(url, scheme, strlen(scheme)) == 0)
+            return BACKENDS[i];
+    }
+    (void)error_set(
+        e, ERR_CONFIG,
+        "store.url: must be sqlite:/path/of/the/queue.db or postgresql://host/database");
+    return NULL;
+}
+
 enum err store_open(struct store **out, const struct store_options *o, struct error *e)
 {
     assert(o->lease_ms > 0 && o->echo_ms >= 0 && o->put_queue_max > 0);
-    for (size_t i = 0; i < sizeof BACKENDS / sizeof BACKENDS[0]; i++) {
-        const char *scheme = BACKENDS[i]->scheme;
-        if (strncmp(o->url, scheme, strlen(scheme)) == 0)
-            return BACKENDS[i]->open(out, o, e);
-    }
-    return error_set(
-        e, ERR_CONFIG,
-        "store.url: must be sqlite:/path/of/the/queue.db or postgresql://host/database");
+    const struct store_backend *b = store_backend_of(o->url, e);
+    return b != NULL ? b->open(out, o, e) : e->kind;
 }
 
 void store_close(struct store **s)

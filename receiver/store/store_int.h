@@ -326,7 +326,10 @@ struct store {
     struct metric_series *commit_seconds, *batch_size, *sync_seconds;
 };
 
-/* Called by store.c only, which has checked what the callers promise. All members are required. */
+struct store_rows_out; /* transfer.h */
+struct store_rows_in;
+
+/* Called by store.c and transfer.c only, which have checked what the callers promise. All members are required. */
 struct store_backend {
     const char *scheme; /* "sqlite:" */
     enum err (*open)(struct store **out, const struct store_options *o, struct error *e);
@@ -336,9 +339,16 @@ struct store_backend {
     enum err (*probe)(struct store *s, struct error *e);
     /* Takes d and says true; or false: it is to be dropped. Never waits. */
     bool (*quarantine)(struct store *s, struct store_document *d);
+    /* Alone on a store that they open and close themselves (store_transfer.h). */
+    enum err (*export_rows)(const struct store_options *o, struct store_rows_out *out,
+                            struct error *e);
+    enum err (*import_rows)(const struct store_options *o, struct store_rows_in *in,
+                            struct error *e);
 };
 
 extern const struct store_backend store_sqlite, store_postgres;
+/* NULL: the URL names none. */
+const struct store_backend *store_backend_of(const char *url, struct error *e);
 
 /* For backends: the common head. */
 void store_init(struct store *s, const struct store_backend *b, const struct store_options *o);

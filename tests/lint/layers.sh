@@ -10,7 +10,7 @@ declare -A OWNER=(
     [soap]=soap
     [config]=config [schema]=config
     [access]=net [client_auth]=net [listener]=net [http]=net [proxy_protocol]=net [tls]=net
-    [store]=store [store_admin]=store [rules]=rules [policy]=rules [explain]=rules [filter]=rules [org]=org
+    [store]=store [store_admin]=store [store_transfer]=store [rules]=rules [policy]=rules [explain]=rules [filter]=rules [org]=org
     [intake]=intake [worker]=worker [look]=worker [dates]=worker [admin]=admin
 )
 # a folder includes from lower layers only; siblings never from each other
