@@ -8,6 +8,7 @@ BUILD       := build
 OUT         := $(BUILD)/$(FLAVOUR)
 PREFIX      ?= /usr/local
 DESTDIR     ?=
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
 # make V=1 shows each command
 Q           := $(if $(V),,@)
 
@@ -129,17 +130,26 @@ clang: ## compile everything with clang, warnings as errors
 deps: ## install the packages that build, tests and demo need (apt-get, as root or through sudo)
 	@tests/deps.sh all
 
-install: all ## install the daemon (DESTDIR, PREFIX)
-	install -D -m 0755 $(BUILD)/touchpointd $(DESTDIR)$(PREFIX)/sbin/touchpointd
-	install -D -m 0755 $(BUILD)/touchpointctl $(DESTDIR)$(PREFIX)/bin/touchpointctl
+install: daemon ## install daemon, touchpointctl, manual pages, systemd unit, …; DESTDIR=, PREFIX=/usr/local (run make before)
+	install -D -m 0755 $(OUT)/touchpointd $(DESTDIR)$(PREFIX)/sbin/touchpointd
+	install -D -m 0755 $(OUT)/touchpointctl $(DESTDIR)$(PREFIX)/bin/touchpointctl
 	@for page in deploy/man/*.scd; do \
 	    name=$$(basename $$page .scd); section=$${name##*.}; \
 	    if command -v scdoc >/dev/null; then \
 	        install -d $(DESTDIR)$(PREFIX)/share/man/man$$section; \
 	        scdoc <$$page >$(DESTDIR)$(PREFIX)/share/man/man$$section/$$name; \
+	        chmod 0644 $(DESTDIR)$(PREFIX)/share/man/man$$section/$$name; \
 	    else echo "no manual page $$name: scdoc is not installed"; fi; done
 	install -D -m 0644 deploy/completion/touchpointctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/touchpointctl
+	install -D -m 0644 deploy/touchpointd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/touchpointd.conf
+	install -D -m 0644 deploy/touchpointd.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/touchpointd.conf
+	install -D -m 0755 deploy/certificate-hook $(DESTDIR)$(PREFIX)/share/touchpointd/certificate-hook
+	install -D -m 0644 deploy/prometheus/touchpointd.rules.yaml $(DESTDIR)$(PREFIX)/share/touchpointd/prometheus/touchpointd.rules.yaml
+	install -D -m 0644 deploy/grafana/touchpointd.json $(DESTDIR)$(PREFIX)/share/touchpointd/grafana/touchpointd.json
 	install -D -m 0644 deploy/touchpointd.example.yaml $(DESTDIR)$(PREFIX)/share/doc/touchpointd/touchpointd.example.yaml
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|/usr/sbin/touchpointd|$(PREFIX)/sbin/touchpointd|' deploy/touchpointd.service >$(DESTDIR)$(UNITDIR)/touchpointd.service
+	chmod 0644 $(DESTDIR)$(UNITDIR)/touchpointd.service
 
 clean: ## remove build/
 	rm -rf $(BUILD)
