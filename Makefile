@@ -68,7 +68,7 @@ PAGE_FILES  := $(sort $(foreach kind,html css js svg,$(wildcard receiver/admin/p
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all daemon orgsim test demo lint format bench chaos fuzz model tsan install clean help deps layers size tests-build fuzz-build clang
+.PHONY: all daemon orgsim test demo lint format bench chaos fuzz model tsan install deb clean help deps layers size tests-build fuzz-build clang
 
 all: ## build build/touchpointd, build/touchpointctl, build/orgsim
 	@tests/deps.sh build
@@ -150,6 +150,14 @@ install: daemon ## install daemon, touchpointctl, manual pages, systemd unit, â€
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's|/usr/sbin/touchpointd|$(PREFIX)/sbin/touchpointd|' deploy/touchpointd.service >$(DESTDIR)$(UNITDIR)/touchpointd.service
 	chmod 0644 $(DESTDIR)$(UNITDIR)/touchpointd.service
+
+deb: ## build a Debian package in build/deb (with the packages that debhelper needs)
+	@tests/deps.sh deb
+	@rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb/touchpointd-$(VERSION)
+	@tar -c --exclude=./$(BUILD) --exclude=./.git --exclude=node_modules . | tar -x -C $(BUILD)/deb/touchpointd-$(VERSION)
+	@cp -r deploy/debian $(BUILD)/deb/touchpointd-$(VERSION)/debian
+	@cd $(BUILD)/deb/touchpointd-$(VERSION) && dpkg-buildpackage -b -us -uc
+	@lintian --fail-on error,warning $(BUILD)/deb/touchpointd_$(VERSION)_*.changes
 
 clean: ## remove build/
 	rm -rf $(BUILD)

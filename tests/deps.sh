@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a target needs, if any is missing; says so before it does.
-# usage: tests/deps.sh build|test|demo|bench|lint|fuzz|model|all
+# usage: tests/deps.sh build|test|demo|bench|lint|fuzz|model|deb|all
 set -euo pipefail
 
 build="gcc make pkg-config libc6-dev libxml2-dev libssl-dev libcurl4-openssl-dev libevent-dev libjansson-dev libcyaml-dev
@@ -11,6 +11,7 @@ test="$run libcmocka-dev curl slowhttptest systemd strace util-linux sslscan tes
 command -v npm >/dev/null || test="$test npm" # other builds of Node bring their own
 bench="$run nginx-light gsoap libgsoap-dev"
 lint="clang clang-format clang-tidy cppcheck shellcheck libcmocka-dev git"
+deb="debhelper dpkg-dev lintian scdoc"
 case "${1:-all}" in
 build) want="$build" ;;
 test) want="$build $test" ;;
@@ -19,8 +20,9 @@ bench) want="$build $bench" ;;
 lint) want="$build $lint" ;;
 fuzz) want="$build clang libclang-rt-14-dev" ;;
 model) want="spin gcc" ;;
+deb) want="$build $deb" ;;
 all) want="$build $test $bench $lint" ;;
-*) echo "usage: $0 build|test|demo|bench|lint|fuzz|model|all" >&2; exit 2 ;;
+*) echo "usage: $0 build|test|demo|bench|lint|fuzz|model|deb|all" >&2; exit 2 ;;
 esac
 
 have=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 2>/dev/null | sed -n 's/^ii *//p')
