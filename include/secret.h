@@ -16,10 +16,10 @@ struct secret {
 };
 
 void secret_set(struct secret *s, const char *bytes, size_t n); /* wipes what was there */
-/* Reads a file of at most 64 KiB; trailing white space is dropped. Refuses a file that others may
- * read (mode & 0077 without being owned by root is only warned about by the caller; see
- * secret_file_is_private). */
+/* Reads a file of at most 64 KiB; trailing white space is dropped. A file that others may read is
+ * read, too; the caller warns (secret_file_is_private). */
 MUST_USE enum err secret_read_file(struct secret *s, const char *path, struct error *e);
+/* Only its owner can read it; or root owns it and lets a group read, which is then the daemon's. */
 bool secret_file_is_private(const char *path);
 void secret_release(struct secret *s);
 /* Compares in a time that depends on n only. */

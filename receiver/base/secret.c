@@ -82,7 +82,10 @@ out:
 bool secret_file_is_private(const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0 && (st.st_mode & 077) == 0;
+    if (stat(path, &st) != 0)
+        return false;
+    mode_t shared = st.st_uid == 0 ? S_IRWXO | S_IWGRP | S_IXGRP : S_IRWXO | S_IRWXG;
+    return (st.st_mode & shared) == 0;
 }
 
 bool secret_equal(const struct secret *s, const char *bytes, size_t n)

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -134,6 +136,34 @@ static void secrets_compare_by_content_only(void **state)
     assert_null(s.secret_bytes);
 }
 
+static void a_secret_file_is_private_to_its_owner_or_to_a_group_that_root_chose(void **state)
+{
+    (void)state;
+    bool is_root = geteuid() == 0; /* only root can make files of root, or of another */
+    static const struct {
+        mode_t mode;
+        uid_t owner;
+        bool want;
+    } rows[] = {
+        {0600, 1, true}, {0400, 1, true}, {0640, 1, false}, {0604, 1, false}, {0600, 0, true},
+        {0640, 0, true}, {0440, 0, true}, {0660, 0, false}, {0650, 0, false}, {0644, 0, false},
+    };
+    char path[] = "/tmp/touchpointd-secret-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].owner == 0 && !is_root)
+            continue;
+        assert_int_equal(fchown(fd, is_root ? rows[i].owner : geteuid(), getegid()), 0);
+        assert_int_equal(fchmod(fd, rows[i].mode), 0);
+        if (secret_file_is_private(path) != rows[i].want)
+            fail_msg("mode %o of user %u", (unsigned)rows[i].mode, (unsigned)rows[i].owner);
+    }
+    close(fd);
+    unlink(path);
+    assert_false(secret_file_is_private(path));
+}
+
 static void metrics_are_written_as_prometheus_reads_them(void **state)
 {
     (void)state;
@@ -223,6 +253,7 @@ int main(void)
         cmocka_unit_test(a_buffer_never_grows_past_its_maximum),
         cmocka_unit_test(an_error_says_what_and_to_what),
         cmocka_unit_test(secrets_compare_by_content_only),
+        cmocka_unit_test(a_secret_file_is_private_to_its_owner_or_to_a_group_that_root_chose),
         cmocka_unit_test(metrics_are_written_as_prometheus_reads_them),
         cmocka_unit_test(label_values_without_end_are_folded_into_one_series),
     };
