@@ -68,7 +68,7 @@ PAGE_FILES  := $(sort $(foreach kind,html css js svg,$(wildcard receiver/admin/p
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all daemon orgsim test demo lint format bench chaos fuzz model tsan install deb clean help deps layers size tests-build fuzz-build clang
+.PHONY: all daemon orgsim test demo lint format bench chaos fuzz model tsan install deb rootfs clean help deps layers size tests-build fuzz-build clang
 
 all: ## build build/touchpointd, build/touchpointctl, build/orgsim
 	@tests/deps.sh build
@@ -158,6 +158,11 @@ deb: ## build a Debian package in build/deb (with the packages that debhelper ne
 	@cp -r deploy/debian $(BUILD)/deb/touchpointd-$(VERSION)/debian
 	@cd $(BUILD)/deb/touchpointd-$(VERSION) && dpkg-buildpackage -b -us -uc
 	@lintian --fail-on error,warning $(BUILD)/deb/touchpointd_$(VERSION)_*.changes
+
+rootfs: deb ## as root: build the container's root file system, try the daemon in it, install the package in a fresh Debian (minutes)
+	@tests/deps.sh rootfs
+	@$(MAKE) --no-print-directory daemon orgsim FLAVOUR=release
+	@TP_FLAVOUR=release python3 -B tests/deploy/rootfs.py
 
 clean: ## remove build/
 	rm -rf $(BUILD)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a target needs, if any is missing; says so before it does.
-# usage: tests/deps.sh build|test|demo|bench|lint|fuzz|model|deb|all
+# usage: tests/deps.sh build|test|demo|bench|lint|fuzz|model|deb|rootfs|all
 set -euo pipefail
 
 build="gcc make pkg-config libc6-dev libxml2-dev libssl-dev libcurl4-openssl-dev libevent-dev libjansson-dev libcyaml-dev
        libyaml-dev libsqlite3-dev libicu-dev libsystemd-dev libcsv-dev libpq-dev"
 run="openssl ca-certificates python3 tzdata"
 test="$run libcmocka-dev curl slowhttptest systemd strace util-linux sslscan testssl.sh clang libclang-rt-14-dev spin nodejs nginx-light
-      chromium fonts-dejavu-core scdoc groff prometheus postgresql"
+      chromium fonts-dejavu-core scdoc groff prometheus postgresql haproxy libnginx-mod-stream"
 command -v npm >/dev/null || test="$test npm" # other builds of Node bring their own
 bench="$run nginx-light gsoap libgsoap-dev"
 lint="clang clang-format clang-tidy cppcheck shellcheck libcmocka-dev git"
@@ -21,8 +21,9 @@ lint) want="$build $lint" ;;
 fuzz) want="$build clang libclang-rt-14-dev" ;;
 model) want="spin gcc" ;;
 deb) want="$build $deb" ;;
+rootfs) want="$build $run mmdebstrap util-linux strace" ;;
 all) want="$build $test $bench $lint" ;;
-*) echo "usage: $0 build|test|demo|bench|lint|fuzz|model|deb|all" >&2; exit 2 ;;
+*) echo "usage: $0 build|test|demo|bench|lint|fuzz|model|deb|rootfs|all" >&2; exit 2 ;;
 esac
 
 have=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 2>/dev/null | sed -n 's/^ii *//p')
