@@ -25,6 +25,7 @@ struct admin_runner;
 struct admin_options {
     const struct config *config;
     const struct policy *policy;
+    const char *policy_fingerprint; /* hex, of policy.h; lives as long */
     struct store *store;
     void (*set_gauges)(void *ctx); /* called before /metrics is answered; NULL: nobody */
     void *gauges_ctx;

@@ -109,6 +109,7 @@ struct config {
     struct {
         const char *address;           /* host:port or unix:path */
         const char *token_file;        /* "" : none */
+        const char *name;              /* that address may be asked by, as well; "": none */
         const char *certificate, *key; /* both or neither; "": no TLS */
         bool public_health;
         unsigned line; /* of token_file, for messages */

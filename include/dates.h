@@ -4,12 +4,15 @@
  * A job of the store (STORE_JOB_DATES, STORE_JOB_UNDO) that a worker runs in slices under its
  * campaign's lease:
  *
- *   read up to 1,000 members ▶ keep their values as items of the job, durably ▶ write between
+ *   read up to 800 members ▶ keep their values as items of the job, durably ▶ write between
  *   marks ▶ one transaction: what became of each, the cursor, a hint for the campaign ▶ next slice
  *
  * A slice that was cut off begins again: who has the new value already and an item that planned it
  * was written then. The job is cancelled between slices. An undo goes through the items: a value
  * that is still the one that was written gets its former one back, any other is left.
+ *
+ * What somebody else sets between that read and the write is put back (dates_write.c). While a
+ * request of another job of the campaign may still be carried out, a job waits.
  *
  * Ownership: a plan is its reader's.
  * Threads:   as look.h.

@@ -27,6 +27,9 @@ struct look { /* borrowed */
     struct org_conn *conn;
     struct zone *zone;
     const struct policy *policy;
+    struct store *store;            /* for what the delete guard compares with */
+    const char *policy_fingerprint; /* as of worker_options */
+    unsigned max_delete_percent;    /* likewise */
 };
 
 /* id, name */
@@ -67,6 +70,9 @@ struct look_sink {
                          struct error *e);                                   /* once, first */
     enum err (*row)(void *ctx, const struct look_row *row, struct error *e); /* each member once */
     void *ctx;
+    /* look_campaign, last: so many of the existing touchpoints' deletions would wait for an admin's
+     * approval. NULL: not asked. */
+    void (*held)(void *ctx, int64_t would_delete, int64_t existing);
 };
 
 /* Every member of the campaign, under the setting that stands or another one (setting: a value of
@@ -119,6 +125,9 @@ MUST_USE enum err look_explain(const struct look *l, const char *member_id, look
       "touchpoints would have the null channel: the campaign was probably enabled by mistake")     \
     X(PREVIEW_UNKNOWN_SETTING, "unknown_setting",                                                  \
       "members are left out since the campaign's setting is not known")                            \
+    X(PREVIEW_HELD, "held_deletions",                                                              \
+      "touchpoints would be deleted, so many that they wait for an approval among the jobs: no "   \
+      "setting was changed, so lost access may be the cause")                                      \
     X(PREVIEW_UNSEEN, "unseen_person",                                                             \
       "members stay as they are: their lead or contact is not shared with the integration user")
 
@@ -151,6 +160,7 @@ struct preview {
     int64_t now_ms;
     int64_t end_day;
     bool start_after_end;
+    int64_t existing; /* touchpoints, where deletions would be held */
     int64_t members, actions[LOOK_ACTION_COUNT], reasons[PREVIEW_REASON_COUNT];
     int64_t warnings[PREVIEW_WARNING_COUNT];
     int64_t dated, late_days; /* members with a date; of the late ones, their days together */
@@ -166,6 +176,7 @@ struct preview {
 void preview_init(struct preview *p, const struct look *l, int64_t now_ms);
 void preview_begin(struct preview *p, const struct look_campaign *c);
 void preview_add(struct preview *p, const struct look_row *row);
+void preview_held(struct preview *p, int64_t would_delete, int64_t existing);
 const char *preview_warning_code(enum preview_warning w);
 /* "313 of 340 members would be dated when they were added, about 3 weeks after …" */
 void preview_sentence(const struct preview *p, enum preview_warning w,

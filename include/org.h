@@ -391,13 +391,19 @@ MUST_USE enum err org_update_statuses(struct org_conn *c, const struct org_statu
 
 /* Sets the Buyer Touchpoint Date of members, each once: text as the field takes it, "" clears it. A
  * member that is gone is done. A permission that is missing is ORG_ROW_PARK even where no row was
- * written. */
+ * written. The same request reads first what it overwrites: was[i] of rows[i]. */
+enum { ORG_DATES_MAX = 800 }; /* rows of one call: one of its five parts reads */
 struct org_date {
     char member_id[SFID_SIZE];
     const char *text;
 };
+struct org_date_was {
+    bool is_known;      /* the org told; false also of a member that is gone */
+    int64_t day, at_ms; /* a date's day, or a date-time's instant; TIME_NONE: blank, or the other */
+};
 MUST_USE enum err org_update_dates(struct org_conn *c, const struct org_date *rows, size_t n,
-                                   struct org_row_result *results, struct error *e);
+                                   struct org_date_was *was, struct org_row_result *results,
+                                   struct error *e);
 
 /* ------------------------------------------------------------------ writing in bulk */
 

@@ -119,6 +119,8 @@ struct store_job_item {
 
 struct store_job_step {
     int64_t job;
+    const char *from; /* the job's cursor when the step was decided upon: if it has moved since,
+                         another daemon has done it, and nothing is done. NULL: not compared */
     enum store_job_state state;             /* RUNNING, DONE or FAILED */
     int64_t total;                          /* STORE_ANY: as it was */
     int64_t done, changed, skipped, failed; /* added to what was */
@@ -196,6 +198,7 @@ MUST_USE enum err store_message_get(struct store *s, int64_t id, struct store_me
 enum { STORE_COUNT_ROWS_MAX = 1000000, STORE_COUNT_NAMES = 50 };
 struct store_count {
     int64_t count, by_state[4];
+    int64_t skipped; /* fit, but a job of that kind would pass over them; in no other number */
     struct {
         char name[STORE_OBJECT_SIZE];
         int64_t count;
@@ -205,10 +208,12 @@ struct store_count {
     struct store_position newest; /* a walk from there begins with the newest of them */
     bool is_partial;              /* it looked at STORE_COUNT_ROWS_MAX rows, and stopped */
 };
-MUST_USE enum err store_message_count(struct store *s, const struct store_filter *f,
+/* how: what a job of that kind (STORE_JOB_REPLAY, STORE_JOB_DISCARD) would move; STORE_ANY: all that
+ * fit. */
+MUST_USE enum err store_message_count(struct store *s, const struct store_filter *f, int how,
                                       struct store_count *out, struct error *e);
 /* Of those with these numbers; unknown ones are not counted. */
-MUST_USE enum err store_message_count_ids(struct store *s, const int64_t *ids, size_t n,
+MUST_USE enum err store_message_count_ids(struct store *s, const int64_t *ids, size_t n, int how,
                                           struct store_count *out, struct error *e);
 
 /* A slice of a replay or discard job, with its progress, in one transaction; a job that ended
@@ -270,10 +275,12 @@ struct store_forgotten {
                           undone; of those that ended also parameters, reason and message */
 };
 /* Whatever names that record (18 characters) in that org, or in a document or job that names no
- * org. In slices; what comes in meanwhile may stay. What was erased is overwritten in the files,
+ * org; of jobs that ended also what has that email in parameters, reason or message, in whatever
+ * case (""; none is looked for). In slices; what comes in meanwhile may stay. What was erased is overwritten in the files,
  * too, within some seconds. dry_run: counts only. */
-MUST_USE enum err store_forget(struct store *s, const char *org, const char *record, bool dry_run,
-                               struct store_forgotten *out, struct error *e);
+MUST_USE enum err store_forget(struct store *s, const char *org, const char *record,
+                               const char *email, bool dry_run, struct store_forgotten *out,
+                               struct error *e);
 
 /* ------------------------------------------------------------------ pause */
 

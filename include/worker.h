@@ -31,7 +31,7 @@ struct worker_options {
     unsigned threads;
     int max_tries;
     unsigned max_delete_percent;
-    int64_t lease_ms;
+    int64_t lease_ms, echo_ms;
 };
 
 MUST_USE enum err worker_start(struct worker_pool **out, const struct worker_options *o,

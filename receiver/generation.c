@@ -190,6 +190,7 @@ static enum err make_admin(struct generation *g, struct error *e)
     struct admin_options o = {
         .config = g->config,
         .policy = g->policy,
+        .policy_fingerprint = g->fingerprint,
         .store = g->daemon->store,
         .set_gauges = janitor_set_gauges,
         .gauges_ctx = g,
@@ -233,6 +234,7 @@ enum err generation_work(struct generation *g, struct error *e)
         .max_tries = c->worker.max_tries,
         .max_delete_percent = c->policy.max_delete_percent,
         .lease_ms = c->worker.lease_ms,
+        .echo_ms = c->worker.echo_ms,
     };
     return worker_start(&g->workers, &o, e);
 }

@@ -30,7 +30,7 @@ _touchpointctl() {
         [reconcile]='--org --reason --yes --all --dry-run --wait --json'
         [pause]='--reason --json'
         [resume]='--reason --json'
-        [forget]='--org --yes --dry-run --json'
+        [forget]='--org --email --yes --dry-run --json'
         [reload]=''
         [check-config]=''
     )

@@ -1,7 +1,8 @@
 /*
  * Routing: a table of method, path and handler drives everything. Routes under /api/ want the
  * bearer token, compared in constant time; health, metrics and the page, which holds no data of its
- * own, do not.
+ * own, do not. Over plain TCP all but /healthz want a Host that no web site can have (host.c); with
+ * TLS the certificate sees to that, and no browser speaks to a unix socket.
  */
 #include "admin_int.h"
 
@@ -123,11 +124,24 @@ static bool method_matches(const char *method, struct http_span got)
     return http_span_is(got, method) || (strcmp(method, "GET") == 0 && http_span_is(got, "HEAD"));
 }
 
+static bool is_asked_rightly(const struct admin *a, const struct http_head *h)
+{
+    const struct config *c = a->options.config;
+    return c->admin.certificate[0] != '\0' || strncmp(c->admin.address, "unix:", 5) == 0 ||
+           http_span_is(h->path, "/healthz") || host_may_ask(h, c->admin.name);
+}
+
 static void dispatch(struct admin *a, const struct http_head *h, struct request *q,
                      struct answer *out)
 {
     char id[ID_MAX];
     const char *known = NULL; /* the method of a route with this path */
+    if (!is_asked_rightly(a, h)) {
+        answer_problem(out, 421, "Not a name of this address",
+                       "ask by an IP address or localhost, or set admin.name to the name that this "
+                       "address has");
+        return;
+    }
     if (page_route(h, out))
         return;
     for (size_t i = 0; i < ROUTE_COUNT; i++) {

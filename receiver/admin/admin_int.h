@@ -71,6 +71,11 @@ bool argument_bool(const json_t *args, const char *name, bool *yes, struct answe
 bool argument_time(const json_t *args, const char *name, int64_t *at_ms, struct answer *out);
 bool argument_reason(const json_t *args, struct answer *out);
 
+/* ------------------------------------------------------------------ host.c */
+
+/* The Host is an address, localhost, that name ("": none), or missing. */
+bool host_may_ask(const struct http_head *h, const char *name);
+
 /* ------------------------------------------------------------------ asks.c */
 
 /* A call whose answer takes longer than the admin's loop may wait: `run` is called on a thread of
@@ -80,6 +85,7 @@ struct ask {
     json_t *args; /* as the route read them */
     struct listener_token token;
     struct listener_wait *wait;
+    size_t whose; /* index of its org; org_count: of all, or none; org_count + 1: the store's */
     void (*run)(struct ask *k, struct answer *out);
     struct ask_thread *thread; /* that runs it */
     struct ask *next;

@@ -1,7 +1,11 @@
 /*
- * Calls that wait for an org, or longer for the store than the admin's loop may: two threads take
+ * Calls that wait for an org, or longer for the store than the admin's loop may: some threads take
  * them in the order of their coming; of more than WAITING_MAX the next is refused. Each thread
  * keeps a connection to each org it was asked about.
+ *
+ * An org that does not answer must not keep questions to others waiting: of one org EACH_RUNNING
+ * calls run at once, one of all orgs together, and so a thread is always left; where there are
+ * several, one org's calls take half of the waiting places at most.
  *
  * Before each request to the org it is asked whether the call is still wanted: the daemon may stop,
  * the asker may have hung up or been answered by the time-out. And a person's question is never
@@ -16,7 +20,13 @@
 #include "look.h"
 #include "mem.h"
 
-enum { THREADS = 2, WAITING_MAX = 32 };
+enum {
+    EACH_RUNNING = 2,
+    ALL_RUNNING = 1,
+    THREADS = EACH_RUNNING + ALL_RUNNING + 1,
+    WAITING_MAX = 32,
+    EACH_WAITING = WAITING_MAX / 2,
+};
 
 #define RETRY_LATER                                                                                \
     "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nRetry-After: 5\r\n"
@@ -38,6 +48,7 @@ struct asks {
     bool stopping;
     struct ask *first, **last;
     size_t waiting, running;
+    size_t *waiting_of, *running_of; /* by ask.whose; org_count + 2 places */
     unsigned started;
     struct ask_thread threads[THREADS];
 };
@@ -100,7 +111,7 @@ static enum err before_request(void *ctx, struct error *e)
     return look_may_ask(t->asked, t->is_whole, e);
 }
 
-/* Where there is but one it need not be named. */
+/* Where there is but one it need not be named. org_count: none of ours, or several. */
 static size_t org_index(const struct admin *a, const char *name)
 {
     char id[SFID_SIZE] = "";
@@ -177,18 +188,39 @@ static void answer_ask(struct ask *k)
     answer_send(&out, k->token);
 }
 
+static size_t most_running(const struct asks *s, size_t whose)
+{
+    size_t orgs = s->admin->options.org_count;
+    return whose < orgs ? EACH_RUNNING : whose == orgs ? ALL_RUNNING : THREADS;
+}
+
+/* The first whose org has a place left; when stopping, the first, which is told so. */
+static struct ask **find(struct asks *s)
+{
+    struct ask **at = &s->first;
+    while (*at != NULL && !s->stopping &&
+           s->running_of[(*at)->whose] >= most_running(s, (*at)->whose))
+        at = &(*at)->next;
+    return at;
+}
+
 static struct ask *take(struct asks *s)
 {
-    while (s->first == NULL && !s->stopping)
+    struct ask **at = find(s);
+    while (*at == NULL && !s->stopping) {
         (void)pthread_cond_wait(&s->wake, &s->lock);
-    struct ask *k = s->first;
+        at = find(s);
+    }
+    struct ask *k = *at;
     if (k == NULL)
         return NULL;
-    s->first = k->next;
-    if (s->first == NULL)
-        s->last = &s->first;
+    *at = k->next;
+    if (*at == NULL)
+        s->last = at;
     s->waiting--;
+    s->waiting_of[k->whose]--;
     s->running++;
+    s->running_of[k->whose]++;
     return k;
 }
 
@@ -201,11 +233,14 @@ static void *thread_main(void *arg)
         pthread_mutex_unlock(&s->lock);
         k->thread = t;
         t->current = k;
+        size_t whose = k->whose;
         if (!listener_wait_is_over(k->wait))
             answer_ask(k);
         ask_free(&k);
         pthread_mutex_lock(&s->lock);
         s->running--;
+        s->running_of[whose]--;
+        pthread_cond_signal(&s->wake); /* one of its org may have waited for this */
     }
     pthread_mutex_unlock(&s->lock);
     return NULL;
@@ -223,7 +258,14 @@ static bool has_threads(struct asks *s)
     return s->started > 0;
 }
 
-static void enqueue(struct asks *s, const struct request *q, json_t *args,
+static bool has_place(const struct asks *s, size_t whose)
+{
+    size_t orgs = s->admin->options.org_count;
+    bool shared = orgs > 1 && whose <= orgs;
+    return s->waiting < WAITING_MAX && (!shared || s->waiting_of[whose] < EACH_WAITING);
+}
+
+static void enqueue(struct asks *s, size_t whose, const struct request *q, json_t *args,
                     void (*run)(struct ask *k, struct answer *out), struct answer *out)
 {
     struct ask *k = mem_alloc(sizeof *k);
@@ -231,13 +273,15 @@ static void enqueue(struct asks *s, const struct request *q, json_t *args,
                       .args = args,
                       .token = q->token,
                       .wait = listener_wait_new(q->token),
+                      .whose = whose,
                       .run = run};
     pthread_mutex_lock(&s->lock);
-    bool taken = !s->stopping && s->waiting < WAITING_MAX && has_threads(s);
+    bool taken = !s->stopping && has_place(s, whose) && has_threads(s);
     if (taken) {
         *s->last = k;
         s->last = &k->next;
         s->waiting++;
+        s->waiting_of[whose]++;
         pthread_cond_signal(&s->wake);
     }
     pthread_mutex_unlock(&s->lock);
@@ -254,13 +298,13 @@ static void enqueue(struct asks *s, const struct request *q, json_t *args,
 void ask_later(struct admin *a, const struct request *q, json_t *args,
                void (*run)(struct ask *k, struct answer *out), struct answer *out)
 {
-    enqueue(a->asks, q, args, run, out);
+    enqueue(a->asks, org_index(a, argument_text(args, "org")), q, args, run, out);
 }
 
 void ask_store_later(struct admin *a, const struct request *q, json_t *args,
                      void (*run)(struct ask *k, struct answer *out), struct answer *out)
 {
-    enqueue(a->lookups, q, args, run, out);
+    enqueue(a->lookups, a->options.org_count + 1, q, args, run, out);
 }
 
 size_t asks_in_flight(struct asks *s)
@@ -278,6 +322,8 @@ struct asks *asks_new(struct admin *a)
     struct asks *s = mem_alloc(sizeof *s);
     s->admin = a;
     s->last = &s->first;
+    s->waiting_of = mem_array(a->options.org_count + 2, sizeof *s->waiting_of);
+    s->running_of = mem_array(a->options.org_count + 2, sizeof *s->running_of);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->wake, NULL);
     for (size_t i = 0; i < THREADS; i++) {
@@ -321,5 +367,7 @@ void asks_free(struct asks **out)
     }
     pthread_cond_destroy(&s->wake);
     pthread_mutex_destroy(&s->lock);
+    free(s->waiting_of);
+    free(s->running_of);
     free(s);
 }

@@ -65,7 +65,7 @@ static void make_job(struct ask *k, const struct store_job_new *n, struct answer
     if (err == ERR_NONE)
         err = store_job_get(s, id, &job, NULL, &e);
     if (err == ERR_NONE)
-        answer_json(out, 202, json_job(&job));
+        answer_json(out, 202, json_job(s, &job));
     else if (err == ERR_INVALID)
         answer_problem(out, 409, "The job can't be made", e.text);
     else

@@ -24,7 +24,7 @@ void answer_new_job(struct admin *a, const struct store_job_new *n, struct answe
     }
     if (a->options.runner != NULL)
         admin_runner_wake(a->options.runner);
-    answer_json(out, 202, json_job(&job));
+    answer_json(out, 202, json_job(s, &job));
 }
 
 /* ------------------------------------------------------------------ the list */
@@ -63,7 +63,7 @@ static void run_jobs(struct ask *k, struct answer *out)
     } else {
         json_t *jobs = json_array();
         for (size_t i = 0; i < n; i++)
-            json_array_append_new(jobs, json_job(&page[i]));
+            json_array_append_new(jobs, json_job(k->admin->options.store, &page[i]));
         (void)snprintf(next, sizeof next, "%lld", (long long)(n > 0 ? page[n - 1].id : 0));
         answer_json(out, 200,
                     json_pack("{s:o, s:o}", "jobs", jobs, "next",
@@ -98,7 +98,7 @@ static void act_on(struct ask *k, enum err (*act)(struct store *, int64_t, struc
     if (err == ERR_NONE)
         err = store_job_get(s, id, &job, NULL, &e);
     if (err == ERR_NONE)
-        answer_json(out, 200, json_job(&job));
+        answer_json(out, 200, json_job(s, &job));
     else if (err == ERR_INVALID)
         answer_problem(out, 409, "Not in this state", e.text);
     else if (err == ERR_NOT_FOUND)

@@ -40,7 +40,13 @@ bool ask_look(struct ask *k, const char *org, bool whole, struct look *l, struct
     struct ask_org x;
     if (!ask_org(k, org, whole, &x, out))
         return false;
-    *l = (struct look){
-        .org = x.org, .conn = x.conn, .zone = x.zone, .policy = k->admin->options.policy};
+    const struct admin_options *o = &k->admin->options;
+    *l = (struct look){.org = x.org,
+                       .conn = x.conn,
+                       .zone = x.zone,
+                       .policy = o->policy,
+                       .store = o->store,
+                       .policy_fingerprint = o->policy_fingerprint,
+                       .max_delete_percent = o->config->policy.max_delete_percent};
     return true;
 }

@@ -99,17 +99,19 @@ static json_t *counts(const struct store_count *c)
         if (c->objects[i].name[0] != '\0')
             json_object_set_new(objects, c->objects[i].name, json_integer(c->objects[i].count));
     }
-    return json_pack("{s:I, s:b, s:o, s:o, s:o}", "count", (json_int_t)c->count, "is_partial",
-                     c->is_partial, "by_state", states, "by_code", codes, "by_object", objects);
+    return json_pack("{s:I, s:I, s:b, s:o, s:o, s:o}", "count", (json_int_t)c->count, "skipped",
+                     (json_int_t)c->skipped, "is_partial", c->is_partial, "by_state", states,
+                     "by_code", codes, "by_object", objects);
 }
 
-static void answer_dry_run(struct ask *k, const struct move_params *p, struct answer *out)
+static void answer_dry_run(struct ask *k, enum store_job_kind kind, const struct move_params *p,
+                           struct answer *out)
 {
     struct store *s = k->admin->options.store;
     struct store_count *c = mem_alloc(sizeof *c);
     struct error e;
-    enum err err = p->ids != NULL ? store_message_count_ids(s, p->ids, p->count, c, &e)
-                                  : store_message_count(s, &p->filter, c, &e);
+    enum err err = p->ids != NULL ? store_message_count_ids(s, p->ids, p->count, (int)kind, c, &e)
+                                  : store_message_count(s, &p->filter, (int)kind, c, &e);
     if (err == ERR_NONE)
         answer_json(out, 200, counts(c));
     else
@@ -144,7 +146,7 @@ static void run_move(struct ask *k, enum store_job_kind kind, struct answer *out
         !move_params_read(k->args, &p, out))
         return;
     if (dry_run)
-        answer_dry_run(k, &p, out);
+        answer_dry_run(k, kind, &p, out);
     else
         make_job(k, kind, &p, out);
     move_params_release(&p);

@@ -101,6 +101,12 @@ static enum err on_row(void *ctx, const struct look_row *row, struct error *e)
     return ERR_NONE;
 }
 
+static void on_held(void *ctx, int64_t would_delete, int64_t existing)
+{
+    struct previewing *x = ctx;
+    preview_held(&x->preview, would_delete, existing);
+}
+
 void run_preview(struct ask *k, struct answer *out)
 {
     char campaign[SFID_SIZE];
@@ -112,7 +118,7 @@ void run_preview(struct ask *k, struct answer *out)
         !ask_look(k, argument_text(k->args, "org"), true, &look, out))
         return;
     struct previewing *x = mem_alloc(sizeof *x);
-    struct look_sink sink = {on_campaign, on_row, x};
+    struct look_sink sink = {on_campaign, on_row, x, on_held};
     preview_init(&x->preview, &look, time_wall_ms());
     enum err err = look_campaign(&look, campaign, setting, &sink, &e);
     if (err == ERR_NONE) {
@@ -204,7 +210,7 @@ static void run_members(struct ask *k, struct answer *out)
         !ask_look(k, argument_text(k->args, "org"), whole, &look, out))
         return;
     json_t *list = json_array();
-    struct look_sink sink = {no_campaign, on_member, list};
+    struct look_sink sink = {no_campaign, on_member, list, NULL};
     enum err err = look_members(&look, &page, &sink, next, &e);
     if (err == ERR_NONE)
         answer_json(out, 200, json_pack("{s:O, s:o}", "members", list, "next", json_or_null(next)));

@@ -4,10 +4,14 @@
  */
 #include "store_routes.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mem.h"
+
+/* An email is at most 254 bytes (RFC 5321), and Salesforce's field is shorter. */
+enum { EMAIL_SIZE = 256, LEDGER_LOOKED_AT = 20 };
 
 static json_t *next_number(bool more, int64_t id)
 {
@@ -146,17 +150,55 @@ void route_ledger(struct admin *a, const struct request *q, struct answer *out)
 
 /* ------------------------------------------------------------------ forget */
 
+/* The email that the last touchpoint of a member had; "": it was never told, or is erased. */
+static enum err email_of_member(struct store *s, const char *org, const char *member,
+                                char email[EMAIL_SIZE], struct error *e)
+{
+    struct store_ledger_entry *page = mem_array(LEDGER_LOOKED_AT, sizeof *page);
+    int64_t before = 0;
+    size_t n = 0;
+    bool more;
+    enum err err =
+        store_ledger_walk(s, org, NULL, member, &before, page, LEDGER_LOOKED_AT, &n, &more, e);
+    for (size_t i = 0; err == ERR_NONE && i < n && email[0] == '\0'; i++) {
+        const char *text = page[i].after_json != NULL ? page[i].after_json : page[i].before_json;
+        json_t *values = text == NULL ? NULL : json_loads(text, 0, NULL);
+        const char *found = argument_text(values, "email");
+        (void)snprintf(email, EMAIL_SIZE, "%s", strlen(found) < EMAIL_SIZE ? found : "");
+        json_decref(values);
+    }
+    if (err == ERR_NONE)
+        store_ledger_release(page, n);
+    free(page);
+    return err;
+}
+
+static bool argument_email(const json_t *args, char email[EMAIL_SIZE], struct answer *out)
+{
+    const json_t *value = json_object_get(args, "email");
+    const char *text = argument_text(args, "email"), *at = strchr(text, '@');
+    (void)snprintf(email, EMAIL_SIZE, "%s", text);
+    return value == NULL ||
+           (at != NULL && at != text && at[1] != '\0' && strlen(text) < EMAIL_SIZE) ||
+           argument_refuse(out, "email", "is a person's whole email address");
+}
+
 static void run_forget(struct ask *k, struct answer *out)
 {
-    char org[SFID_SIZE], record[SFID_SIZE];
+    char org[SFID_SIZE], record[SFID_SIZE], email[EMAIL_SIZE];
+    struct store *s = k->admin->options.store;
     struct store_forgotten x;
     struct error e;
     bool dry_run;
     if (!argument_org(k->admin, k->args, org, out) ||
         !argument_id(k->args, "record", NULL, record, out) ||
-        !argument_bool(k->args, "dry_run", &dry_run, out))
+        !argument_email(k->args, email, out) || !argument_bool(k->args, "dry_run", &dry_run, out))
         return;
-    enum err err = store_forget(k->admin->options.store, org, record, dry_run, &x, &e);
+    enum err err = email[0] == '\0' && sfid_has_prefix(record, "00v")
+                       ? email_of_member(s, org, record, email, &e)
+                       : ERR_NONE;
+    if (err == ERR_NONE)
+        err = store_forget(s, org, record, email, dry_run, &x, &e);
     if (err == ERR_NONE)
         answer_json(out, 200,
                     json_pack("{s:I, s:I, s:I, s:I}", "ledger", (json_int_t)x.ledger, "messages",
@@ -168,7 +210,7 @@ static void run_forget(struct ask *k, struct answer *out)
 
 void route_forget(struct admin *a, const struct request *q, struct answer *out)
 {
-    static const char *const names[] = {"org", "record", "dry_run", NULL};
+    static const char *const names[] = {"org", "record", "email", "dry_run", NULL};
     json_t *args = arguments_of_body(q, names, out);
     if (args != NULL)
         ask_store_later(a, q, args, run_forget, out);

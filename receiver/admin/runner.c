@@ -55,7 +55,7 @@ static enum err begin_filter(struct store *s, const struct store_job *job,
     struct store_count *c = mem_alloc(sizeof *c);
     enum store_job_state now;
     char cursor[POSITION_TEXT_MAX];
-    enum err err = store_message_count(s, f, c, e);
+    enum err err = store_message_count(s, f, STORE_ANY, c, e);
     const struct store_move begin = {.job = job->id,
                                      .from = job->cursor,
                                      .begins = true,
@@ -148,15 +148,16 @@ static enum err queue_reconcile(struct store *s, const struct store_job *job, co
                                             .subject_id = "",
                                             .background = true};
     enum store_job_state now;
-    char cursor[32];
-    (void)snprintf(cursor, sizeof cursor, "%lld", (long long)time_wall_ms());
+    char cursor[POSITION_TEXT_MAX];
+    struct store_position at = {.at_ms = time_wall_ms()};
     enum err err = ERR_NONE;
     for (size_t i = 0; i < json_array_size(orgs) && err == ERR_NONE; i++)
         err = store_hint(s, json_string_value(json_array_get(orgs, i)), &h, e);
     const struct store_job_step step = {.job = job->id,
+                                        .from = job->cursor,
                                         .state = STORE_JOB_RUNNING,
                                         .total = (int64_t)json_array_size(orgs),
-                                        .cursor = cursor};
+                                        .cursor = format_position(at, cursor)};
     return err == ERR_NONE ? store_job_step(s, NULL, &step, &now, e) : err;
 }
 
@@ -182,19 +183,25 @@ static enum err reconcile_slice(struct store *s, const struct store_job *job, co
 {
     const json_t *orgs = json_object_get(args, "orgs");
     enum store_job_state now;
-    int64_t since, n;
-    if (!parse_number(job->cursor, &since))
+    struct store_position at; /* when they were queued, and how many were done by the last look */
+    char cursor[POSITION_TEXT_MAX];
+    int64_t n;
+    if (!parse_position(job->cursor, &at))
         return queue_reconcile(s, job, orgs, e);
-    enum err err = count_reconciled(s, orgs, since, &n, e);
-    if (err != ERR_NONE || n <= job->done)
+    enum err err = count_reconciled(s, orgs, at.at_ms, &n, e);
+    int64_t more = n - at.id;
+    if (err != ERR_NONE || more <= 0)
         return err;
+    at.id = n;
     bool last = n == (int64_t)json_array_size(orgs);
     const struct store_job_step step = {
         .job = job->id,
+        .from = job->cursor,
         .state = last ? STORE_JOB_DONE : STORE_JOB_RUNNING,
         .total = STORE_ANY,
-        .done = n - job->done,
-        .changed = n - job->done,
+        .done = more,
+        .changed = more,
+        .cursor = format_position(at, cursor),
         .message = "the campaigns are queued; they are looked at behind the live work"};
     return store_job_step(s, NULL, &step, &now, e);
 }

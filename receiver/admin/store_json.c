@@ -28,10 +28,24 @@ static json_t *number_or_null(int64_t n, int64_t none)
     return n == none ? json_null() : json_integer(n);
 }
 
-json_t *json_job(const struct store_job *job)
+/* The store lets it be undone once more where the undo failed or was cancelled: what is back by then
+ * is skipped. */
+static bool can_undo(struct store *s, const struct store_job *job)
+{
+    struct store_job undo = {0};
+    struct error e;
+    if (job->kind != STORE_JOB_DATES || store_job_is_open(job->state))
+        return false;
+    if (job->undone_by == 0)
+        return true;
+    enum err err = store_job_get(s, job->undone_by, &undo, NULL, &e);
+    return err == ERR_NOT_FOUND || (err == ERR_NONE && (undo.state == STORE_JOB_FAILED ||
+                                                        undo.state == STORE_JOB_CANCELLED));
+}
+
+json_t *json_job(struct store *s, const struct store_job *job)
 {
     bool is_open = store_job_is_open(job->state);
-    bool can_undo = job->kind == STORE_JOB_DATES && !is_open && job->undone_by == 0;
     json_t *o = json_pack(
         "{s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, "
         "s:b, s:b}",
@@ -43,7 +57,7 @@ json_t *json_job(const struct store_job *job)
         (json_int_t)job->failed, "message", json_or_null(job->message), "created_at",
         json_at(job->created_at_ms), "started_at", json_at(job->started_at_ms), "ended_at",
         json_at(job->ended_at_ms), "undo_of", number_or_null(job->undo_of, 0), "undone_by",
-        number_or_null(job->undone_by, 0), "can_cancel", is_open, "can_undo", can_undo);
+        number_or_null(job->undone_by, 0), "can_cancel", is_open, "can_undo", can_undo(s, job));
     if (job->kind == STORE_JOB_HELD) {
         json_object_set_new(o, "would_delete", json_integer(job->would_delete));
         json_object_set_new(o, "existing", json_integer(job->existing));

@@ -59,6 +59,7 @@
     X(raw_admin, address, admin.address, set_admin_address, "127.0.0.1:8444", 0, 0, NULL)          \
     X(raw_admin, token_file, admin.token_file, set_path_or_none, "/etc/touchpointd/admin.token",   \
       0, 0, NULL)                                                                                  \
+    X(raw_admin, name, admin.name, set_host_or_none, "", 0, 0, NULL)                               \
     X(raw_admin, certificate, admin.certificate, set_path_or_none, "", 0, 0, NULL)                 \
     X(raw_admin, key, admin.key, set_path_or_none, "", 0, 0, NULL)                                 \
     X(raw_admin, public_health, admin.public_health, set_flag, "false", 0, 0, WORDS_BOOL)

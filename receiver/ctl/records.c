@@ -121,25 +121,30 @@ static void show_forgotten(const json_t *x)
                  number_text(x, "job_items"));
 }
 
-static json_t *forget_body(const char *org, const char *record, bool dry_run)
+static json_t *forget_body(const char *org, const char *record, const char *email, bool dry_run)
 {
     json_t *body = json_pack("{s:s, s:b}", "record", record, "dry_run", dry_run);
     if (org != NULL)
         json_object_set_new(body, "org", json_string(org));
+    if (email != NULL)
+        json_object_set_new(body, "email", json_string(email));
     return body;
 }
 
 int run_forget(struct ctl *c, int argc, char **argv)
 {
-    const char *org = NULL;
+    const char *org = NULL, *email = NULL;
     bool yes = false, dry_run = false;
-    const struct ctl_option options[] = {
-        {"org", &org, NULL, NULL}, {"yes", NULL, &yes, NULL}, {"dry-run", NULL, &dry_run, NULL}};
+    const struct ctl_option options[] = {{"org", &org, NULL, NULL},
+                                         {"email", &email, NULL, NULL},
+                                         {"yes", NULL, &yes, NULL},
+                                         {"dry-run", NULL, &dry_run, NULL}};
     char question[160];
-    if (ctl_options(c, argc, argv, options, 3, 1, 1) < 0)
+    if (ctl_options(c, argc, argv, options, sizeof options / sizeof options[0], 1, 1) < 0)
         return CTL_USAGE;
     (void)snprintf(question, sizeof question, "Erase what is held of %.18s, for good?", argv[0]);
     if (!dry_run && !ctl_confirm(yes, question))
         return CTL_FAILED;
-    return ctl_do(c, "POST", "/api/v1/forget", forget_body(org, argv[0], dry_run), show_forgotten);
+    return ctl_do(c, "POST", "/api/v1/forget", forget_body(org, argv[0], email, dry_run),
+                  show_forgotten);
 }

@@ -28,7 +28,8 @@ struct write {
     const struct touchpoint *rows;     /* upsert */
     const char (*ids)[SFID_SIZE];      /* delete */
     const struct org_status *statuses; /* update, or … */
-    const struct org_date *dates;      /* … update */
+    const struct org_date *dates;      /* … update, or */
+    struct org_date_was *was;          /* dates: what the first part of the call reads */
     int64_t at_ms;                     /* update */
     bool is_extra;                     /* a permission that is missing for it stops no work */
     size_t n;
@@ -134,11 +135,36 @@ static bool add_subrequest(json_t *list, const struct write *w, size_t from, siz
     return json_array_append_new(list, sub) == 0;
 }
 
+#define LOOK_REFERENCE "before"
+
+/* The parts of a Composite are carried out one after the other, so this one sees what the others
+ * overwrite. */
+static bool add_look(json_t *list, const struct write *w)
+{
+    struct buf url;
+    json_t *ids = json_array();
+    for (size_t i = 0; i < w->n; i++)
+        json_array_append_new(ids, json_string(w->dates[i].member_id));
+    buf_init(&url, SUBREQUEST_URL_MAX);
+    buf_printf(&url, "/services/data/v%s/composite/sobjects/%s", w->conn->org->config->api_version,
+               w->object);
+    json_t *sub = json_pack("{s:s,s:s,s:s,s:{s:o,s:[s,s]}}", "method", "POST", "url", url.data,
+                            "referenceId", LOOK_REFERENCE, "body", "ids", ids, "fields", "Id",
+                            w->conn->org->config->schema.name[SCHEMA_TOUCHPOINT_DATE]);
+    bool ok = !url.overflow && sub != NULL;
+    buf_release(&url);
+    if (!ok) {
+        json_decref(sub);
+        return false;
+    }
+    return json_array_append_new(list, sub) == 0;
+}
+
 /* NULL when a value can't be written as JSON. Caller: free. */
 static char *composite_body(const struct write *w)
 {
     json_t *list = json_array();
-    bool ok = true;
+    bool ok = w->was == NULL || add_look(list, w);
     for (size_t at = 0; ok && at < w->n; at += ORG_COLLECTION_MAX) {
         size_t n = w->n - at < ORG_COLLECTION_MAX ? w->n - at : ORG_COLLECTION_MAX;
         ok = add_subrequest(list, w, at, n);
@@ -194,16 +220,41 @@ static bool read_part(const struct write *w, json_t *part, size_t from, size_t n
     return true;
 }
 
+/* A record for each id in order, null for what is not there. What can't be told is not known: the
+ * rows were written all the same. */
+static void read_look(const struct write *w, json_t *part)
+{
+    const char *field = w->conn->org->config->schema.name[SCHEMA_TOUCHPOINT_DATE];
+    json_t *body = json_object_get(part, "body");
+    bool is_whole = json_integer_value(json_object_get(part, "httpStatusCode")) == 200 &&
+                    json_array_size(body) == w->n;
+    for (size_t i = 0; i < w->n; i++) {
+        struct error e;
+        struct record r = {
+            .object = is_whole ? json_array_get(body, i) : NULL, .name = w->object, .e = &e};
+        char id[SFID_SIZE] = "";
+        w->was[i] = (struct org_date_was){.is_known = false};
+        if (!json_is_object(r.object))
+            continue;
+        record_id(&r, "Id", id);
+        record_when(&r, field, &w->was[i].day, &w->was[i].at_ms);
+        w->was[i].is_known = r.err == ERR_NONE && strcmp(id, w->dates[i].member_id) == 0;
+    }
+}
+
 static bool read_parts(const struct write *w, json_t *root)
 {
     json_t *parts = json_object_get(root, "compositeResponse");
+    size_t looks = w->was != NULL;
     size_t count = (w->n + ORG_COLLECTION_MAX - 1) / ORG_COLLECTION_MAX;
-    if (!json_is_array(parts) || json_array_size(parts) != count)
+    if (!json_is_array(parts) || json_array_size(parts) != looks + count)
         return false;
+    if (looks > 0)
+        read_look(w, json_array_get(parts, 0));
     for (size_t k = 0; k < count; k++) {
         size_t at = k * ORG_COLLECTION_MAX;
         size_t n = w->n - at < ORG_COLLECTION_MAX ? w->n - at : ORG_COLLECTION_MAX;
-        json_t *part = json_array_get(parts, k);
+        json_t *part = json_array_get(parts, looks + k);
         const char *reference = json_text(part, "referenceId");
         char wanted[CALL_REFERENCE_SIZE];
         call_reference(wanted, k);
@@ -329,8 +380,9 @@ enum err org_update_statuses(struct org_conn *c, const struct org_status *rows, 
 }
 
 enum err org_update_dates(struct org_conn *c, const struct org_date *rows, size_t n,
-                          struct org_row_result *results, struct error *e)
+                          struct org_date_was *was, struct org_row_result *results, struct error *e)
 {
+    assert(n <= ORG_DATES_MAX);
     struct write w = {
         .conn = c,
         .kind = WRITE_UPDATE,
@@ -338,6 +390,7 @@ enum err org_update_dates(struct org_conn *c, const struct org_date *rows, size_
         .object = "CampaignMember",
         .is_extra = true,
         .dates = rows,
+        .was = was,
         .n = n,
     };
     return run(&w, results, e);

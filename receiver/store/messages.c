@@ -57,9 +57,21 @@ enum err store_message_get(struct store *s, int64_t id, struct store_message *ou
     return ERR_NONE;
 }
 
-void store_count_add(struct store_count *c, enum store_state state, const char *code,
-                     const char *object)
+bool store_may_move(enum store_kind kind, enum store_state state, enum store_job_kind how)
 {
+    bool waits = state == STORE_READY || state == STORE_LEASED;
+    if (kind == STORE_IGNORED || kind == STORE_JOB || (kind == STORE_ECHO && waits))
+        return false;
+    return how == STORE_JOB_REPLAY || state == STORE_READY || state == STORE_FAILED;
+}
+
+void store_count_add(struct store_count *c, int how, enum store_kind kind, enum store_state state,
+                     const char *code, const char *object)
+{
+    if (how != STORE_ANY && !store_may_move(kind, state, (enum store_job_kind)how)) {
+        c->skipped++;
+        return;
+    }
     c->count++;
     c->by_state[state]++;
     size_t i = 0;
@@ -82,14 +94,15 @@ void store_count_add(struct store_count *c, enum store_state state, const char *
         c->objects[i].count++;
 }
 
-enum err store_message_count(struct store *s, const struct store_filter *f, struct store_count *out,
-                             struct error *e)
+enum err store_message_count(struct store *s, const struct store_filter *f, int how,
+                             struct store_count *out, struct error *e)
 {
     struct store_request r = {.op = STORE_OP_MESSAGES};
     int64_t looked_at = 0;
     *out = (struct store_count){0};
     r.u.messages.filter = f;
     r.u.messages.counted = out;
+    r.u.messages.how = how;
     do {
         enum err err = store_submit(s, &r, e);
         if (err != ERR_NONE)
@@ -100,12 +113,13 @@ enum err store_message_count(struct store *s, const struct store_filter *f, stru
     return ERR_NONE;
 }
 
-enum err store_message_count_ids(struct store *s, const int64_t *ids, size_t n,
+enum err store_message_count_ids(struct store *s, const int64_t *ids, size_t n, int how,
                                  struct store_count *out, struct error *e)
 {
     struct store_request r = {.op = STORE_OP_MESSAGE_IDS};
     *out = (struct store_count){0};
     r.u.message_ids.counted = out;
+    r.u.message_ids.how = how;
     enum err err = ERR_NONE;
     for (size_t i = 0; i < n && err == ERR_NONE; i += r.u.message_ids.n) {
         r.u.message_ids.ids = ids + i;
@@ -196,22 +210,24 @@ static enum err forget_in(struct store *s, struct store_request *find, bool dry_
     return ERR_NONE;
 }
 
-enum err store_forget(struct store *s, const char *org, const char *record, bool dry_run,
-                      struct store_forgotten *out, struct error *e)
+enum err store_forget(struct store *s, const char *org, const char *record, const char *email,
+                      bool dry_run, struct store_forgotten *out, struct error *e)
 {
     int64_t *ids = mem_array(STORE_SLICE_MAX, sizeof *ids);
     int64_t *const counts[STORE_FORGET_PLACES] = {
-        [STORE_FORGET_LEDGER] = &out->ledger,
-        [STORE_FORGET_MESSAGES] = &out->messages,
-        [STORE_FORGET_DOCUMENTS] = &out->documents,
-        [STORE_FORGET_JOBS] = &out->items,
+        [STORE_FORGET_LEDGER] = &out->ledger,       [STORE_FORGET_MESSAGES] = &out->messages,
+        [STORE_FORGET_DOCUMENTS] = &out->documents, [STORE_FORGET_JOBS] = &out->items,
+        [STORE_FORGET_EMAIL] = &out->items,
     };
     enum err err = ERR_NONE;
     *out = (struct store_forgotten){0};
     for (int i = 0; i < STORE_FORGET_PLACES && err == ERR_NONE; i++) {
         struct store_request r = {.op = STORE_OP_FORGET_FIND};
+        const char *what = i == STORE_FORGET_EMAIL ? email : record;
+        if (what[0] == '\0')
+            continue;
         r.u.forget = (struct store_forget_slice){
-            .org = org, .record = record, .from = (enum store_forget_from)i, .ids = ids};
+            .org = org, .record = what, .from = (enum store_forget_from)i, .ids = ids};
         err = forget_in(s, &r, dry_run, counts[i], e);
     }
     free(ids);

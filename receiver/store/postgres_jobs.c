@@ -198,13 +198,15 @@ enum err pg_job_step(struct pg_store *s, struct pg_db *db, struct store_request 
     fill_items(c, step);
     PGresult *x = pg_query(
         db, e,
-        "SELECT * FROM tp_job_step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, "
-        "$15, $16, $17, $18, $19, $20, $21, $22)",
-        "ttiidiiiiittdaaaaaaiii", l != NULL ? l->org : "", l != NULL ? l->key : "",
+        "SELECT * FROM tp_job_step($1, $2, $3, (SELECT j.id FROM job j WHERE j.id = $4 AND "
+        "($23::text IS NULL OR j.cursor = $23) FOR UPDATE), $5, $6, $7, $8, $9, $10, $11, $12, "
+        "$13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
+        "ttiidiiiiittdaaaaaaiiit", l != NULL ? l->org : "", l != NULL ? l->key : "",
         l != NULL ? l->fence : INT64_C(0), step->job, (int)step->state, step->total, step->done,
         step->changed, step->skipped, step->failed, step->cursor,
         step->message != NULL ? message : NULL, (int)step->hints, &c[RECORD], &c[BEFORE], &c[AFTER],
-        &c[STATE], &c[CODE], &c[MESSAGE], s->base.options.lease_ms, PG_WALL(s), PG_BOOT(s));
+        &c[STATE], &c[CODE], &c[MESSAGE], s->base.options.lease_ms, PG_WALL(s), PG_BOOT(s),
+        step->from);
     for (int i = 0; i < COLUMNS; i++)
         buf_release(&c[i]);
     if (x == NULL)
@@ -214,8 +216,10 @@ enum err pg_job_step(struct pg_store *s, struct pg_db *db, struct store_request 
     PQclear(x);
     if (!holds)
         return pg_stale(l, e);
-    if (!found)
+    if (!found && step->from == NULL)
         return no_such_job(step->job, e);
+    if (!found)
+        r->u.job_step.now = STORE_JOB_RUNNING;
     if (l != NULL)
         r->deadline_boot_ms = begun + s->base.options.lease_ms;
     return ERR_NONE;

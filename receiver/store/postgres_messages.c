@@ -147,9 +147,9 @@ static void move_on(struct store_request *r, const PGresult *x, int first)
     "WITH page AS MATERIALIZED (" page "), " LOOKED                                                \
     "SELECT l.n, l.last_id, l.last_at, g.* FROM looked l LEFT JOIN (SELECT n.state, "              \
     "coalesce(n.code, ''), n.object, count(*), max(n.id), max(n.settled_at), "                     \
-    "(array_agg(n.id ORDER BY n.settled_at DESC, n.id DESC))[1] FROM page p, LATERAL (SELECT "     \
-    "(p.n).*) AS n "                                                                               \
-    "JOIN campaign c ON c.id = n.campaign WHERE " FITS " GROUP BY 1, 2, 3) AS g ON true"
+    "(array_agg(n.id ORDER BY n.settled_at DESC, n.id DESC))[1], n.kind FROM page p, "             \
+    "LATERAL (SELECT (p.n).*) AS n "                                                               \
+    "JOIN campaign c ON c.id = n.campaign WHERE " FITS " GROUP BY 1, 2, 3, n.kind) AS g ON true"
 #define WALK_IN(page)                                                                              \
     "WITH page AS MATERIALIZED (" page "), " LOOKED                                                \
     "SELECT m.*, l.n, l.last_id, l.last_at FROM looked l LEFT JOIN LATERAL (SELECT " MESSAGE       \
@@ -170,7 +170,8 @@ static void count_groups(struct store_request *r, const PGresult *x)
         pg_copy(x, i, 4, code, sizeof code);
         pg_copy(x, i, 5, object, sizeof object);
         for (int64_t k = pg_i64(x, i, 6); k > 0; k--)
-            store_count_add(c, (enum store_state)pg_i64(x, i, 3), code, object);
+            store_count_add(c, r->u.messages.how, (enum store_kind)pg_i64(x, i, 10),
+                            (enum store_state)pg_i64(x, i, 3), code, object);
     }
     if (first && c->count > 0)
         c->newest = (struct store_position){.at_ms = newest.at_ms, .id = newest.id + 1};
@@ -238,7 +239,7 @@ enum err pg_message_ids(struct pg_store *s, struct pg_db *db, struct store_reque
     char code[STORE_CODE_SIZE], object[STORE_OBJECT_SIZE];
     put_ids(&ids, r->u.message_ids.ids, r->u.message_ids.n);
     PGresult *x = pg_query(db, e,
-                           "SELECT n.state, coalesce(n.code, ''), n.object FROM "
+                           "SELECT n.state, coalesce(n.code, ''), n.object, n.kind FROM "
                            "unnest($1::bigint[]) AS i (id) JOIN notification n USING (id)",
                            "a", &ids);
     buf_release(&ids);
@@ -247,7 +248,9 @@ enum err pg_message_ids(struct pg_store *s, struct pg_db *db, struct store_reque
     for (int i = 0; i < PQntuples(x); i++) {
         pg_copy(x, i, 1, code, sizeof code);
         pg_copy(x, i, 2, object, sizeof object);
-        store_count_add(r->u.message_ids.counted, (enum store_state)pg_i64(x, i, 0), code, object);
+        store_count_add(r->u.message_ids.counted, r->u.message_ids.how,
+                        (enum store_kind)pg_i64(x, i, 3), (enum store_state)pg_i64(x, i, 0), code,
+                        object);
     }
     PQclear(x);
     return ERR_NONE;
@@ -378,6 +381,10 @@ static const char *const FINDS[STORE_FORGET_PLACES] = {
         FIND("job", "t.org IN ($2, '') AND (EXISTS (SELECT 1 FROM job_item i WHERE i.job = t.id "
                     "AND i.record_id = $3) OR (t.state > 1 AND (strpos(t.params, $4) > 0 OR "
                     "strpos(t.message, $4) > 0 OR strpos(t.reason, $4) > 0)))"),
+    [STORE_FORGET_EMAIL] =
+        FIND("job", "t.org IN ($2, '') AND t.state > 1 AND "
+                    "(strpos(lower(t.params), lower($3)) > 0 OR strpos(lower(t.message), "
+                    "lower($3)) > 0 OR strpos(lower(t.reason), lower($3)) > 0)"),
 };
 
 enum err pg_forget_find(struct pg_store *s, struct pg_db *db, struct store_request *r,
@@ -412,7 +419,15 @@ enum err pg_forget(struct pg_store *s, struct pg_db *db, struct store_request *r
     struct buf ids;
     put_ids(&ids, x->ids, x->count);
     PGresult *got =
-        pg_query(db, e, "SELECT tp_forget($1, $2, $3)", "dat", (int)x->from, &ids, x->record);
+        x->from == STORE_FORGET_EMAIL
+            ? pg_query(db, e,
+                       "UPDATE job SET params = CASE WHEN strpos(lower(params), lower($2)) > 0 "
+                       "THEN '' ELSE params END, message = CASE WHEN strpos(lower(message), "
+                       "lower($2)) > 0 THEN '' ELSE message END, reason = CASE WHEN "
+                       "strpos(lower(reason), lower($2)) > 0 THEN '' ELSE reason END "
+                       "WHERE id = ANY ($1) AND state > 1",
+                       "at", &ids, x->record)
+            : pg_query(db, e, "SELECT tp_forget($1, $2, $3)", "dat", (int)x->from, &ids, x->record);
     buf_release(&ids);
     if (got == NULL)
         return e->kind;

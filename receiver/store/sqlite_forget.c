@@ -74,6 +74,7 @@ enum err sqlite_forget_find(struct sqlite_store *s, struct store_request *r, str
         [STORE_FORGET_MESSAGES] = SQL_FIND_IN_MESSAGES,
         [STORE_FORGET_DOCUMENTS] = SQL_FIND_IN_DOCUMENTS,
         [STORE_FORGET_JOBS] = SQL_FIND_IN_JOBS,
+        [STORE_FORGET_EMAIL] = SQL_FIND_EMAIL,
     };
     struct store_forget_slice *x = &r->u.forget;
     char short_id[SFID_SIZE]; /* begins the long one, too */
@@ -115,6 +116,7 @@ enum err sqlite_forget(struct sqlite_store *s, struct store_request *r, struct e
         [STORE_FORGET_LEDGER] = SQL_FORGET_LEDGER,
         [STORE_FORGET_DOCUMENTS] = SQL_FORGET_DOCUMENT,
         [STORE_FORGET_JOBS] = SQL_FORGET_ITEM,
+        [STORE_FORGET_EMAIL] = SQL_FORGET_EMAIL,
     };
     const struct store_forget_slice *x = &r->u.forget;
     char short_id[SFID_SIZE];

@@ -215,13 +215,27 @@ enum err sqlite_job_progress(struct sqlite_store *s, const struct store_job_step
     return step->hints ? hint_pass(s, org, campaign, step->job, e) : ERR_NONE;
 }
 
+static enum err compare_cursor(struct sqlite_store *s, struct store_request *r, bool *is_due,
+                               struct error *e)
+{
+    struct store_job job = {0};
+    enum err err = get_job(&s->db, r->u.job_step.what->job, &job, NULL, e);
+    *is_due = err == ERR_NONE && strcmp(job.cursor, r->u.job_step.what->from) == 0;
+    r->u.job_step.now = job.state;
+    return err;
+}
+
 enum err sqlite_job_step(struct sqlite_store *s, struct store_request *r, struct error *e)
 {
     const struct store_job_step *step = r->u.job_step.what;
     struct sqlite_lease *l = r->lease != NULL ? sqlite_lease_of(s, r->lease) : NULL;
+    bool is_due = true;
     if (r->lease != NULL && l == NULL)
         return sqlite_stale(r->lease, e);
-    enum err err = sqlite_job_progress(s, step, &r->u.job_step.now, e);
+    enum err err = step->from != NULL ? compare_cursor(s, r, &is_due, e) : ERR_NONE;
+    if (err != ERR_NONE || !is_due)
+        return err;
+    err = sqlite_job_progress(s, step, &r->u.job_step.now, e);
     for (size_t i = 0; i < step->item_count && err == ERR_NONE; i++)
         err = put_item(s, step->job, &step->items[i], e);
     if (err == ERR_NONE && l != NULL) {

@@ -147,11 +147,13 @@ static struct sql_query from(struct sql_db *db, const struct store_filter *f,
     return sql_query(db, SQL_MESSAGES, "i", id);
 }
 
-static void count_one(const struct sql_query *q, struct store_count *c, struct store_position at)
+static void count_one(const struct sql_query *q, struct store_count *c, int how,
+                      struct store_position at)
 {
     if (c->count == 0)
         c->newest = (struct store_position){.at_ms = at.at_ms, .id = at.id + 1};
-    store_count_add(c, (enum store_state)sqlite3_column_int(q->st, STATE), text_of(q, CODE),
+    store_count_add(c, how, (enum store_kind)sqlite3_column_int(q->st, KIND),
+                    (enum store_state)sqlite3_column_int(q->st, STATE), text_of(q, CODE),
                     text_of(q, OBJECT));
 }
 
@@ -170,7 +172,7 @@ enum err sqlite_messages(struct sqlite_store *s, struct store_request *r, struct
                                     .id = sqlite3_column_int64(q.st, ID)};
         bool fits = sqlite_message_fits(&q, f);
         if (fits && counted != NULL)
-            count_one(&q, counted, at);
+            count_one(&q, counted, r->u.messages.how, at);
         else if (fits)
             sqlite_read_message(&q, &r->u.messages.out[n++]);
         r->u.messages.at = at;
@@ -189,7 +191,8 @@ enum err sqlite_message_ids(struct sqlite_store *s, struct store_request *r, str
         struct sql_query q =
             sql_query(&s->browser.db, SQL_MESSAGE_GET, "i", r->u.message_ids.ids[i]);
         if (sql_next(&q))
-            count_one(&q, r->u.message_ids.counted, (struct store_position){0});
+            count_one(&q, r->u.message_ids.counted, r->u.message_ids.how,
+                      (struct store_position){0});
         err = sql_done(&q, e);
     }
     return err;

@@ -19,16 +19,6 @@ static enum err look_again(struct sqlite_store *s, int64_t id, const struct stor
     return sql_done(&q, e);
 }
 
-/* An echo that waits must wait its full time (rule 12); jobs' rows go with their jobs; nothing is
- * ever done with ignored ones. */
-static bool may_move(const struct store_message *m, enum store_job_kind how)
-{
-    bool waits = m->state == STORE_READY || m->state == STORE_LEASED;
-    if (m->kind == STORE_IGNORED || m->kind == STORE_JOB || (m->kind == STORE_ECHO && waits))
-        return false;
-    return how == STORE_JOB_REPLAY || m->state == STORE_READY || m->state == STORE_FAILED;
-}
-
 static enum err replay(struct sqlite_store *s, const struct store_message *m, const char *key,
                        int64_t job, struct error *e)
 {
@@ -61,7 +51,7 @@ static enum err move_one(struct sqlite_store *s, const struct store_move *x, int
     if (err != ERR_NONE)
         return err;
     step->done++;
-    if (!fits || !may_move(&m, how)) {
+    if (!fits || !store_may_move(m.kind, m.state, how)) {
         step->skipped++;
         return ERR_NONE;
     }

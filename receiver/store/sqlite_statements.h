@@ -245,6 +245,14 @@
       "UPDATE job SET params = iif(instr(params, ?2) > 0, '', params), "                           \
       "message = iif(instr(message, ?2) > 0, '', message), "                                       \
       "reason = iif(instr(reason, ?2) > 0, '', reason) WHERE id = ?1 AND state > 1")               \
+    X(SQL_FIND_EMAIL,                                                                              \
+      "SELECT id, org IN (?2, '') AND state > 1 AND ?4 NOT NULL AND (instr(lower(params), "        \
+      "lower(?3)) > 0 OR instr(lower(message), lower(?3)) > 0 OR instr(lower(reason), lower(?3)) " \
+      "> 0) FROM job WHERE id > ?1 ORDER BY id")                                                   \
+    X(SQL_FORGET_EMAIL,                                                                            \
+      "UPDATE job SET params = iif(instr(lower(params), lower(?2)) > 0, '', params), "             \
+      "message = iif(instr(lower(message), lower(?2)) > 0, '', message), "                         \
+      "reason = iif(instr(lower(reason), lower(?2)) > 0, '', reason) WHERE id = ?1 AND state > 1") \
     X(SQL_CURSOR_DROP, "DELETE FROM org_cursor WHERE org = ?1 AND name = ?2")                      \
     /* upkeep */                                                                                   \
     X(SQL_ENDED_OLD,                                                                               \

@@ -185,6 +185,7 @@ struct store_request {
             struct store_message *out;
             size_t max, count;
             struct store_count *counted;
+            int how; /* counted: as of store_message_count */
             int64_t looked_at;
             bool more;
         } messages;
@@ -198,6 +199,7 @@ struct store_request {
             const int64_t *ids;
             size_t n;
             struct store_count *counted;
+            int how;
         } message_ids;
         struct {
             const struct store_move *what;
@@ -221,6 +223,7 @@ struct store_request {
                 STORE_FORGET_MESSAGES,
                 STORE_FORGET_DOCUMENTS,
                 STORE_FORGET_JOBS,
+                STORE_FORGET_EMAIL, /* in jobs; record is the email */
                 STORE_FORGET_PLACES
             } from;
             int64_t after_id; /* find: where it begins, and then ended */
@@ -356,8 +359,11 @@ void store_release(struct store *s);
 /* For the wrappers: runs a request of no lease. */
 MUST_USE enum err store_submit(struct store *s, struct store_request *r, struct error *e);
 /* One more message that a count has found. */
-void store_count_add(struct store_count *c, enum store_state state, const char *code,
-                     const char *object);
+void store_count_add(struct store_count *c, int how, enum store_kind kind, enum store_state state,
+                     const char *code, const char *object);
+/* Whether a replay or discard job moves it: an echo that waits must wait its full time (rule 12),
+ * jobs' rows go with their jobs, and nothing is ever done with ignored ones. */
+bool store_may_move(enum store_kind kind, enum store_state state, enum store_job_kind how);
 void store_count_document(struct store *s, bool is_kept);
 int64_t store_wall_ms(const struct store *s);
 int64_t store_boot_ms(const struct store *s);

@@ -15,9 +15,8 @@
 #include "mem.h"
 
 enum {
-    SLICE = STORE_SLICE_MAX,
+    SLICE = ORG_DATES_MAX,
     SLICES_AT_ONCE = 20, /* then other hints of the campaign have their turn */
-    ROUNDS = 2,          /* a row that was locked gets a second try */
 };
 
 struct run {
@@ -26,6 +25,7 @@ struct run {
     struct store_job job;
     struct dates_plan *plan; /* dates */
     struct dates_target target;
+    struct dates_late late;
     struct store_job_item *planned; /* of a slice that was cut off, in order of their records */
     size_t planned_count;
     struct store_job_item *undone; /* undo: items of the other job, in order */
@@ -35,6 +35,7 @@ struct run {
     struct store_job_item *items; /* SLICE places */
     size_t item_count;
     int64_t looked, skipped;
+    int64_t left;         /* of those skipped: items */
     char last[SFID_SIZE]; /* where it ends; "": nobody is left */
 };
 
@@ -88,6 +89,7 @@ static void leave(struct run *r, const char *record, const char *now, const char
     (void)snprintf(x->code, sizeof x->code, "changed_since");
     (void)snprintf(x->message, sizeof x->message, "%s", why);
     r->skipped++;
+    r->left++;
 }
 
 static enum err on_members(void *ctx, const struct member *m, size_t n, struct error *e)
@@ -138,56 +140,6 @@ static enum err on_undone(void *ctx, const struct member *m, size_t n, struct er
     return ERR_NONE;
 }
 
-/* ------------------------------------------------------------------ writing */
-
-/* One call for the items that still wait; how many may be tried once more. */
-static enum err write_round(struct run *r, size_t *again, struct error *e)
-{
-    struct pass *p = r->pass;
-    struct org_date *rows = mem_array(r->item_count, sizeof *rows);
-    size_t *at = mem_array(r->item_count, sizeof *at), n = 0;
-    *again = 0;
-    for (size_t i = 0; i < r->item_count; i++) {
-        if (r->items[i].state != DATES_PLANNED)
-            continue;
-        memcpy(rows[n].member_id, r->items[i].record_id, SFID_SIZE);
-        rows[n].text = r->items[i].after;
-        at[n++] = i;
-    }
-    enum err err = n == 0 ? ERR_NONE : store_write_begin(p->options->store, p->claim, e);
-    if (err == ERR_NONE && n > 0) {
-        err = org_update_dates(p->conn, rows, n, write_results(p), e);
-        err = write_end(p, err, NULL, 0, e);
-    }
-    for (size_t i = 0; i < n && err == ERR_NONE; i++) {
-        const struct org_row_result *result = &p->results[i];
-        struct store_job_item *x = &r->items[at[i]];
-        if (result->class == ORG_ROW_DONE)
-            x->state = DATES_WRITTEN;
-        *again += result->class == ORG_ROW_RETRY;
-        memcpy(x->code, result->code, sizeof x->code);
-        memcpy(x->message, result->message, strnlen(result->message, sizeof x->message - 1));
-        if (result->class == ORG_ROW_PARK)
-            x->state = DATES_REFUSED;
-    }
-    free(at);
-    free(rows);
-    return err;
-}
-
-static enum err write_slice(struct run *r, struct error *e)
-{
-    size_t again = 1;
-    enum err err = ERR_NONE;
-    for (int round = 0; round < ROUNDS && again > 0 && err == ERR_NONE; round++)
-        err = write_round(r, &again, e);
-    for (size_t i = 0; i < r->item_count && err == ERR_NONE; i++) {
-        if (r->items[i].state == DATES_PLANNED)
-            r->items[i].state = DATES_REFUSED;
-    }
-    return err;
-}
-
 /* ------------------------------------------------------------------ steps */
 
 static enum err step(struct run *r, struct store_job_step *s, struct error *e)
@@ -214,6 +166,15 @@ static enum err keep_plan(struct run *r, bool *go_on, struct error *e)
     return err;
 }
 
+/* What somebody else changed between read and write was not counted as skipped by the read. */
+static int64_t left_by_write(const struct run *r)
+{
+    int64_t n = -r->left;
+    for (size_t i = 0; i < r->item_count; i++)
+        n += r->items[i].state == DATES_LEFT;
+    return n;
+}
+
 static enum err keep_outcome(struct run *r, struct error *e)
 {
     bool is_last = r->last[0] == '\0';
@@ -221,7 +182,7 @@ static enum err keep_outcome(struct run *r, struct error *e)
         .state = is_last ? STORE_JOB_DONE : STORE_JOB_RUNNING,
         .total = STORE_ANY,
         .done = r->looked,
-        .skipped = r->skipped,
+        .skipped = r->skipped + left_by_write(r),
         .cursor = is_last ? NULL : r->last,
         .items = r->items,
         .item_count = r->item_count,
@@ -278,13 +239,13 @@ static enum err run_slice(struct run *r, struct error *e)
 {
     bool go_on = false;
     r->item_count = 0;
-    r->looked = r->skipped = 0;
+    r->looked = r->skipped = r->left = 0;
     r->last[0] = '\0';
     enum err err = read_slice(r, e);
     if (err == ERR_NONE)
         err = keep_plan(r, &go_on, e);
     if (err == ERR_NONE && go_on)
-        err = write_slice(r, e);
+        err = dates_write(r->pass, &r->late, r->job.id, r->items, r->item_count, e);
     if (err == ERR_NONE && go_on) {
         err = keep_outcome(r, e);
         memcpy(r->job.cursor, r->last, sizeof r->last);
@@ -315,10 +276,11 @@ static enum err on_counted(void *ctx, const struct org_campaign_row *rows, size_
 static enum err tell_total(struct run *r, struct error *e)
 {
     struct store_job of;
-    struct store_job_step s = {.state = STORE_JOB_RUNNING, .total = -1};
+    struct store_job_step s = {.state = STORE_JOB_RUNNING, .total = -1, .message = ""};
     enum err err = ERR_NONE;
     if (r->job.total >= 0)
         return ERR_NONE;
+    r->job.message[0] = '\0'; /* that it waited */
     if (r->job.kind == STORE_JOB_UNDO) {
         err = store_job_get(r->pass->options->store, r->job.undo_of, &of, NULL, e);
         s.total = err == ERR_NONE ? of.changed : -1;
@@ -335,7 +297,7 @@ static enum err load(struct run *r, int64_t id, struct buf *params, struct error
     struct store *s = r->pass->options->store;
     enum err err = store_job_get(s, id, &r->job, params, e);
     if (err == ERR_NONE)
-        err = store_job_item_walk(s, id, r->job.cursor, DATES_PLANNED, r->planned, SLICE,
+        err = store_job_item_walk(s, id, r->job.cursor, DATES_PLANNED, r->planned, STORE_SLICE_MAX,
                                   &r->planned_count, e);
     return err;
 }
@@ -347,17 +309,27 @@ static enum err mend_ended(struct run *r, struct error *e)
     return r->planned_count == 0 ? ERR_NONE : step(r, &s, e);
 }
 
+/* The admin's word counts from the next slice on: what is left waits in the queue. */
+static enum err is_paused(const struct run *r, bool *paused, struct error *e)
+{
+    char reason[STORE_REASON_SIZE];
+    return store_paused(r->pass->options->store, r->job.org, paused, reason, e);
+}
+
 static enum err carry_out(struct run *r, const char *params, bool *goes_on, struct error *e)
 {
     enum err err = r->job.kind == STORE_JOB_DATES ? begin_dates(r, params, e) : ERR_NONE;
     if (err == ERR_NONE)
         err = tell_total(r, e);
     for (int i = 0; err == ERR_NONE && store_job_is_open(r->job.state); i++) {
-        if (i == SLICES_AT_ONCE) {
+        bool paused = false;
+        err = is_paused(r, &paused, e);
+        if (paused || i == SLICES_AT_ONCE) {
             *goes_on = true;
             break;
         }
-        err = run_slice(r, e);
+        if (err == ERR_NONE)
+            err = run_slice(r, e);
     }
     return err;
 }
@@ -381,13 +353,43 @@ static enum err fail_job(struct run *r, const struct error *why, struct error *e
     return step(r, &s, e);
 }
 
+/* A request of another job may still change what this one writes: it waits until that is over. */
+static enum err has_to_wait(struct run *r, bool *waits, struct error *e)
+{
+    char at[TIME_TEXT_MAX], message[STORE_MESSAGE_SIZE];
+    struct store_job_step s = {.state = STORE_JOB_RUNNING, .total = STORE_ANY, .message = message};
+    r->late.org = r->job.org;
+    r->late.campaign_id = r->job.campaign_id;
+    enum err err = dates_late_get(r->pass->options->store, &r->late, e);
+    *waits = err == ERR_NONE && r->late.until_ms > 0 && r->late.of_job != r->job.id;
+    if (!*waits)
+        return err;
+    r->pass->jobs_due_ms = r->late.until_ms;
+    (void)snprintf(message, sizeof message,
+                   "it waits until %s: a request of job %lld got no answer, and the org may carry "
+                   "it out until then",
+                   time_format_datetime(r->late.until_ms, at), (long long)r->late.of_job);
+    return step(r, &s, e);
+}
+
+static enum err run_open(struct run *r, const char *params, bool *goes_on, struct error *e)
+{
+    enum err err = has_to_wait(r, goes_on, e);
+    if (err != ERR_NONE || *goes_on)
+        return err;
+    err = carry_out(r, params, goes_on, e);
+    struct error why = *e;
+    return ends_job(err) ? fail_job(r, &why, e) : err;
+}
+
 static enum err run_job(struct pass *p, int64_t id, bool *goes_on, struct error *e)
 {
-    struct run r = {.pass = p,
-                    .look = {p->org, p->conn, p->zone, p->options->policy},
-                    .planned = mem_array(SLICE, sizeof *r.planned),
-                    .undone = mem_array(SLICE, sizeof *r.undone),
-                    .items = mem_array(SLICE, sizeof *r.items)};
+    struct run r = {
+        .pass = p,
+        .look = {.org = p->org, .conn = p->conn, .zone = p->zone, .policy = p->options->policy},
+        .planned = mem_array(STORE_SLICE_MAX, sizeof *r.planned),
+        .undone = mem_array(SLICE, sizeof *r.undone),
+        .items = mem_array(SLICE, sizeof *r.items)};
     struct buf params;
     buf_init(&params, STORE_PARAMS_MAX);
     enum err err = load(&r, id, &params, e);
@@ -396,10 +398,7 @@ static enum err run_job(struct pass *p, int64_t id, bool *goes_on, struct error 
     } else if (err == ERR_NONE && !store_job_is_open(r.job.state)) {
         err = mend_ended(&r, e);
     } else if (err == ERR_NONE) {
-        err = carry_out(&r, params.data, goes_on, e);
-        struct error why = *e;
-        if (ends_job(err))
-            err = fail_job(&r, &why, e);
+        err = run_open(&r, params.data, goes_on, e);
     }
     if (err == ERR_NOT_FOUND)
         err = ERR_NONE; /* removed with its time */

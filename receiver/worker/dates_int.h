@@ -29,7 +29,9 @@ struct dates_target {
 MUST_USE enum err dates_resolve(const struct look *l, const char *campaign_id,
                                 const struct dates_plan *p, struct dates_target *out,
                                 struct error *e);
-/* The member's present value in the same form. */
+/* A value of the field in the same form: of a date its day, of a date-time its instant. */
+const char *dates_format(int64_t day, int64_t at_ms, char out[TIME_TEXT_MAX]);
+/* The member's present value. */
 const char *dates_text(const struct member *m, char out[TIME_TEXT_MAX]);
 /* Of the plan, or not. m was read with the filter's fields. */
 bool dates_means(const struct dates_plan *p, const struct member *m, const char *campaign_id,
@@ -39,5 +41,21 @@ bool dates_means(const struct dates_plan *p, const struct member *m, const char 
 MUST_USE enum err dates_read(struct org_conn *c, const char *campaign_id,
                              const struct dates_plan *p, const char *after, size_t max,
                              org_member_fn *each, void *ctx, char last[SFID_SIZE], struct error *e);
+
+/* ------------------------------------------------------------------ dates_write.c */
+
+/* A request that we gave up on, and that the org may still carry out. */
+struct dates_late {
+    const char *org, *campaign_id; /* whose members it is about */
+    int64_t until_ms;              /* 0: there is none */
+    int64_t of_job;
+};
+MUST_USE enum err dates_late_get(struct store *s, struct dates_late *l, struct error *e);
+
+struct pass;
+/* Writes the PLANNED ones of n items, n ≤ ORG_DATES_MAX: each becomes WRITTEN, REFUSED, or LEFT,
+ * where somebody else changed it at the same time. late: as it was when the job began. */
+MUST_USE enum err dates_write(struct pass *p, const struct dates_late *late, int64_t job,
+                              struct store_job_item *items, size_t n, struct error *e);
 
 #endif

@@ -197,14 +197,19 @@ enum err dates_resolve(const struct look *l, const char *campaign_id, const stru
     return ERR_NONE;
 }
 
-const char *dates_text(const struct member *m, char out[TIME_TEXT_MAX])
+const char *dates_format(int64_t day, int64_t at_ms, char out[TIME_TEXT_MAX])
 {
     out[0] = '\0';
-    if (m->touchpoint_at_ms != TIME_NONE)
-        (void)time_format_datetime(m->touchpoint_at_ms, out);
-    else if (m->touchpoint_day != TIME_NONE)
-        (void)time_format_date(m->touchpoint_day, out);
+    if (at_ms != TIME_NONE)
+        (void)time_format_datetime(at_ms, out);
+    else if (day != TIME_NONE)
+        (void)time_format_date(day, out);
     return out;
+}
+
+const char *dates_text(const struct member *m, char out[TIME_TEXT_MAX])
+{
+    return dates_format(m->touchpoint_day, m->touchpoint_at_ms, out);
 }
 
 /* ------------------------------------------------------------------ whom it means */

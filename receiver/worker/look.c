@@ -54,7 +54,9 @@ void look_pass_init(struct look_pass *x, const struct look *l, const char *campa
                     const struct look_sink *sink)
 {
     *x = (struct look_pass){
-        .options = {.policy = l->policy, .policy_fingerprint = ""},
+        .options = {.policy = l->policy,
+                    .policy_fingerprint = l->policy_fingerprint,
+                    .max_delete_percent = l->max_delete_percent},
         .pass = {.look = sink,
                  .org = l->org,
                  .conn = l->conn,
@@ -95,6 +97,8 @@ enum err look_decided(struct pass *p, const struct member *m, const struct decis
     row.action = look_compare(old, row.touchpoint);
     if (reason == REASON_NO_EMAIL && m->person.is_unseen && old != NULL)
         row.action = LOOK_KEEP;
+    if (row.action == LOOK_DELETE)
+        p->deleted++;
     enum err err = p->look->row(p->look->ctx, &row, e);
     if (is_due)
         touchpoint_release(&t);
@@ -135,6 +139,17 @@ enum err look_begin(struct look_pass *x, const char *setting, struct error *e)
     return p->look->campaign(p->look->ctx, &told, e);
 }
 
+static enum err tell_held(const struct look *l, const struct look_pass *x, struct error *e)
+{
+    const struct pass *p = &x->pass;
+    int64_t would_delete = (int64_t)p->deleted + sync_unconfirmed(p);
+    bool holds = false, found;
+    enum err err = sync_ask_guard(p, l->store, would_delete, &holds, &found, e);
+    if (err == ERR_NONE && holds)
+        p->look->held(p->look->ctx, would_delete, (int64_t)p->existing.count);
+    return err;
+}
+
 enum err look_campaign(const struct look *l, const char *campaign_id, const char *setting,
                        const struct look_sink *sink, struct error *e)
 {
@@ -143,6 +158,8 @@ enum err look_campaign(const struct look *l, const char *campaign_id, const char
     enum err err = look_begin(&x, setting, e);
     if (err == ERR_NONE)
         err = sync_look(&x.pass, e);
+    if (err == ERR_NONE && sink->held != NULL)
+        err = tell_held(l, &x, e);
     look_pass_release(&x);
     return err;
 }

@@ -125,6 +125,12 @@ void preview_add(struct preview *p, const struct look_row *row)
     sample(p, row);
 }
 
+void preview_held(struct preview *p, int64_t would_delete, int64_t existing)
+{
+    p->warnings[PREVIEW_HELD] = would_delete;
+    p->existing = existing;
+}
+
 /* ------------------------------------------------------------------ sentences */
 
 /* "9 days", "3 weeks", "4 months" */
@@ -142,6 +148,7 @@ void preview_sentence(const struct preview *p, enum preview_warning w,
                       char out[PREVIEW_SENTENCE_MAX])
 {
     long long n = (long long)p->warnings[w];
+    int64_t of = w == PREVIEW_HELD ? p->existing : p->members;
     char span[32];
     if (w == PREVIEW_START_AFTER_END) {
         (void)snprintf(out, PREVIEW_SENTENCE_MAX, "%s", WARNINGS[w].sentence);
@@ -152,7 +159,7 @@ void preview_sentence(const struct preview *p, enum preview_warning w,
                        "were added: set their Buyer Touchpoint Date",
                        n, (long long)p->members, span);
     } else {
-        (void)snprintf(out, PREVIEW_SENTENCE_MAX, "%lld of %lld %s", n, (long long)p->members,
+        (void)snprintf(out, PREVIEW_SENTENCE_MAX, "%lld of %lld %s", n, (long long)of,
                        WARNINGS[w].sentence);
     }
 }

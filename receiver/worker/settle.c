@@ -125,7 +125,7 @@ static struct store_outcome outcome_of(const struct pass *p, const struct store_
         (size_t)(h - p->claim->hints) >= p->jobs_left) {
         o.verdict = STORE_RETRY;
         o.uncounted = true;
-        o.due_at_ms = time_wall_ms();
+        o.due_at_ms = p->jobs_due_ms > 0 ? p->jobs_due_ms : time_wall_ms();
         return o;
     }
     if (result == ERR_NONE && h->kind == STORE_GAP && looks_again(p, h)) {

@@ -92,7 +92,7 @@ static enum err on_members(void *ctx, const struct member *m, size_t n, struct e
 
 /* ------------------------------------------------------------------ the delete guard */
 
-static int64_t unconfirmed_deletes(const struct pass *p)
+int64_t sync_unconfirmed(const struct pass *p)
 {
     int64_t n = 0;
     for (size_t i = 0; i < p->doomed_count; i++)
@@ -113,27 +113,38 @@ static void drop_unconfirmed(struct pass *p)
     p->doomed_count = kept;
 }
 
-static enum err guard_deletes(struct pass *p, struct error *e)
+enum err sync_ask_guard(const struct pass *p, struct store *store, int64_t would_delete,
+                        bool *holds, bool *found, struct error *e)
 {
-    struct store *store = p->options->store;
     struct store_hold hold;
-    bool found;
     char last[STORE_FINGERPRINT_SIZE];
-    enum err err = store_hold_get(store, p->claim->org, p->claim->key, &hold, &found, e);
+    enum err err = store_hold_get(store, p->claim->org, p->claim->key, &hold, found, e);
     if (err == ERR_NONE)
         err = store_fingerprint(store, p->claim->org, p->claim->key, last, e);
     if (err != ERR_NONE)
         return err;
-    struct guard_input g = {
-        .would_delete = unconfirmed_deletes(p),
+    const struct guard_input g = {
+        .would_delete = would_delete,
         .existing = (int64_t)p->existing.count,
         .max_percent = p->options->max_delete_percent,
         .last_fingerprint = last,
         .fingerprint = p->fingerprint,
         .sync_type = sync_type_of(p->campaign->campaign.sync_type),
-        .approved = found && hold.approved,
+        .approved = *found && hold.approved,
     };
-    if (!guard_holds(&g))
+    *holds = guard_holds(&g);
+    return ERR_NONE;
+}
+
+static enum err guard_deletes(struct pass *p, struct error *e)
+{
+    struct store *store = p->options->store;
+    int64_t would_delete = sync_unconfirmed(p), existing = (int64_t)p->existing.count;
+    bool holds, found;
+    enum err err = sync_ask_guard(p, store, would_delete, &holds, &found, e);
+    if (err != ERR_NONE)
+        return err;
+    if (!holds)
         return found ? store_hold_end(store, p->claim, e) : ERR_NONE;
     p->held = true;
     p->asks_again = p->asks_again || p->unseen > 0;
@@ -141,9 +152,9 @@ static enum err guard_deletes(struct pass *p, struct error *e)
     log_warn("deletions are held: they would remove an unusual part of a campaign's touchpoints "
              "although no setting changed; "
              "look at the campaign, then approve the job",
-             "org", p->claim->org, "campaign", p->claim->key, "would_delete",
-             log_num(g.would_delete), "existing", log_num(g.existing), NULL);
-    return store_hold_put(store, p->claim, g.would_delete, g.existing, e);
+             "org", p->claim->org, "campaign", p->claim->key, "would_delete", log_num(would_delete),
+             "existing", log_num(existing), NULL);
+    return store_hold_put(store, p->claim, would_delete, existing, e);
 }
 
 /* ------------------------------------------------------------------ the two kinds of pass */
@@ -260,7 +271,7 @@ static enum err start_members(struct pass *p, struct error *e)
     free(ids);
     if (err != ERR_NONE)
         return err;
-    if (unconfirmed_deletes(p) <= GUARD_DELETES_MIN)
+    if (sync_unconfirmed(p) <= GUARD_DELETES_MIN)
         return finish(p, e);
     /* so many deletions are the delete guard's business, and it needs the
      * whole campaign's numbers */

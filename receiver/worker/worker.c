@@ -26,6 +26,17 @@ void sign_of_life(struct worker *w)
 
 /* ------------------------------------------------------------------ what a pass needs */
 
+/* An admin's pause ends a pass that is under way before its next request; its work waits. */
+static enum err check_pause(const struct worker *w, struct error *e)
+{
+    bool paused;
+    char reason[STORE_REASON_SIZE];
+    enum err err = store_paused(w->pool->options.store, w->claim->org, &paused, reason, e);
+    if (err != ERR_NONE || !paused)
+        return err;
+    return error_set(e, ERR_STOPPED, "the org is paused; the work goes on when it is resumed");
+}
+
 /* The gate before each request: the lease is renewed, so that a long read does not lose it. */
 static enum err before_request(void *ctx, struct error *e)
 {
@@ -37,7 +48,8 @@ static enum err before_request(void *ctx, struct error *e)
     pthread_mutex_lock(&w->pool->lock);
     gather_renew(w->pool);
     pthread_mutex_unlock(&w->pool->lock);
-    return store_renew(w->pool->options.store, w->claim, e);
+    enum err err = check_pause(w, e);
+    return err == ERR_NONE ? store_renew(w->pool->options.store, w->claim, e) : err;
 }
 
 /* A picklist value that nobody knows is logged once, not once a member. */

@@ -207,10 +207,11 @@ struct pass {
     bool moves_in_background;
     char (*losers)[SFID_SIZE]; /* members whose email another one keeps, in order */
     size_t loser_count;
-    bool deletes_only; /* the API budget is nearly used up */
-    bool reconciles;   /* a claimed job is the whole pass itself (jobs.c) */
-    size_t jobs_left;  /* claimed jobs from here on (index into the claim) have slices left */
-    bool withheld;     /* writes that waited for it: the hints wait too */
+    bool deletes_only;   /* the API budget is nearly used up */
+    bool reconciles;     /* a claimed job is the whole pass itself (jobs.c) */
+    size_t jobs_left;    /* claimed jobs from here on (index into the claim) have slices left */
+    int64_t jobs_due_ms; /* … which are due then; 0: now */
+    bool withheld;       /* writes that waited for it: the hints wait too */
     bool held;
     size_t unseen; /* of the doomed: only that the user sees all says that they are gone */
     size_t of_hidden_campaign; /* touchpoints whose member is seen and whose campaign is not */
@@ -257,6 +258,11 @@ MUST_USE enum err dates_run(struct pass *p, struct error *e);
 bool claim_has_job(const struct store_claim *c);
 /* look.h: the whole pass over p->campaign with the last step left out. */
 MUST_USE enum err sync_look(struct pass *p, struct error *e);
+/* Doomed touchpoints that nobody confirmed; whether the delete guard would hold so many of this
+ * whole pass. *found: deletions of the campaign are held already. */
+int64_t sync_unconfirmed(const struct pass *p);
+MUST_USE enum err sync_ask_guard(const struct pass *p, struct store *store, int64_t would_delete,
+                                 bool *holds, bool *found, struct error *e);
 /* look.c: what would be done about a member; about touchpoints whose member is gone. */
 MUST_USE enum err look_decided(struct pass *p, const struct member *m, const struct decision *d,
                                enum reason reason, const struct existing_row *old, struct error *e);

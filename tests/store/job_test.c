@@ -242,6 +242,27 @@ static void steps_add_up_and_survive_a_restart(void **state)
     assert_int_equal(walk(f, &OPEN, all, 2), 0);
 }
 
+/* Of daemons that share the store each decides upon the same step; one does it. */
+static void a_step_from_where_the_job_stood_is_done_once(void **state)
+{
+    struct fixture *f = *state;
+    int64_t id = replay_job(f);
+    const struct store_job_step first = {
+        .job = id, .from = "", .state = STORE_JOB_RUNNING, .total = 3, .done = 1, .cursor = "1"};
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(step(f, first), STORE_JOB_RUNNING);
+    assert_int_equal(get(f, id).done, 1);
+    struct store_job_step last = first;
+    last.from = last.cursor = "1";
+    last.state = STORE_JOB_DONE;
+    last.cursor = "3";
+    last.done = 2;
+    (void)step(f, last);
+    (void)step(f, last);
+    struct store_job job = get(f, id);
+    assert_true(job.state == STORE_JOB_DONE && job.done == 3 && job.total == 3);
+}
+
 static void a_step_wants_the_fence_of_its_claim_and_renews_it(void **state)
 {
     struct fixture *f = *state;
@@ -425,6 +446,7 @@ int main(void)
         TEST(a_job_whose_row_fails_has_failed_too),
         TEST(a_whole_pass_leaves_a_job_that_it_did_not_claim),
         TEST(steps_add_up_and_survive_a_restart),
+        TEST(a_step_from_where_the_job_stood_is_done_once),
         TEST(a_step_wants_the_fence_of_its_claim_and_renews_it),
         TEST(a_step_can_queue_a_pass_over_the_campaign),
         TEST(the_first_value_before_stays),

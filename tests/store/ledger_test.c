@@ -85,12 +85,12 @@ static void forgetting_erases_what_names_a_record_and_nothing_else(void **state)
     write_ledger(f, 1, 2, json);
     write_ledger(f, 1, 3, "{}");
     for (int dry = 1; dry >= 0; dry--) {
-        EXPECT_OK(store_forget(f->store, f->org, member_id(1), dry == 1, &x, &e));
+        EXPECT_OK(store_forget(f->store, f->org, member_id(1), "", dry == 1, &x, &e));
         assert_int_equal(x.ledger, 2);
         assert_int_equal(x.messages, 1);
         assert_int_equal(x.documents + x.items, 0);
     }
-    EXPECT_OK(store_forget(f->store, f->org, member_id(1), false, &x, &e));
+    EXPECT_OK(store_forget(f->store, f->org, member_id(1), "", false, &x, &e));
     assert_int_equal(x.ledger + x.messages, 0);
     expect_counts(f, 0, 0, 2, 0);
     size_t n = ledger(f, NULL, NULL, NULL, all, 10);
@@ -100,9 +100,47 @@ static void forgetting_erases_what_names_a_record_and_nothing_else(void **state)
     assert_null(all[2].after_json);
     store_ledger_release(all, n);
     put_member(f, 1, 1); /* it is new again */
-    EXPECT_OK(store_forget(f->store, f->org, member_id(1), false, &x, &e));
+    EXPECT_OK(store_forget(f->store, f->org, member_id(1), "", false, &x, &e));
     assert_int_equal(x.messages, 0); /* what waits stays */
     expect_counts(f, 1, 0, 2, 0);
+}
+
+/* In whatever case; jobs that are open still need it. */
+static void forgetting_erases_an_email_in_what_jobs_were_asked(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    struct store_forgotten x;
+    struct store_job job;
+    struct buf params;
+    int64_t ids[3];
+    static const char *const asked[] = {"{\"value\":\"Ann@Example.org\"}",
+                                        "{\"value\":\"joann@example.org.uk\"}",
+                                        "{\"value\":\"bob@example.org\"}"};
+    for (size_t i = 0; i < 3; i++) {
+        const struct store_job_new n = {.kind = STORE_JOB_REPLAY,
+                                        .org = i == 0 ? f->org : "",
+                                        .campaign_id = "",
+                                        .params = asked[i],
+                                        .reason = i == 0 ? "for ann@example.ORG" : "r"};
+        EXPECT_OK(store_job_create(f->store, &n, &ids[i], &e));
+        const struct store_job_step end = {.job = ids[i], .state = STORE_JOB_DONE, .message = "m"};
+        enum store_job_state now;
+        if (i != 1)
+            EXPECT_OK(store_job_step(f->store, NULL, &end, &now, &e));
+    }
+    for (int dry = 1; dry >= 0; dry--) {
+        EXPECT_OK(
+            store_forget(f->store, f->org, member_id(1), "ann@EXAMPLE.org", dry == 1, &x, &e));
+        assert_int_equal(x.items, 1);
+    }
+    buf_init(&params, STORE_PARAMS_MAX);
+    for (size_t i = 0; i < 3; i++) {
+        EXPECT_OK(store_job_get(f->store, ids[i], &job, &params, &e));
+        assert_string_equal(i == 0 ? "" : asked[i], params.len == 0 ? "" : params.data);
+        assert_string_equal(job.reason, i == 0 ? "" : "r");
+    }
+    buf_release(&params);
 }
 
 /* Its id in what a job was asked, given as its reason, or told. */
@@ -129,7 +167,7 @@ static void forgetting_erases_what_jobs_tell_of_a_record(void **state)
     enum store_job_state now;
     EXPECT_OK(store_job_step(f->store, NULL, &end, &now, &e));
     for (int dry = 1; dry >= 0; dry--) {
-        EXPECT_OK(store_forget(f->store, f->org, member_id(1), dry == 1, &x, &e));
+        EXPECT_OK(store_forget(f->store, f->org, member_id(1), "", dry == 1, &x, &e));
         assert_int_equal(x.items, 1); /* the other one still needs them */
     }
     buf_init(&params, STORE_PARAMS_MAX);
@@ -175,6 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_ledger_is_walked_by_member_campaign_and_org),
         TEST(forgetting_erases_what_names_a_record_and_nothing_else),
+        TEST(forgetting_erases_an_email_in_what_jobs_were_asked),
         TEST(forgetting_erases_what_jobs_tell_of_a_record),
         TEST(a_paused_org_is_passed_over_until_it_goes_on),
     };

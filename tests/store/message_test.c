@@ -60,7 +60,7 @@ static struct store_count count(struct fixture *f, const struct store_filter *fi
 {
     struct error e = {0};
     struct store_count c;
-    EXPECT_OK(store_message_count(f->store, filter, &c, &e));
+    EXPECT_OK(store_message_count(f->store, filter, STORE_ANY, &c, &e));
     return c;
 }
 
@@ -193,8 +193,43 @@ static void a_count_tells_states_codes_and_objects(void **state)
     assert_false(c.is_partial);
     int64_t ids[3] = {message_of(f, 1).id, message_of(f, 100).id, 4711};
     struct error e = {0};
-    EXPECT_OK(store_message_count_ids(f->store, ids, 3, &c, &e));
+    EXPECT_OK(store_message_count_ids(f->store, ids, 3, STORE_ANY, &c, &e));
     assert_true(c.count == 2 && c.by_state[STORE_FAILED] == 1 && c.by_state[STORE_READY] == 1);
+}
+
+/* What a dry run tells is what the job then moves. */
+static void a_count_for_a_job_leaves_out_what_the_job_would(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    struct store_count c;
+    static const struct {
+        int how;
+        int64_t count, skipped, by_state[4];
+    } cases[] = {{STORE_ANY, 4, 0, {1, 1, 1, 1}},
+                 {STORE_JOB_REPLAY, 4, 0, {1, 1, 1, 1}},
+                 {STORE_JOB_DISCARD, 2, 2, {1, 0, 0, 1}}};
+    fail_with(f, 1, 1, "X");
+    put_member(f, 2, 2);
+    struct store_claim *done = claim_on(f, 2, 1);
+    settle_applied(f, &done);
+    put_member(f, 3, 3);
+    struct store_claim *leased = claim_on(f, 3, 1);
+    put_member(f, 4, 4);
+    int64_t ids[4];
+    for (unsigned i = 0; i < 4; i++)
+        ids[i] = message_of(f, i + 1).id;
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
+        size_t k = i / 2;
+        if (i % 2 == 0)
+            EXPECT_OK(store_message_count(f->store, &ALL, cases[k].how, &c, &e));
+        else
+            EXPECT_OK(store_message_count_ids(f->store, ids, 4, cases[k].how, &c, &e));
+        assert_int_equal(c.count, cases[k].count);
+        assert_int_equal(c.skipped, cases[k].skipped);
+        assert_memory_equal(c.by_state, cases[k].by_state, sizeof c.by_state);
+    }
+    settle_applied(f, &leased);
 }
 
 static void failures_are_counted_by_org_and_code(void **state)
@@ -462,6 +497,7 @@ int main(void)
         TEST(a_message_tells_all_that_is_known_of_it),
         TEST(pages_show_each_once_whatever_the_filter),
         TEST(a_count_tells_states_codes_and_objects),
+        TEST(a_count_for_a_job_leaves_out_what_the_job_would),
         TEST(failures_are_counted_by_org_and_code),
         TEST(equal_attempts_count_and_the_last_twenty_stay),
         TEST(what_ended_well_leaves_no_attempt),

@@ -1,8 +1,11 @@
 """The admin API over the whole daemon: what it shows, what it does, and what it refuses."""
+import select
+import socket
+import time
 import unittest
 
 import runner
-from harness import ADMIN_TOKEN, ORG_ID, World, message, notification, sfid, wait_for
+from harness import ADMIN_TOKEN, ORG_ID, USER, World, message, notification, sfid, wait_for
 from test_replay import Admin
 
 WRONG = [  # method, path, body, status, what the answer names
@@ -199,8 +202,82 @@ class Api(Admin):
         self.assertEqual(self.pages("/messages", "messages", record=members[0]), [])
         self.assertEqual(self.post("/forget", {"record": leads[0]})["documents"], 1)
         self.assertFalse(any(leads[0] in self.get(f"/quarantine/{d['id']}")["body"] for d in self.pages("/quarantine", "documents")))
+        self.forget_email_in_jobs(members[1])
         files = [self.world.folder / name for name in ("queue.db", "queue.db-wal")]
         wait_for("the files to hold nothing of it", lambda: not any(leads[0].encode() in f.read_bytes() for f in files), 15)
+
+
+    def forget_email_in_jobs(self, member):
+        """Of a member its own, as its touchpoint had it; else the one that is named."""
+        email = self.pages("/ledger", "ledger", member=member)[0]["after"]["email"]
+        params = lambda job: self.world.rows("SELECT params, reason FROM job WHERE id = ?", job["id"])[0]  # noqa: E731
+        wanted = lambda value: {"any": [{"all": [{"field": "Email", "op": "is", "value": value}]}]}  # noqa: E731
+        campaign = self.pages("/ledger", "ledger", member=member)[0]["campaign"]
+        jobs = [self.ended(self.post("/touchpoint-dates", {"campaign": campaign, "filter": wanted(e), "value": "clear", "reason": f"for {e}"}, want=202))
+                for e in (email.upper(), "else@y.example")]
+        dry = self.post("/forget", {"record": member, "dry_run": True})
+        self.assertEqual(dry["job_items"], 1)
+        self.assertEqual(self.post("/forget", {"record": member}), dry)
+        self.assertEqual(params(jobs[0]), ("", ""))
+        self.assertIn("else@y.example", params(jobs[1])[0])
+        self.assertEqual(self.post("/forget", {"record": sfid("00Q", 4711), "email": "Else@y.example"})["job_items"], 1)
+        self.assertEqual(params(jobs[1]), ("", ""))
+
+    def test_only_names_that_no_web_site_can_have_are_answered(self):
+        """DNS rebinding: a site's own name points here, and the browser tells it as Host."""
+        def ask(path, *host):
+            raw = socket.create_connection(("127.0.0.1", self.world.admin_port), timeout=30)
+            with raw:
+                raw.sendall(f"GET {path} HTTP/1.{1 if host else 0}\r\n{''.join(f'Host: {x}{chr(13)}{chr(10)}' for x in host)}Connection: close\r\n\r\n".encode())
+                return int(raw.makefile("rb").readline().split()[1])
+        for host in ("evil.example", "evil.example:8444", "127.0.0.1.evil.example", "localhost.evil.example:80", "[::1", "1.2.3", "x@127.0.0.1"):
+            for path in ("/readyz", "/metrics", "/", "/api/v1/status"):
+                self.assertIn(ask(path, host), (421, 400), (host, path))
+        for host in ("127.0.0.1", "127.0.0.1:8444", "localhost:1", "LOCALHOST", "[::1]:8444", "[::1]", "192.0.2.7:80"):
+            self.assertEqual(ask("/readyz", host), 200, host)
+        self.assertEqual(ask("/readyz"), 200, "HTTP/1.0")
+        self.assertEqual(ask("/healthz", "evil.example"), 200)
+
+
+class Name(unittest.TestCase):
+    def test_the_configured_name_is_answered(self):
+        with World(admin={"name": "touchpointd.internal"}) as world:
+            world.start_org()
+            world.start_daemon()
+            for name, want in (("touchpointd.internal:8444", 200), ("Touchpointd.Internal", 200), ("other.internal", 421)):
+                http_ = world.admin_connection(30)
+                http_.request("GET", "/metrics", headers={"Host": name})
+                reply = http_.getresponse()
+                reply.read()
+                http_.close()
+                self.assertEqual(reply.status, want, name)
+
+
+class SeveralOrgs(unittest.TestCase):
+    def test_an_org_that_hangs_keeps_no_question_to_another_waiting(self):
+        """As many as there are threads, and more, for the one that is silent; the other answers at once."""
+        world = World()
+        self.addCleanup(world.stop)
+        world.start_org()
+        first = {"id": ORG_ID, "name": "first", "login_url": world.org.url, "audience": "https://login.salesforce.com", "api_version": "64.0",
+                 "auth": {"type": "jwt", "client_id": "app", "username": USER, "key_file": "jwt.key"}}
+        silent = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(silent.close)
+        other = {**first, "id": sfid("00D", 7), "name": "silent", "login_url": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        world.config["orgs"] = [first, other]
+        world.start_daemon()
+        wait_for("the org to be checked", lambda: world.api("/campaigns", org=ORG_ID)[0] == 200)
+        asking = []
+        for method, path, body in [("GET", f"/api/v1/campaigns?org={other['id']}", None)] * 6 + [("POST", "/api/v1/reconcile", '{"all":true,"dry_run":true}')]:
+            http_ = world.admin_connection(60)
+            http_.request(method, path, body, {"Authorization": f"Bearer {ADMIN_TOKEN}"})
+            self.addCleanup(http_.close)
+            asking.append(http_.sock)
+        for _ in range(5):
+            began = time.monotonic()
+            self.assertEqual(world.api("/campaigns", org=ORG_ID, timeout=60)[0], 200)
+            self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual(select.select(asking, [], [], 0)[0], [], "nobody else was answered meanwhile")
 
 
 if __name__ == "__main__":

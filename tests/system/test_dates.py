@@ -169,6 +169,90 @@ class Dates(Case):
         self.assertEqual(self.undo(job["id"], 200, dry_run=True), {"restore": 2, "changed_since": 0})
 
 
+class AtOnce(Case):
+    """Requests that come late, and people who change a date while a job is at work."""
+
+    def start(self, **worker):
+        self.world = World(worker={"threads": 2, "lease": "20s", "request_timeout": "10s", "echo": "2s", "reconcile": "off", **worker})
+        self.addCleanup(self.world.stop)
+        self.world.start()
+        self.world.checked()
+        return self.world.org
+
+    def seen(self, count):
+        """Waits until so many of the posted faults have begun to work."""
+        wait_for("the request", lambda: sum(f["fired"] for f in self.world.org.call("GET", "/sim/faults")["faults"]) == count)
+
+    def test_what_somebody_sets_between_the_read_and_the_write_stays(self):
+        org = self.start()
+        campaign, m = self.campaign([{}, {DATE: "2026-01-02T03:04:05Z"}, {}])
+        self.followed_all(campaign, 3)
+        mine = "2026-05-05T05:05:05"
+        for job, want in ((lambda: self.dates(campaign, "2026-07-07T07:07:07Z"), ["2026-07-07T07:07:07", mine, "2026-07-07T07:07:07"]),
+                          (lambda: self.undo(self.last), [mine, mine, ""])):
+            touched = m[1] if want[0] != mine else m[0]
+            org.fault("late", "composite", 2000)
+            self.last = job()["id"]
+            self.seen(1)
+            org.update("CampaignMember", {"Id": touched, DATE: mine + "Z"})
+            ended = self.ended(self.last)
+            org.heal()
+            self.assertEqual([(self.values(campaign)[x] or "")[:19] for x in m], want, ended)
+            left = self.world.rows("SELECT record_id, code, message FROM job_item WHERE job = ? AND state = 3", self.last)
+            self.assertEqual([x[:2] for x in left], [(touched, "changed_since")])
+            self.assertIn(f"somebody else set the date to {mine}", left[0][2])
+            self.assertEqual((ended["changed"], ended["skipped"], ended["failed"]), (len(want) - 1 - (want[0] == mine), 1, 0), ended)
+
+    def followed_all(self, campaign, count):
+        wait_for("the touchpoints", lambda: len(self.world.org.touchpoints(campaign)) == count)
+        wait_for("the work to be done", lambda: not self.world.rows("SELECT 1 FROM notification WHERE state < 2"))
+
+    def test_an_undo_waits_until_a_request_that_was_given_up_is_over(self):
+        org = self.start(request_timeout="2s", echo="8s")
+        campaign, m = self.campaign([{}, {DATE: "2026-01-02T03:04:05Z"}])
+        self.followed_all(campaign, 2)
+        before = self.values(campaign)
+        org.fault("late", "composite", 7000)
+        job = self.dates(campaign, "2026-07-07T07:07:07Z")["id"]
+        self.assertEqual(self.ended(job)["changed"], 2)  # by a second request, while the first one is still to come
+        back = self.undo(job)["id"]
+        told = wait_for("the undo to tell that it waits", lambda: self.job(back)["message"])
+        self.assertIn(f"a request of job {job} got no answer", told)
+        self.assertEqual((self.ended(back)["changed"], self.job(back)["message"]), (2, ""))
+        self.seen(1)
+        self.assertEqual(self.values(campaign), before)
+
+    def test_a_pause_counts_from_the_next_slice_on(self):
+        org = self.start()
+        campaign = org.call("POST", "/sim/load", {"campaigns": 1, "members": 2000, "dated": 0.5, "seed": 4, "sync_type": None, "type": "Trade Show"})["campaigns"][0]
+        org.fault("latency", "composite", 700, count=-1)
+        job = self.dates(campaign, "2026-07-07")["id"]
+        wait_for("a slice", lambda: self.job(job)["done"] > 0)
+        self.assertEqual(self.world.api("/pause", "POST", {"reason": "look first"})[0], 200)
+        wait_for("the slice at work to end", lambda: not self.world.rows("SELECT 1 FROM notification WHERE state = 1"))
+        done = self.job(job)
+        self.assertLess(done["done"], 2000)
+        self.assertEqual(done["state"], RUNNING)
+        org.heal()
+        self.assertEqual(self.world.api("/resume", "POST", {})[0], 200)
+        self.assertEqual(self.ended(job)["changed"], 2000)
+
+    def test_an_undo_that_was_cancelled_may_be_asked_for_again(self):
+        self.start()
+        campaign, _ = self.campaign([{}])
+        job = self.dates(campaign, "2026-07-07")["id"]
+        self.ended(job)
+        self.assertEqual(self.world.api("/pause", "POST", {})[0], 200)
+        back = self.undo(job)["id"]
+        can_undo = lambda: self.world.api(f"/jobs/{job}")[1]["can_undo"]  # noqa: E731
+        self.assertFalse(can_undo())
+        self.assertEqual(self.world.api(f"/jobs/{back}/cancel", "POST", {})[0], 200)
+        self.assertTrue(can_undo())
+        self.assertEqual(self.world.api("/resume", "POST", {})[0], 200)
+        self.assertEqual(self.ended(self.undo(job)["id"])["changed"], 1)
+        self.assertFalse(can_undo())
+
+
 class Ctl(Case):
     """What the admin's program makes of it."""
 

@@ -83,6 +83,25 @@ class Preview(unittest.TestCase):
         finally:
             self.org.outbound(paused=False, helper_trigger=True)
 
+    def test_deletions_that_the_guard_would_hold_are_told(self):
+        """Nobody changed a setting, yet most members lost their email: a look says so, and the pass does so."""
+        campaign, _ = self.campaign(ALL, [(f"held{i}@x.example", {}) for i in range(130)])
+        self.settled(campaign, 130)
+        self.org.outbound(objects={"Lead": None})
+        people = self.org.records("Lead", "Email LIKE 'held%'")
+        self.org.update("Lead", *({"Id": p["Id"], "Email": None} for p in people[:120]))
+        told = self.preview(campaign)
+        self.assertEqual(told["counts"], counts(130, keep=10, lose=120))
+        held = [w for w in told["warnings"] if w["code"] == "held_deletions"]
+        self.assertEqual([w["count"] for w in held], [120])
+        self.assertIn("120 of 130 touchpoints would be deleted, so many that they wait for an approval", held[0]["sentence"])
+        self.assertNotIn("held_deletions", self.warned(self.preview(campaign, "exclude")), "a change of the setting is meant")
+        status, job = self.world.api("/reconcile", "POST", {"campaign": campaign})
+        self.assertEqual(status, 202, job)
+        wait_for("the guard to hold", lambda: any(j["campaign"] == campaign for j in self.world.api("/jobs", kind="held_deletions")[1]["jobs"]))
+        self.assertEqual(len(self.org.touchpoints(campaign)), 130)
+        self.assertEqual(self.warned(self.preview(campaign))["held_deletions"], 120)
+
     def test_warnings_with_numbers(self):
         late = {"CreatedDate": "2026-02-01T10:00:00Z"}
         campaign, _ = self.campaign(None, [

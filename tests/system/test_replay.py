@@ -95,11 +95,19 @@ class Replay(Admin):
         self.world.org.heal()
         failed = self.pages("/messages", "messages", state="failed", campaign=campaign)
         ids = [m["id"] for m in failed]
+        for what in ({"ids": [*ids, 10**9, *ids]}, {"filter": {"campaign": campaign}}):
+            dry = self.post("/messages/discard", {**what, "dry_run": True})
+            self.assertEqual((dry["count"], dry["by_state"], dry["by_code"]), (len(ids), {"failed": len(ids)}, {CODE: len(ids)}))
         job = self.ended(self.post("/messages/discard", {"ids": [*ids, 10**9, *ids]}, want=202))  # each is counted once
         self.assertEqual((job["total"], job["changed"], job["skipped"]), (len(ids) + 1, len(ids), 1))
         one = self.get(f"/messages/{ids[0]}")
         self.assertEqual((one["state"], one["code"]), ("done", "discarded"))
         self.assertIn("discarded", one["what_to_do"])
+        for what in ({"ids": ids}, {"filter": {"campaign": campaign}}):  # a dry run counts what would be discarded, not what is done already
+            dry = self.post("/messages/discard", {**what, "dry_run": True})
+            self.assertEqual((dry["count"], dry["by_state"], dry["by_object"]), (0, {}, {}))
+            self.assertGreaterEqual(dry["skipped"], len(ids))
+            self.assertGreaterEqual(self.post("/messages/replay", {**what, "dry_run": True})["count"], len(ids))
         self.assertEqual(self.world.org.touchpoints(campaign), [])
 
     def test_a_replay_of_many_campaigns_at_once(self):

@@ -47,6 +47,7 @@ static void the_example_is_valid_and_shows_the_defaults(void **state)
         {"tls.client_ca", shown->tls.client_ca, plain->tls.client_ca},
         {"store.url", shown->store.url, plain->store.url},
         {"admin.address", shown->admin.address, plain->admin.address},
+        {"admin.name", shown->admin.name, plain->admin.name},
         {"admin.certificate", shown->admin.certificate, plain->admin.certificate},
         {"admin.key", shown->admin.key, plain->admin.key},
         {"admin.token_file", shown->admin.token_file, plain->admin.token_file},
