@@ -217,7 +217,7 @@ class Waiting(unittest.TestCase):
             member = org.create("CampaignMember", {"CampaignId": campaign, "LeadId": lead})[0]
             org.flush()
             wait_for("the workers to be idle", lambda: not world.rows("SELECT 1 FROM notification WHERE state < 2 LIMIT 1"))
-            path = f"GET /api/v1/explain?member={member} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\n\r\n"
+            path = f"GET /api/v1/explain?member={member} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\n\r\n"
             org.fault("latency", value=1500, count=-1)
             before = org.stats()["api"]["calls"]
             with socket.create_connection(("127.0.0.1", world.admin_port)) as gone:
