@@ -38,7 +38,7 @@ struct config_org {
     const char *client_id, *username, *key_file, *secret_file; /* what auth needs; others NULL */
     struct schema schema;
     const char *time_zone;   /* "auto" or an IANA name (checked) */
-    unsigned max_concurrent; /* 1..64 */
+    unsigned max_concurrent; /* 1..64, of all daemons on the store */
     unsigned api_reserve_percent;
     bool write_back;
     struct pin *client_pins; /* of its own; none: the global ones count */

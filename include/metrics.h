@@ -61,7 +61,9 @@
     X(METRIC_HELD_PASSES, GAUGE, "held_passes", "org", "Campaign passes held by the delete guard") \
     X(METRIC_CHECK, GAUGE, "check_failing", "check",                                               \
       "What /readyz says of each check: 0 ok, 1 degraded, 2 unavailable")                          \
-    X(METRIC_BUILD_INFO, GAUGE, "build_info", "version", "Always 1")
+    X(METRIC_NODES, GAUGE, "nodes", "", "Daemons at work on this store")                           \
+    X(METRIC_BUILD_INFO, GAUGE, "build_info", "version,node",                                      \
+      "Always 1; node: host name and port, to tell daemons that share a store")
 
 enum metric_id {
 #define X(id, kind, name, labels, help) id,

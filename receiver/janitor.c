@@ -1,9 +1,12 @@
+#define _GNU_SOURCE
 /*
  * Chores on main's thread: the watchdog, keys of session tickets, what was left out of the log; and
  * the gauges, set on the admin's thread as they are asked for. None of them waits for the org, and
  * those of main not for the store either.
  */
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -89,6 +92,18 @@ static void set_reconcile_ages(const struct generation *g)
     }
 }
 
+static void set_node_gauges(const struct daemon *d)
+{
+    char host[64] = "", node[80];
+    unsigned rank, nodes;
+    (void)gethostname(host, sizeof host - 1);
+    const char *port = strrchr(listener_address(d->intake_listener), ':');
+    (void)snprintf(node, sizeof node, "%s%s", host, port != NULL ? port : "");
+    metric_set(metric_series(METRIC_BUILD_INFO, TP_VERSION, node), 1);
+    store_place(d->store, &rank, &nodes);
+    metric_set(metric_series(METRIC_NODES), nodes);
+}
+
 void janitor_set_gauges(void *generation)
 {
     const struct generation *g = generation;
@@ -109,7 +124,7 @@ void janitor_set_gauges(void *generation)
         }
     }
     set_certificate_gauges(g->tls);
-    metric_set(metric_series(METRIC_BUILD_INFO, TP_VERSION), 1);
+    set_node_gauges(g->daemon);
     set_holds_gauge(g);
     set_reconcile_ages(g);
 }

@@ -22,7 +22,7 @@ enum {
     TICK_MS = 100,        /* NOTIFYs are at least so far apart */
     POLL_MS = 5000,       /* wake-ups by the clock … */
     POLL_DEAF_MS = 1000,  /* … while nobody can be heard */
-    CLOCK_LOOK_MS = 1000, /* the server's clock is asked for */
+    CLOCK_LOOK_MS = 1000, /* the server's clock is asked for, and this daemon's row renewed */
     RECONNECT_MS = 1000,
 };
 
@@ -116,6 +116,8 @@ static void look(struct pg_store *s, struct ears *x, int64_t now)
         x->looked_ms = now;
         if (pg_watch_clock(s, &s->ear, &e) != ERR_NONE)
             log_debug("the database's clock was not told", "error", e.text, NULL);
+        else if (pg_beat(s, &s->ear, &e) != ERR_NONE)
+            log_debug("this daemon's row was not renewed", "error", e.text, NULL);
     }
 }
 

@@ -7,6 +7,7 @@
  *     postgres_pool.c     requests            postgres_read.c      looking on, quarantine
  *     postgres_commit.c   puts                postgres_retain.c    upkeep, leaps of the clock
  *     postgres_ears.c     wake-ups            postgres_transfer.c  export, import
+ *     postgres_node.c     this daemon among others
  *
  * Any number of daemons share one schema. What must be one step is a function of the schema
  * (schema/postgres/), one statement here. Times are the server's.
@@ -81,6 +82,11 @@ void pg_wake(struct pg_store *s);
 
 /* ------------------------------------------------------------------ postgres_commit.c */
 void *pg_committer(void *store);
+
+/* ------------------------------------------------------------------ postgres_node.c */
+/* Says that this daemon is at work, and sees who else is. */
+MUST_USE enum err pg_beat(struct pg_store *s, struct pg_db *db, struct error *e);
+void pg_beat_no_more(struct pg_store *s, struct pg_db *db);
 
 /* ------------------------------------------------------------------ postgres_ears.c */
 MUST_USE enum err pg_ears_start(struct pg_store *s, struct error *e);

@@ -136,6 +136,8 @@ static enum err open_all(struct pg_store *s, struct error *e)
     if (err == ERR_NONE)
         err = pg_watch_clock(s, &s->writer, e);
     if (err == ERR_NONE)
+        err = pg_beat(s, &s->writer, e);
+    if (err == ERR_NONE)
         err = pg_ears_start(s, e);
     if (err == ERR_NONE && s->rules.allow_asynchronous_commit)
         log_warn("the store may be on a server that loses what it has committed "
@@ -199,8 +201,10 @@ static void give_leases_up(struct pg_store *s)
     if (r == NULL)
         log_warn("the leases of this daemon run out by themselves", "error", e.text, NULL);
     PQclear(r);
-    if (db != NULL)
-        pg_give(s, db);
+    if (db == NULL)
+        return;
+    pg_beat_no_more(s, db);
+    pg_give(s, db);
 }
 
 static void close_store(struct store *store)
@@ -209,6 +213,7 @@ static void close_store(struct store *store)
     store_queue_stop(&s->queue);
     store_waiters_close(&store->waiters);
     pthread_join(s->committer, NULL);
+    pg_ears_stop(s); /* who beats */
     give_leases_up(s);
     release(s);
 }

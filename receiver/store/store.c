@@ -63,6 +63,7 @@ void store_init(struct store *s, const struct store_backend *b, const struct sto
     store_waiters_init(&s->waiters);
     atomic_init(&s->wall_shift_ms, 0);
     atomic_init(&s->boot_shift_ms, 0);
+    atomic_init(&s->place, 1); /* the first of one */
     s->quarantine_kept = metric_series(METRIC_QUARANTINED, "kept");
     s->quarantine_dropped = metric_series(METRIC_QUARANTINED, "dropped");
     s->commit_seconds = metric_series(METRIC_STORE_COMMIT_SECONDS);
@@ -73,6 +74,13 @@ void store_init(struct store *s, const struct store_backend *b, const struct sto
 void store_release(struct store *s)
 {
     store_waiters_release(&s->waiters);
+}
+
+void store_place(struct store *s, unsigned *rank, unsigned *nodes)
+{
+    uint64_t place = atomic_load(&s->place);
+    *rank = (unsigned)(place >> 32);
+    *nodes = (unsigned)(place & UINT32_MAX);
 }
 
 int64_t store_wall_ms(const struct store *s)

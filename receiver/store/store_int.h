@@ -323,6 +323,7 @@ struct store {
     _Atomic int64_t keep_done_ms, keep_failed_ms, keep_ledger_ms;
     struct store_waiters waiters;
     _Atomic int64_t wall_shift_ms, boot_shift_ms; /* 0 but in tests */
+    _Atomic uint64_t place;                       /* store_place: rank << 32 | nodes */
     _Atomic uint64_t quarantine_max_bytes;
     _Atomic int64_t quarantine_due_us; /* boot time; when the next would come at its pace */
     struct metric_series *quarantine_kept, *quarantine_dropped;

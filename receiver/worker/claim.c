@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
 #include "mem.h"
 #include "pool_int.h"
 #include "timeutil.h"
@@ -27,19 +28,38 @@ static size_t org_index(const struct worker_pool *pool, const char *id)
 
 /* ------------------------------------------------------------------ orgs that may not work now */
 
-static bool is_at_limit(const struct worker_pool *pool, size_t i)
+/* Of what all daemons together may do, this one's part: as equal as may be. Who gets one more, or
+ * one at all where they are more than that, differs from org to org. */
+static unsigned part_of(const struct worker_pool *pool, size_t i, unsigned all)
 {
-    unsigned most = org_config(pool->options.orgs[i])->max_concurrent;
+    unsigned rank, nodes;
+    store_place(pool->options.store, &rank, &nodes);
+    if (nodes <= 1)
+        return all;
+    if (rank >= nodes)
+        return 0;
+    uint64_t shift = hash_text(HASH_START, org_config(pool->options.orgs[i])->id);
+    return all / nodes + ((rank + shift) % nodes < all % nodes);
+}
+
+static unsigned most_passes(const struct worker_pool *pool, size_t i)
+{
+    unsigned most = part_of(pool, i, org_config(pool->options.orgs[i])->max_concurrent);
     struct org_state state;
     org_state_get(pool->options.orgs[i], &state);
     if (state.breaker_open)
-        most = 1; /* one probe at a time */
+        most = part_of(pool, i, 1); /* one probe at a time */
     else if (pool->options.org_count > 1 && most >= pool->options.threads &&
              pool->options.threads > 1)
         most = pool->options.threads - 1;
     else if (most > pool->options.threads)
         most = pool->options.threads;
-    return org_passes(pool->options.orgs[i]) >= most;
+    return most;
+}
+
+static bool is_at_limit(const struct worker_pool *pool, size_t i)
+{
+    return org_passes(pool->options.orgs[i]) >= most_passes(pool, i);
 }
 
 /* Milliseconds until the org's hold ends; 0: it is not held. */
@@ -141,13 +161,13 @@ static void wait_for_org(struct worker_pool *pool, int64_t wait_ms)
 
 /* ------------------------------------------------------------------ claims that wait here */
 
-/* Those of orgs that are held back; the caller gives them back without the lock. */
+/* Those of orgs that are held back, or are all the other daemons' now; the caller gives them back without the lock. */
 static struct waiting *take_held(struct worker_pool *pool)
 {
     struct waiting *held = NULL, **at = &pool->first;
     while (*at != NULL) {
         struct waiting *x = *at;
-        if (hold_left_ms(pool, x->org) == 0) {
+        if (hold_left_ms(pool, x->org) == 0 && most_passes(pool, x->org) > 0) {
             at = &x->next;
             continue;
         }
@@ -233,7 +253,7 @@ enum err claim_next(struct worker *w, enum next *next, size_t *org, int64_t *wai
         err = ask_store(w, &s, next, org, e);
     pthread_mutex_unlock(&pool->lock);
 
-    gather_give_back(pool, held, "the org is held back after a failure; its work waits");
+    gather_give_back(pool, held, "the org is held back, or left to other daemons; its work waits");
     *wait_ms = s.wait_ms;
     search_release(&s);
     return err;

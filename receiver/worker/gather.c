@@ -22,6 +22,7 @@
 
 enum {
     BURST_FROM = 8, /* so many found together are a burst */
+    GATHER_FEW = 8, /* of the first gathering of a burst, where daemons share the work */
     LULL_MS = 1000, /* how long the next gathering waits, so that it finds as many */
 };
 
@@ -29,7 +30,7 @@ struct batch {
     struct worker *worker;
     size_t org;
     struct waiting *entry[GATHER_MAX]; /* NULL: settled, waiting in the pool, or lost */
-    size_t count;
+    size_t count, most;
     int64_t deadline_boot_ms; /* the earliest of their leases */
 };
 
@@ -125,7 +126,7 @@ static void claim_more(struct batch *b)
         .gathered = true,
         .policy = pool->options.policy_fingerprint,
     };
-    while (b->count < GATHER_MAX && !is_ending(pool)) {
+    while (b->count < b->most && !is_ending(pool)) {
         struct store_claim *c = NULL;
         struct error e;
         sign_of_life(b->worker);
@@ -333,18 +334,32 @@ static void note_end(struct batch *b)
     pthread_mutex_lock(&pool->lock);
     struct org_work *work = &pool->orgs[b->org];
     work->gathering = false;
-    work->bursting = b->count >= BURST_FROM;
-    if (work->bursting && b->count < GATHER_MAX)
+    work->bursting = b->count >= BURST_FROM || b->count == b->most;
+    if (work->bursting && b->count < b->most)
         work->lull_until_boot_ms = time_boot_ms() + LULL_MS;
     pthread_cond_broadcast(&pool->freed);
     pthread_mutex_unlock(&pool->lock);
+}
+
+/* Where other daemons share the work, each takes a few at first, and not all that is due: they may
+ * have nothing to do. */
+static size_t most_claims(struct worker_pool *pool, size_t org)
+{
+    unsigned rank, nodes;
+    store_place(pool->options.store, &rank, &nodes);
+    pthread_mutex_lock(&pool->lock);
+    bool is_bursting = pool->orgs[org].bursting;
+    pthread_mutex_unlock(&pool->lock);
+    if (nodes <= 1)
+        return GATHER_MAX;
+    return is_bursting && GATHER_MAX / nodes > GATHER_FEW ? GATHER_MAX / nodes : GATHER_FEW;
 }
 
 void gather_run(struct worker *w, size_t org)
 {
     struct batch *b = mem_alloc(sizeof *b);
     struct error why = {0};
-    *b = (struct batch){.worker = w, .org = org};
+    *b = (struct batch){.worker = w, .org = org, .most = most_claims(w->pool, org)};
     add(b, w->claim);
     w->claim = NULL;
     claim_more(b);

@@ -22,6 +22,7 @@
 #include "log.h"
 #include "mem.h"
 #include "service.h"
+#include "stats.h"
 
 enum { HEAD_MAX = 262144, BODY_MAX = 160 << 20, IDLE_S = 3600 };
 
@@ -43,6 +44,8 @@ static void unlink_exchange(struct exchange *x)
 
 static void exchange_free(struct exchange *x)
 {
+    if (x->is_counted)
+        stats_end(x->sim->stats);
     locks_release(x->sim->locks, x->request.id);
     unlink_exchange(x);
     if (x->timer != NULL)

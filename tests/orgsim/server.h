@@ -29,6 +29,7 @@ struct exchange {
     int64_t deadline_boot_ms;        /* control's, for waiting */
     void (*step)(struct exchange *); /* what follows a deferral */
     char *body, *content_type, *authorization, *query_options;
+    bool is_counted;           /* service's: stats_begin */
     struct evhttp_request *ev; /* NULL when the connection is gone */
     struct event *timer;
     struct server *server;

@@ -226,6 +226,9 @@ static void end(struct exchange *x)
 
 static void perform(struct exchange *x)
 {
+    x->is_counted = route_is_rest(&x->request);
+    if (x->is_counted)
+        stats_begin(x->sim->stats);
     if (x->hit.kind == FAULT_EXPIRE_TOKEN)
         auth_revoke(x->sim->auth, &x->request);
     if (is_done(x))

@@ -14,7 +14,11 @@ void stats_init(struct stats *s, uint64_t api_limit)
 
 void stats_reset(struct stats *s)
 {
-    *s = (struct stats){.api = s->api, .batches = s->batches, .query_jobs = s->query_jobs};
+    *s = (struct stats){.api = s->api,
+                        .batches = s->batches,
+                        .query_jobs = s->query_jobs,
+                        .at_once = s->at_once,
+                        .most_at_once = s->at_once};
 }
 
 static void count(struct stats_count *list, const char *name)
@@ -96,6 +100,18 @@ void stats_call(struct stats *s, const char *operation, int64_t now_ms)
     count(s->calls_by, operation);
 }
 
+void stats_begin(struct stats *s)
+{
+    s->at_once++;
+    if (s->at_once > s->most_at_once)
+        s->most_at_once = s->at_once;
+}
+
+void stats_end(struct stats *s)
+{
+    s->at_once--;
+}
+
 void stats_subrequest(struct stats *s, const char *operation)
 {
     count(s->sub_by, operation);
@@ -127,10 +143,11 @@ static json_t *counts_json(const struct stats_count *list)
 json_t *stats_json(struct stats *s, int64_t now_ms)
 {
     const struct stats_rows *r = &s->rows;
-    json_t *api = json_pack("{s:I, s:o, s:o, s:I, s:I, s:I}", "calls", (json_int_t)s->calls,
-                            "by_operation", counts_json(s->calls_by), "subrequests",
-                            counts_json(s->sub_by), "errors", (json_int_t)s->errors, "used",
-                            (json_int_t)stats_used(s, now_ms), "limit", (json_int_t)s->api.limit);
+    json_t *api =
+        json_pack("{s:I, s:o, s:o, s:I, s:I, s:I, s:I}", "calls", (json_int_t)s->calls,
+                  "by_operation", counts_json(s->calls_by), "subrequests", counts_json(s->sub_by),
+                  "errors", (json_int_t)s->errors, "used", (json_int_t)stats_used(s, now_ms),
+                  "limit", (json_int_t)s->api.limit, "most_at_once", (json_int_t)s->most_at_once);
     json_t *oauth = json_pack("{s:I, s:I, s:I}", "token", (json_int_t)s->tokens, "userinfo",
                               (json_int_t)s->userinfos, "refused", (json_int_t)s->refused);
     json_t *rows =

@@ -33,6 +33,7 @@ struct stats_usage {
 
 struct stats {
     uint64_t calls, errors, tokens, userinfos, refused;
+    uint64_t at_once, most_at_once; /* requests to /services without an answer yet */
     struct stats_count calls_by[STATS_OPERATIONS_MAX], sub_by[STATS_OPERATIONS_MAX];
     struct stats_rows rows;
     struct stats_usage api, batches, query_jobs;
@@ -41,6 +42,8 @@ struct stats {
 void stats_init(struct stats *s, uint64_t api_limit);
 void stats_reset(struct stats *s);
 void stats_call(struct stats *s, const char *operation, int64_t now_ms);
+void stats_begin(struct stats *s);
+void stats_end(struct stats *s);
 void stats_subrequest(struct stats *s, const char *operation);
 uint64_t stats_used(struct stats *s, int64_t now_ms);
 void stats_set_used(struct stats *s, uint64_t used);
