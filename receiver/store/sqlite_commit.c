@@ -16,42 +16,7 @@
 enum {
     IDLE_MS = 1000,
     RETRY_MS = 200,
-    CHECKPOINT_IDLE_PAGES = 1024, /* 4 MiB of WAL, when nothing else is to do */
-    CHECKPOINT_PAGES = 4096,      /* 16 MiB, in any case */
-    CHECKPOINT_STEP_PAGES = 256,  /* new since the last one, which a reader may have held up */
 };
-
-void sqlite_checkpoint(struct sqlite_store *s, bool idle)
-{
-    if (s->db.handle == NULL || s->db.broken)
-        return;
-    if (s->wal_pages < s->wal_pages_checkpointed)
-        s->wal_pages_checkpointed = 0; /* the WAL began anew */
-    if (s->wal_pages < (idle ? CHECKPOINT_IDLE_PAGES : CHECKPOINT_PAGES) ||
-        s->wal_pages - s->wal_pages_checkpointed < CHECKPOINT_STEP_PAGES)
-        return;
-    int rc = sqlite3_wal_checkpoint_v2(s->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    s->wal_pages_checkpointed = s->wal_pages;
-    if (rc != SQLITE_OK && rc != SQLITE_BUSY) {
-        struct error e;
-        (void)sql_error(&s->db, rc, &e);
-        log_warn("a checkpoint of the store failed", "error", e.text, NULL);
-    }
-}
-
-/* The log still holds what admins had us forget, until it is written over. A reader may be in the
- * way: then a second later. */
-static void wipe_wal(struct sqlite_store *s)
-{
-    int64_t now = store_boot_ms(&s->base);
-    if (!s->wal_holds_forgotten || now < s->wipe_at_boot_ms || s->db.handle == NULL || s->db.broken)
-        return;
-    s->wipe_at_boot_ms = now + IDLE_MS;
-    sqlite3_busy_timeout(s->db.handle, 0);
-    int rc = sqlite3_wal_checkpoint_v2(s->db.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    sqlite3_busy_timeout(s->db.handle, SQLITE_BUSY_MS);
-    s->wal_holds_forgotten = rc != SQLITE_OK;
-}
 
 /* ------------------------------------------------------------------ after a failure */
 
@@ -75,6 +40,7 @@ static void close_all(struct sqlite_store *s)
     sql_close(&s->reader.db);
     sql_close(&s->browser.db);
     sql_close(&s->db);
+    sqlite_checkpoint_close(s);
     pthread_mutex_unlock(&s->browser.lock);
     pthread_mutex_unlock(&s->reader.lock);
 }
@@ -181,7 +147,7 @@ void *sqlite_committer(void *store)
         run(s, &b);
         atomic_store(&s->busy_since_boot_ms, 0);
         sqlite_checkpoint(s, b.requests == NULL && b.puts == NULL);
-        wipe_wal(s);
+        sqlite_wipe_wal(s);
     }
     return NULL;
 }

@@ -8,6 +8,7 @@
  *     sqlite_lease.c   leases and write marks                         sqlite_retain.c  upkeep
  *     sqlite_batch.c   one transaction                                sqlite_check.c   damage
  *     sqlite_quarantine.c  refused documents                          sqlite_jobs.c    admins' jobs
+ *     sqlite_checkpoint.c  the WAL into the database, in steps
  *
  * One connection writes and checkpoints, in one thread, the committer: SQLite before 3.51.3 can
  * lose commits when a checkpoint of one connection races with a commit of another. All other
@@ -96,6 +97,9 @@ struct sqlite_store {
     int64_t clock_base_ms;  /* wall - boot at the last look */
     int64_t leapt_at_boot_ms;
     int wal_pages, wal_pages_checkpointed;
+    struct sql_db pin; /* reads, so that a checkpoint goes no further (sqlite_checkpoint.c) */
+    int pinned_pages;  /* wal_pages as it began to; 0: it does not */
+    int writing_fd;    /* of the database, to have its pages written; -1: none */
     bool wal_holds_forgotten;
     int64_t wipe_at_boot_ms;
     bool refusing;            /* puts are refused */
@@ -146,7 +150,12 @@ uint64_t sqlite_inode_of(const char *path); /* 0: there is no such file */
 
 /* ------------------------------------------------------------------ sqlite_commit.c */
 void *sqlite_committer(void *store);
+
+/* ------------------------------------------------------------------ sqlite_checkpoint.c */
+/* Between batches: moves a part of the WAL into the database if it is time. */
 void sqlite_checkpoint(struct sqlite_store *s, bool idle);
+void sqlite_wipe_wal(struct sqlite_store *s);         /* if it holds what was to be forgotten */
+void sqlite_checkpoint_close(struct sqlite_store *s); /* after all connections */
 
 /* ------------------------------------------------------------------ sqlite_batch.c */
 void sqlite_submit(struct store *s, struct store_request *r);

@@ -251,6 +251,7 @@ static void release(struct sqlite_store *s)
     sql_close(&s->reader.db);
     sql_close(&s->browser.db);
     sql_close(&s->db);
+    sqlite_checkpoint_close(s);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     store_queue_release(&s->queue);
@@ -277,7 +278,7 @@ enum err sqlite_open_alone(struct sqlite_store **out, const struct store_options
     store_init(&s->base, &store_sqlite, o);
     s->path = resolved;
     s->base.options.url = NULL; /* the caller's */
-    s->lock_fd = -1;
+    s->lock_fd = s->writing_fd = -1;
     s->clock_base_ms = store_wall_ms(&s->base) - store_boot_ms(&s->base);
     store_queue_init(&s->queue, o->put_queue_max);
     pthread_mutex_init(&s->reader.lock, NULL);
@@ -313,6 +314,7 @@ void sqlite_close_alone(struct sqlite_store *s)
     sqlite_check_stop(s);
     sql_close(&s->reader.db);
     sql_close(&s->browser.db);
+    sql_close(&s->pin);
     bool sound = !atomic_load(&s->damaged) && (!s->unclean || atomic_load(&s->check_passed));
     if (s->db.handle != NULL && sound) {
         if (set_clean(s, 1, &e) != ERR_NONE)

@@ -30,6 +30,7 @@
 
 #define SQL_STATEMENTS(X)                                                                          \
     X(SQL_BEGIN, "BEGIN IMMEDIATE")                                                                \
+    X(SQL_LOOK, "BEGIN")                                                                           \
     X(SQL_COMMIT, "COMMIT")                                                                        \
     X(SQL_ROLLBACK, "ROLLBACK")                                                                    \
     X(SQL_SAVEPOINT, "SAVEPOINT one")                                                              \

@@ -8,6 +8,9 @@
  * before the first write): what is gathered here is nobody's yet. A write that fails is told by the
  * call that passed it on, at the latest by the sync, so the commit fails as it would have; what was
  * gathered is dropped then, so that it can't be written over later frames.
+ *
+ * A log that was not written to since its last sync is not synced again, as each step of a
+ * checkpoint would do: a flush of the disk costs as much as a commit.
  */
 #include "sqlite_sql.h"
 
@@ -27,6 +30,7 @@ struct wal_file {
     unsigned char *bytes;
     sqlite3_int64 at; /* where the first of them belongs */
     int n;
+    bool synced; /* since the last write; what a former process left is not */
 };
 
 static sqlite3_vfs *real_vfs; /* set once, by install */
@@ -40,6 +44,7 @@ static int pass_on(struct wal_file *f)
 {
     int n = f->n;
     f->n = 0;
+    f->synced = f->synced && n == 0;
     return n == 0 ? SQLITE_OK : f->real->pMethods->xWrite(f->real, f->bytes, n, f->at);
 }
 
@@ -51,6 +56,7 @@ static int x_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 a
         if (rc != SQLITE_OK)
             return rc;
     }
+    f->synced = false;
     if (n > GATHERED_MAX)
         return f->real->pMethods->xWrite(f->real, bytes, n, at);
     if (f->bytes == NULL)
@@ -73,14 +79,20 @@ static int x_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
     struct wal_file *f = of(file);
     int rc = pass_on(f);
+    f->synced = false;
     return rc != SQLITE_OK ? rc : f->real->pMethods->xTruncate(f->real, size);
 }
 
 static int x_sync(sqlite3_file *file, int flags)
 {
     struct wal_file *f = of(file);
+    if (f->synced)
+        return SQLITE_OK;
     int rc = pass_on(f);
-    return rc != SQLITE_OK ? rc : f->real->pMethods->xSync(f->real, flags);
+    if (rc == SQLITE_OK)
+        rc = f->real->pMethods->xSync(f->real, flags);
+    f->synced = rc == SQLITE_OK;
+    return rc;
 }
 
 static int x_file_size(sqlite3_file *file, sqlite3_int64 *size)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 #include <sqlite3.h>
@@ -58,6 +59,7 @@ static void expect_known(struct fixture *f, unsigned first, unsigned count)
 }
 
 enum { BATCH = 1000, BATCHES = 20 }; /* makes a WAL long enough for a checkpoint */
+enum { LOG_MIB_MAX = 18 };           /* 16, and what a batch or two add */
 
 static void after_a_power_cut_all_that_was_acknowledged_is_there(void **state)
 {
@@ -91,6 +93,41 @@ static void a_power_cut_in_a_checkpoint_takes_nothing(void **state)
         store_close(&cuts[i].store);
         sqlite_expect_sound(cuts[i].url + strlen("sqlite:"));
     }
+}
+
+/* A step leaves the database unsynced, and the log as it was. */
+static void
+a_checkpoint_begins_in_steps_that_sync_nothing_and_a_power_cut_takes_nothing(void **state)
+{
+    static const unsigned lucks[] = {0x5a96c33c, 0, 0xffffffff};
+    struct fixture *f = *state, cut;
+    unsigned writes = fault_count(FAULT_WRITE, ""), syncs = fault_count(FAULT_SYNC, ""), known = 0;
+    for (; fault_count(FAULT_WRITE, "") == writes && known < BATCHES * BATCH; known += BATCH / 4)
+        assert_int_equal(try_put(f, known, BATCH / 4), ERR_NONE);
+    assert_int_equal(fault_count(FAULT_SYNC, ""), syncs);
+    assert_true(fault_unsynced("") > 0);
+    for (unsigned i = 0; i < 3; i++) {
+        open_after_cut(f, &cut, lucks[i]);
+        expect_known(&cut, 0, known);
+        store_close(&cut.store);
+        sqlite_expect_sound(cut.url + strlen("sqlite:"));
+    }
+}
+
+static void the_log_stays_short_under_steady_load(void **state)
+{
+    struct fixture *f = *state;
+    char path[600];
+    struct stat st;
+    (void)snprintf(path, sizeof path, "%s-wal", fixture_path(f));
+    for (unsigned i = 0; i < 4 * BATCHES; i++)
+        assert_int_equal(try_put(f, i * BATCH, BATCH), ERR_NONE);
+    unsigned writes = fault_count(FAULT_WRITE, "-wal"); /* of 124 KiB at most */
+    if (writes * 100 < 1024 * LOG_MIB_MAX)
+        fail_msg("only %u writes: the log need not have begun anew", writes);
+    assert_int_equal(stat(path, &st), 0);
+    if (st.st_size > LOG_MIB_MAX << 20)
+        fail_msg("the log has %lld bytes", (long long)st.st_size);
 }
 
 static void a_commit_reaches_the_log_in_one_write_however_many_rows_it_has(void **state)
@@ -318,6 +355,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(after_a_power_cut_all_that_was_acknowledged_is_there),
         TEST(a_power_cut_in_a_checkpoint_takes_nothing),
+        TEST(a_checkpoint_begins_in_steps_that_sync_nothing_and_a_power_cut_takes_nothing),
+        TEST(the_log_stays_short_under_steady_load),
         TEST(a_commit_reaches_the_log_in_one_write_however_many_rows_it_has),
         TEST(a_failed_fsync_does_not_take_later_commits_along),
         TEST(a_failed_fsync_of_a_checkpoint_is_made_up_for),
