@@ -179,8 +179,7 @@ static bool run_together(struct sqlite_store *s, struct store_put *puts, struct 
     enum err err = sql_run(&s->db, e, SQL_SAVEPOINT, "");
     if (err != ERR_NONE)
         return false;
-    for (struct store_put *p = puts; p != NULL && err == ERR_NONE; p = p->next)
-        err = p->result = sqlite_put(s, p, e);
+    err = sqlite_put_all(s, puts, e);
     return close_savepoint(s, err, e) == ERR_NONE;
 }
 

@@ -8,7 +8,7 @@
  *     sqlite_lease.c   leases and write marks                         sqlite_retain.c  upkeep
  *     sqlite_batch.c   one transaction                                sqlite_check.c   damage
  *     sqlite_quarantine.c  refused documents                          sqlite_jobs.c    admins' jobs
- *     sqlite_checkpoint.c  the WAL into the database, in steps
+ *     sqlite_checkpoint.c  the WAL into the database, in steps   sqlite_incoming.c  a batch as a table
  *
  * One connection writes and checkpoints, in one thread, the committer: SQLite before 3.51.3 can
  * lose commits when a checkpoint of one connection races with a commit of another. All other
@@ -17,6 +17,7 @@
 #ifndef TP_SQLITE_INT_H
 #define TP_SQLITE_INT_H
 
+#include "sqlite_incoming.h"
 #include "sqlite_sql.h"
 #include "store_int.h"
 
@@ -89,8 +90,9 @@ struct sqlite_store {
     struct sqlite_leases leases;
     struct sqlite_leases before_op, before_batch; /* to go back to */
     struct sqlite_key_memo key_memo[SQLITE_KEY_MEMOS];
-    struct sqlite_tally tally; /* changes not yet written, of one org */
-    int64_t *sync_ms;          /* received to applied, of this batch */
+    struct sqlite_incoming incoming; /* of the batch under way */
+    struct sqlite_tally tally;       /* changes not yet written, of one org */
+    int64_t *sync_ms;                /* received to applied, of this batch */
     size_t sync_count, sync_room;
     bool wakes;             /* this batch made something claimable, now or later */
     int64_t changes_before; /* the connection's count as the transaction began */
@@ -175,6 +177,8 @@ MUST_USE enum err sqlite_recover(struct sqlite_store *s, struct error *e);
 
 /* Run by the committer, each inside a savepoint of its own; on failure it is rolled back. */
 MUST_USE enum err sqlite_put(struct sqlite_store *s, struct store_put *p, struct error *e);
+/* The same for a list of them, by one statement. */
+MUST_USE enum err sqlite_put_all(struct sqlite_store *s, struct store_put *puts, struct error *e);
 typedef enum err sqlite_op(struct sqlite_store *s, struct store_request *r, struct error *e);
 sqlite_op sqlite_claim, sqlite_renew, sqlite_write_begin, sqlite_write_end, sqlite_settle;
 sqlite_op sqlite_hint, sqlite_bulk_put, sqlite_bulk_end;

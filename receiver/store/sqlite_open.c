@@ -119,6 +119,10 @@ enum err sqlite_open_writer(struct sqlite_store *s, struct error *e)
     enum err err = sql_open(&s->db, s->path, SQLITE_OPEN_READWRITE, e);
     if (err == ERR_NONE)
         err = check_owner(s, e);
+    if (err == ERR_NONE) {
+        int rc = sqlite_incoming_install(s->db.handle, &s->incoming);
+        err = rc == SQLITE_OK ? ERR_NONE : sql_error(&s->db, rc, e);
+    }
     if (err == ERR_NONE)
         err = sql_value(&s->db, "PRAGMA journal_mode = WAL", mode, sizeof mode, e);
     if (err == ERR_NONE && strcmp(mode, "wal") != 0)
@@ -259,6 +263,7 @@ static void release(struct sqlite_store *s)
     pthread_mutex_destroy(&s->browser.lock);
     pthread_mutex_destroy(&s->look_lock);
     store_release(&s->base);
+    sqlite_incoming_release(&s->incoming);
     free(s->sync_ms);
     free(s->path);
     free(s);

@@ -33,6 +33,7 @@ struct known {
     struct sqlite_row row;
     enum store_state state;
     char key[SFID_SIZE];
+    int64_t seq;
 };
 
 static enum err insert(struct sqlite_store *s, const struct entry *n, bool *inserted,
@@ -70,6 +71,7 @@ static enum err find(struct sqlite_store *s, const struct entry *n, struct known
         sqlite_read_row(&q, &out->row);
         out->state = (enum store_state)sqlite3_column_int(q.st, 8);
         sql_text(&q, 9, out->key, sizeof out->key);
+        out->seq = sqlite3_column_int64(q.st, 10);
     }
     return sql_done(&q, e);
 }
@@ -126,7 +128,9 @@ static enum err make_ready_again(struct sqlite_store *s, const struct entry *n,
     return err;
 }
 
-static enum err meet(struct sqlite_store *s, const struct entry *n, struct error *e)
+/* *seq: the number that this very entry drew, if it may have been the one that entered. */
+static enum err meet(struct sqlite_store *s, const struct entry *n, const int64_t *seq,
+                     bool *inserted, struct error *e)
 {
     struct known k;
     enum err err = find(s, n, &k, e);
@@ -134,7 +138,8 @@ static enum err meet(struct sqlite_store *s, const struct entry *n, struct error
         return err;
     if (!k.found)
         return error_set(e, ERR_INTERNAL, "a row that was known cannot be found");
-    if (n->kind == STORE_IGNORED)
+    *inserted = seq != NULL && k.seq == *seq;
+    if (*inserted || n->kind == STORE_IGNORED)
         return ERR_NONE;
     switch (k.state) {
     case STORE_READY:
@@ -152,7 +157,7 @@ static enum err enter(struct sqlite_store *s, const struct entry *n, bool *inser
                       struct error *e)
 {
     enum err err = insert(s, n, inserted, e);
-    return err != ERR_NONE || *inserted ? err : meet(s, n, e);
+    return err != ERR_NONE || *inserted ? err : meet(s, n, NULL, inserted, e);
 }
 
 static const char *key_of(const char *campaign)
@@ -160,21 +165,25 @@ static const char *key_of(const char *campaign)
     return campaign[0] != '\0' ? campaign : STORE_KEY_NONE;
 }
 
+static struct entry entry_of(const struct store_put *p, const struct store_item *item, int64_t now)
+{
+    return (struct entry){.org = p->org,
+                          .notification_id = item->notification_id,
+                          .record_id = item->record_id,
+                          .subject_id = item->subject_id,
+                          .key = key_of(item->campaign_id),
+                          .object = item->object,
+                          .kind = item->kind,
+                          .due_at_ms = now,
+                          .received_at_ms = now};
+}
+
 enum err sqlite_put(struct sqlite_store *s, struct store_put *p, struct error *e)
 {
     int64_t now = store_wall_ms(&s->base);
     size_t stored = 0;
     for (size_t i = 0; i < p->count; i++) {
-        const struct store_item *item = &p->items[i];
-        const struct entry n = {.org = p->org,
-                                .notification_id = item->notification_id,
-                                .record_id = item->record_id,
-                                .subject_id = item->subject_id,
-                                .key = key_of(item->campaign_id),
-                                .object = item->object,
-                                .kind = item->kind,
-                                .due_at_ms = now,
-                                .received_at_ms = now};
+        const struct entry n = entry_of(p, &p->items[i], now);
         bool inserted;
         enum err err = enter(s, &n, &inserted, e);
         if (err != ERR_NONE)
@@ -185,6 +194,90 @@ enum err sqlite_put(struct sqlite_store *s, struct store_put *p, struct error *e
     p->duplicates = p->count - stored;
     return ERR_NONE;
 }
+
+/* ------------------------------------------------------------------ a batch at once */
+
+static bool is_of_same_key(const struct sqlite_incoming_row *a, const struct sqlite_incoming_row *b)
+{
+    return strcmp(a->key, b->key) == 0 && strcmp(a->org, b->org) == 0;
+}
+
+/* All numbers are drawn first, since no other statement may run while the rows are read. An ignored
+ * one draws one too, by which it is known again. */
+static enum err lay_out(struct sqlite_store *s, const struct store_put *puts, struct error *e)
+{
+    s->incoming.count = 0;
+    enum err err = ERR_NONE;
+    for (const struct store_put *p = puts; p != NULL; p = p->next) {
+        for (size_t i = 0; i < p->count && err == ERR_NONE; i++) {
+            struct sqlite_incoming_row *r = sqlite_incoming_add(&s->incoming);
+            r->org = p->org;
+            r->item = &p->items[i];
+            r->key = key_of(r->item->campaign_id);
+            r->state = r->item->kind == STORE_IGNORED ? STORE_DONE : STORE_READY;
+            if (s->incoming.count > 1 && is_of_same_key(r, r - 1))
+                r->claim_key = r[-1].claim_key;
+            else
+                err = sqlite_claim_key(s, r->org, r->key, &r->claim_key, e);
+            if (err == ERR_NONE)
+                err = sqlite_draw(s, &s->seq, &r->seq, e);
+        }
+    }
+    return err;
+}
+
+/* What must follow a row that entered. */
+static enum err follow(struct sqlite_store *s, const struct sqlite_incoming_row *r,
+                       const struct sqlite_incoming_row *before, int64_t now, struct error *e)
+{
+    enum err err = sqlite_count(s, r->org, -1, (int)r->state, e);
+    if (err != ERR_NONE || r->state != STORE_READY)
+        return err;
+    if (before != NULL && before->state == STORE_READY && is_of_same_key(r, before))
+        return ERR_NONE; /* its lane is low enough */
+    return sqlite_lane_lower(s, r->org, r->key, 0, now, e);
+}
+
+/* all: every row is new. */
+static enum err follow_all(struct sqlite_store *s, struct store_put *puts, bool all, int64_t now,
+                           struct error *e)
+{
+    const struct sqlite_incoming_row *r = s->incoming.v, *before = NULL;
+    for (struct store_put *p = puts; p != NULL; p = p->next) {
+        p->stored = 0;
+        for (size_t i = 0; i < p->count; i++, r++) {
+            const struct entry n = entry_of(p, r->item, now);
+            bool inserted = true;
+            enum err err = all ? ERR_NONE : meet(s, &n, &r->seq, &inserted, e);
+            if (err == ERR_NONE && inserted)
+                err = follow(s, r, before, now, e);
+            if (err != ERR_NONE)
+                return err;
+            p->stored += inserted;
+            before = inserted ? r : before;
+        }
+        p->duplicates = p->count - p->stored;
+    }
+    return ERR_NONE;
+}
+
+enum err sqlite_put_all(struct sqlite_store *s, struct store_put *puts, struct error *e)
+{
+    int64_t now = store_wall_ms(&s->base);
+    enum err err = lay_out(s, puts, e);
+    int64_t before = sqlite3_total_changes64(s->db.handle);
+    if (err == ERR_NONE)
+        err = sql_run(&s->db, e, SQL_INSERT_ALL, "i", now);
+    bool all = sqlite3_total_changes64(s->db.handle) - before == (sqlite3_int64)s->incoming.count;
+    if (err == ERR_NONE)
+        err = follow_all(s, puts, all, now, e);
+    s->incoming.count = 0; /* what it points to is the puts' */
+    for (struct store_put *p = puts; p != NULL; p = p->next)
+        p->result = err;
+    return err;
+}
+
+/* ------------------------------------------------------------------ hints */
 
 enum err sqlite_add_hint(struct sqlite_store *s, const char *org, const struct store_new_hint *h,
                          struct error *e)

@@ -47,7 +47,13 @@
       "state, background, seq, due_at, received_at, settled_at, code, message, claim_key) VALUES " \
       "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) "                   \
       "ON CONFLICT (org, notification_id, record_id) DO NOTHING")                                  \
-    X(SQL_FIND, "SELECT " SQL_ROW ", state, key FROM notification "                                \
+    X(SQL_INSERT_ALL,                                                                              \
+      "INSERT INTO notification (org, notification_id, record_id, subject_id, key, kind, object, " \
+      "state, background, seq, due_at, received_at, settled_at, claim_key) "                       \
+      "SELECT org, notification_id, record_id, subject_id, key, kind, object, state, 0, seq, "     \
+      "?1, ?1, iif(ended, ?1, NULL), claim_key FROM incoming WHERE true "                          \
+      "ON CONFLICT (org, notification_id, record_id) DO NOTHING")                                  \
+    X(SQL_FIND, "SELECT " SQL_ROW ", state, key, seq FROM notification "                           \
                 "WHERE org = ?1 AND notification_id = ?2 AND record_id = ?3")                      \
     X(SQL_STAY, "UPDATE notification SET seq = coalesce(?2, seq), due_at = ?3, background = ?4, "  \
                 "received_at = ?5, "                                                               \

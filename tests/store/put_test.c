@@ -222,6 +222,44 @@ static void puts_that_wait_share_a_commit(void **state)
     }
 }
 
+/* Of each message in one commit: how many of its notifications are stored, how many known. */
+static void known_new_and_repeated_ones_of_a_commit_are_told_apart(void **state)
+{
+    enum { MESSAGES = 4, ITEMS = 3 };
+    static const struct {
+        unsigned members[ITEMS]; /* 1 and 2 are known before, 9 is of an ignored object */
+        size_t stored;
+    } rows[MESSAGES] = {{{1, 3, 3}, 1}, {{4, 5, 6}, 3}, {{3, 9, 2}, 1}, {{9, 6, 7}, 1}};
+    struct fixture *f = *state;
+    struct store_item items[MESSAGES][ITEMS];
+    struct pending gate, puts[MESSAGES];
+    put_member(f, 1, 1);
+    put_member(f, 2, 1);
+    assert_int_equal(drain(f), 2);
+    gate_shut(f, &gate);
+    for (unsigned m = 0; m < MESSAGES; m++) {
+        for (unsigned i = 0; i < ITEMS; i++) {
+            unsigned member = rows[m].members[i];
+            items[m][i] = member_item(member, member == 9 ? 0 : 1 + member % 2);
+            items[m][i].kind = member == 9 ? STORE_IGNORED : STORE_MEMBER;
+        }
+        pending_init(&puts[m], f->org, items[m], ITEMS);
+        pending_start(f, &puts[m]);
+    }
+    gate_open(&gate);
+    for (unsigned m = 0; m < MESSAGES; m++) {
+        pending_wait(&puts[m]);
+        assert_int_equal(puts[m].put.result, ERR_NONE);
+        if (puts[m].put.stored != rows[m].stored ||
+            puts[m].put.duplicates != ITEMS - rows[m].stored)
+            fail_msg("message %u: %zu stored, %zu known", m, puts[m].put.stored,
+                     puts[m].put.duplicates);
+        pending_release(&puts[m]);
+    }
+    expect_counts(f, 7, 0, 1, 0); /* the known ones were done and run again */
+    assert_int_equal(drain(f), 7);
+}
+
 static void a_bad_request_fails_alone(void **state)
 {
     struct fixture *f = *state;
@@ -367,6 +405,7 @@ int main(void)
         TEST(a_resend_with_another_campaign_runs_there),
         TEST(an_ignored_object_is_born_done),
         TEST(puts_that_wait_share_a_commit),
+        TEST(known_new_and_repeated_ones_of_a_commit_are_told_apart),
         TEST(a_bad_request_fails_alone),
         TEST(beyond_its_bound_the_queue_says_busy),
         TEST(while_one_waits_for_long_the_queue_says_busy),

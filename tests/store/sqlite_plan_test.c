@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "../../receiver/store/sqlite_incoming.h"
 #include "../../receiver/store/sqlite_statements.h"
 #include "../../receiver/store/store_int.h"
 
@@ -49,6 +50,7 @@ static const struct {
     {"SQL_LEDGER_TRIM", "SCAN ledger", "in the order of its key, up to its limit"},
     {"SQL_LEDGER_TRIM", "LIST SUBQUERY 1", "likewise"},
     {"SQL_CLAMP", "LIST SUBQUERY 2", "up to its limit"},
+    {"SQL_INSERT_ALL", "SCAN incoming VIRTUAL TABLE INDEX 0:", "one batch"},
     {"SQL_QUARANTINE_DROP", "SCAN quarantine", "up to the first one"},
     {"SQL_QUARANTINE_TRIM", "SCAN quarantine", "in the order of its key, up to its limit"},
     {"SQL_QUARANTINE_TRIM", "LIST SUBQUERY 1", "likewise"},
@@ -81,7 +83,9 @@ static const struct {
 static int open_schema(void **state)
 {
     sqlite3 *db = NULL;
+    static const struct sqlite_incoming none;
     assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+    assert_int_equal(sqlite_incoming_install(db, &none), SQLITE_OK);
     for (int i = 0; i < store_sqlite_migration_count; i++) {
         if (sqlite3_exec(db, store_sqlite_migrations[i].sql, NULL, NULL, NULL) != SQLITE_OK)
             fail_msg("%s: %s", store_sqlite_migrations[i].name, sqlite3_errmsg(db));
