@@ -223,4 +223,7 @@ $(PEER_BIN): $(OUT)/tests/conformance/http/echo.o $(LIB)
 $(OUT)/tests/fuzz/%_fuzz: $(OUT)/tests/fuzz/%_fuzz.o $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS)
 
+# the simulated org has what is shipped for the real one, wherever it is started
+$(SIM_OBJ) $(SIM_TEST_SRC:%.c=$(OUT)/%.o): BASE_CFLAGS += -DORGSIM_METADATA='"$(CURDIR)/deploy/salesforce"'
+
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -123,7 +123,7 @@ static void set_kind(json_t *json, const struct object *o, const struct field *f
     bool external = (f->flags & FIELD_EXTERNAL) != 0, stored = f->expression == NULL;
     bool system = field_index(o, f) < SYSTEM_FIELDS;
     set_bool(json, "externalId", external);
-    set_bool(json, "unique", external);
+    set_bool(json, "unique", (f->flags & FIELD_UNIQUE) != 0);
     set_bool(json, "idLookup", external || f->type == FIELD_ID_TYPE || f->type == FIELD_EMAIL);
     set_bool(json, "caseSensitive", (f->flags & FIELD_CASE) != 0);
     set_bool(json, "nillable",
@@ -332,5 +332,6 @@ bool describe_is_external(const struct sim *sim, const struct object *o, const s
     char key[200];
     snprintf(key, sizeof key, "%s.%s", o->name, f->name);
     const json_t *change = json_object_get(sim->schema_changes, key);
-    return (f->flags & FIELD_EXTERNAL) && !json_is_false(json_object_get(change, "externalId"));
+    return (f->flags & FIELD_EXTERNAL) && (f->flags & FIELD_UNIQUE) &&
+           !json_is_false(json_object_get(change, "externalId"));
 }

@@ -124,7 +124,7 @@ static void create_table(struct sdb *db, const struct object *o)
     buf_puts(&sql, ") WITHOUT ROWID;");
     for (size_t i = 0; i < o->field_count; i++) {
         const struct field *f = &o->fields[i];
-        if (f->flags & FIELD_EXTERNAL)
+        if (f->flags & FIELD_UNIQUE)
             buf_printf(&sql, "CREATE UNIQUE INDEX %s_%s ON %s (%s) WHERE IsDeleted = 0;", o->name,
                        f->name, o->name, f->name);
     }

@@ -1,11 +1,12 @@
 /*
  * objects - the objects and fields of the simulated org
  *
- * The tables in objects_table.c are the master copy: the database's tables, SOQL, REST, outbound
- * messages and the checks on writing all follow from them. Every object begins with the same seven
- * system fields, so that their positions are constants.
+ * The standard ones are a table (objects_table.c); our own, and the fields of each outbound message,
+ * come from the sfdx project that we ship. The database's tables, SOQL, REST, outbound messages and
+ * the checks on writing all follow from them. Every object begins with the same seven system
+ * fields, so that their positions are constants.
  *
- * Threads: constant data.
+ * Threads: constant data once objects_load() has returned.
  */
 #ifndef ORGSIM_OBJECTS_H
 #define ORGSIM_OBJECTS_H
@@ -14,6 +15,7 @@
 #include <stddef.h>
 
 #include "buf.h"
+#include "error.h"
 
 enum field_type {
     FIELD_ID_TYPE,
@@ -32,11 +34,12 @@ enum field_flag {
     FIELD_CREATE = 1,      /* may be set on create */
     FIELD_UPDATE = 2,      /* may be set on update */
     FIELD_REQUIRED = 4,    /* null is refused */
-    FIELD_EXTERNAL = 8,    /* external id: unique among what is not deleted */
+    FIELD_EXTERNAL = 8,    /* external id */
     FIELD_CASE = 16,       /* text compared with regard to case */
     FIELD_RESTRICTED = 32, /* picklist: only the listed values */
     FIELD_AUDIT = 64,      /* the admin may set it on create and update (through /sim) */
     FIELD_AUTO = 128,      /* auto-number name */
+    FIELD_UNIQUE = 256,    /* among what is not deleted */
 };
 
 struct field {
@@ -90,10 +93,19 @@ struct object {
     const char *auto_name;
     const struct field *fields;
     size_t field_count;
-    const char *indexes; /* SQL */
+    const char *indexes;             /* SQL */
+    const char *message[FIELDS_MAX]; /* fields of its outbound message, NULL behind the last */
 };
 
-extern const struct object OBJECTS[OBJECT_COUNT];
+extern const struct object *const OBJECTS; /* OBJECT_COUNT of them, in the order of their ids */
+
+/*
+ * Reads custom objects, custom fields and outbound messages from an sfdx project in source format:
+ * all package directories of its sfdx-project.json. Once in a process, before the first org opens;
+ * later calls do nothing. ERR_CONFIG or ERR_IO with the file where one can't be read or names what
+ * is not simulated here.
+ */
+MUST_USE enum err objects_load(const char *project, struct error *e);
 
 const struct object *object_find(const char *name);       /* any case; NULL if unknown */
 const struct object *object_by_id(const char *record_id); /* by prefix; NULL if unknown */

@@ -1,12 +1,10 @@
 /*
- * Names, types, lengths and the create/update flags follow Salesforce's Object Reference and the
- * metadata that is shipped with the product. The names of Marketo Measure's package exist beside
- * ours, so that either set can be used. Tables are WITHOUT ROWID and clustered by Id, so an index
+ * Names, types, lengths and the create/update flags of standard fields follow Salesforce's Object
+ * Reference. Our own objects and fields are not here: they come from the files that are shipped
+ * (metadata.c). The names of Marketo Measure's package exist too, so that either set can be used. Tables are WITHOUT ROWID and clustered by Id, so an index
  * on one column continues in the order of Id: that is what makes keyset paging cheap.
  */
-#include "objects.h"
-
-#include <assert.h>
+#include "objects_int.h"
 
 #define C            FIELD_CREATE
 #define U            FIELD_UPDATE
@@ -111,9 +109,6 @@ static const struct field CAMPAIGN_FIELDS[] = {
     REF("OwnerId", "User", "Owner", CU),
     {.name = "NumberOfLeads", .type = FIELD_INT, .expression = MEMBERS_WITH("LeadId")},
     {.name = "NumberOfContacts", .type = FIELD_INT, .expression = MEMBERS_WITH("ContactId")},
-    SYNC_TYPE("Enable_Buyer_Touchpoints__c"),
-    DATE("Touchpoint_Start_Date__c", CU),
-    DATE("Touchpoint_End_Date__c", CU),
     SYNC_TYPE("bizible2__Bizible_Attribution_SyncType__c"),
     DATE("bizible2__Touchpoint_Start_Date__c", CU),
     DATE("bizible2__Touchpoint_End_Date__c", CU),
@@ -127,10 +122,7 @@ static const struct field MEMBER_FIELDS[] = {
     {.name = "Status", .type = FIELD_PICKLIST, .length = 40, .flags = CU},
     BOOL("HasResponded", 0),
     DATE("FirstRespondedDate", FIELD_AUDIT),
-    DATETIME("Buyer_Touchpoint_Date__c", CU),
     DATE("Touchpoint_Day__c", CU), /* of orgs whose field is a date */
-    TEXT("Touchpoint_Status__c", 255, CU),
-    DATETIME("Touchpoint_Status_Date__c", CU),
     DATETIME("bizible2__Bizible_Touchpoint_Date__c", CU),
     DATETIME("bizible2__Touchpoint_Status_Date__c", CU),
     {.name = "LeadOrContactId",
@@ -196,32 +188,10 @@ static const struct field ACCOUNT_FIELDS[] = {
     REF("OwnerId", "User", "Owner", CU),
 };
 
-static const struct field TOUCHPOINT_FIELDS[] = {
+/* of our own objects, before the shipped fields are added */
+static const struct field CUSTOM_OBJECT_FIELDS[] = {
     SYSTEM,
     TEXT("Name", 80, FIELD_AUTO),
-    TEXT("Campaign_Member_Id__c", 18, CU | FIELD_EXTERNAL | FIELD_CASE),
-    REF("Campaign__c", "Campaign", "Campaign__r", CU),
-    REF("Lead__c", "Lead", "Lead__r", CU),
-    REF("Contact__c", "Contact", "Contact__r", CU),
-    EMAIL("Email__c"),
-    DATETIME("Touchpoint_Date__c", CU),
-    TEXT("Channel__c", 255, CU),
-    TEXT("Subchannel__c", 255, CU),
-    TEXT("Channel_Path__c", 255, CU),
-    TEXT("Medium__c", 255, CU),
-    TEXT("Touchpoint_Source__c", 255, CU),
-    TEXT("Touchpoint_Type__c", 255, CU),
-    TEXT("Ad_Campaign_Id__c", 18, CU),
-    TEXT("Ad_Campaign_Name__c", 255, CU),
-    TEXT("Rule__c", 255, CU),
-    REF("OwnerId", "User", "Owner", CU),
-};
-
-static const struct field DELETION_FIELDS[] = {
-    SYSTEM,
-    TEXT("Name", 80, FIELD_AUTO),
-    TEXT("Campaign_Member_Id__c", 18, CU),
-    TEXT("Campaign_Id__c", 18, CU),
     REF("OwnerId", "User", "Owner", CU),
 };
 
@@ -260,7 +230,7 @@ static const struct field OBJECT_PERMISSION_FIELDS[] = {
 
 #define FIELDS(a) .fields = (a), .field_count = ARRAY_LEN(a)
 
-const struct object OBJECTS[OBJECT_COUNT] = {
+struct object objects_table[OBJECT_COUNT] = {
     {ORGANIZATION, "Organization", "00D", .read_only = true, FIELDS(ORGANIZATION_FIELDS)},
     {USER, "User", "005", .read_only = true, FIELDS(USER_FIELDS)},
     {CAMPAIGN, "Campaign", "701", FIELDS(CAMPAIGN_FIELDS),
@@ -280,13 +250,12 @@ const struct object OBJECTS[OBJECT_COUNT] = {
     {CONTACT, "Contact", "003", FIELDS(CONTACT_FIELDS),
      .indexes = "CREATE INDEX contact_account ON Contact (AccountId);"},
     {ACCOUNT, "Account", "001", FIELDS(ACCOUNT_FIELDS), .indexes = ""},
-    {TOUCHPOINT, "Buyer_Touchpoint__c", "a0X", .auto_name = "BT-", FIELDS(TOUCHPOINT_FIELDS),
+    {TOUCHPOINT, "Buyer_Touchpoint__c", "a0X", FIELDS(CUSTOM_OBJECT_FIELDS),
      .indexes = "CREATE INDEX touchpoint_campaign ON Buyer_Touchpoint__c (Campaign__c);"
                 "CREATE INDEX touchpoint_lead ON Buyer_Touchpoint__c (Lead__c);"
                 "CREATE INDEX touchpoint_contact ON Buyer_Touchpoint__c (Contact__c);"
                 "CREATE INDEX touchpoint_ad ON Buyer_Touchpoint__c (Ad_Campaign_Id__c);"},
-    {DELETION, "Campaign_Member_Deletion__c", "a0Y", .auto_name = "CMD-", FIELDS(DELETION_FIELDS),
-     .indexes = ""},
+    {DELETION, "Campaign_Member_Deletion__c", "a0Y", FIELDS(CUSTOM_OBJECT_FIELDS), .indexes = ""},
     {PERMISSION_SET, "PermissionSet", "0PS", .read_only = true, FIELDS(PERMISSION_SET_FIELDS)},
     {PERMISSION_ASSIGNMENT, "PermissionSetAssignment", "0Pa", .read_only = true,
      FIELDS(ASSIGNMENT_FIELDS)},
@@ -294,5 +263,4 @@ const struct object OBJECTS[OBJECT_COUNT] = {
      FIELDS(OBJECT_PERMISSION_FIELDS)},
 };
 
-static_assert(ARRAY_LEN(TOUCHPOINT_FIELDS) <= FIELDS_MAX, "FIELDS_MAX is too small");
-static_assert(ARRAY_LEN(MEMBER_FIELDS) <= FIELDS_MAX, "FIELDS_MAX is too small");
+const struct object *const OBJECTS = objects_table;

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef ORGSIM_METADATA /* the Makefile makes it absolute */
+#define ORGSIM_METADATA "deploy/salesforce"
+#endif
+
 enum option_kind { OPTION_TEXT, OPTION_NUMBER, OPTION_FLAG };
 
 static const struct option {
@@ -38,6 +42,8 @@ static const struct option {
     TEXT("--outbound-key", outbound_key, "FILE", NULL, "its key"),
     NUMBER("--outbound-senders", outbound_senders, 2, 1, 16, "messages in flight at once"),
     TEXT("--time-zone", time_zone, "ZONE", "Europe/Berlin", "Organization.TimeZoneSidKey"),
+    TEXT("--metadata", metadata, "DIR", ORGSIM_METADATA,
+         "sfdx project with the org's own objects and messages"),
     TEXT("--scenario", scenario, "FILE", NULL, "control requests to carry out"),
     NUMBER("--retry-base-ms", retry_base_ms, 5000, 1, 86400000, "first pause before a retry"),
     NUMBER("--retry-max-ms", retry_max_ms, 7200000, 1, 86400000, "longest pause"),

@@ -21,6 +21,7 @@ struct sim_options {
     int64_t outbound_senders;
     const char *time_zone;
     const char *scenario;
+    const char *metadata;
     int64_t retry_base_ms, retry_max_ms;
     int64_t latency_ms, api_limit;
     int64_t help;

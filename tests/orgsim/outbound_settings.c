@@ -32,27 +32,17 @@ static const struct setting {
 
 enum { SETTING_COUNT = sizeof SETTINGS / sizeof SETTINGS[0] };
 
-static const struct {
-    enum object_id object;
-    const char *fields[8];
-} DEFAULTS[] = {
-    {CAMPAIGN, {"CreatedDate", "Enable_Buyer_Touchpoints__c", "Name", "SystemModstamp", "Type"}},
-    {CAMPAIGN_MEMBER, {"CampaignId", "ContactId", "LeadId", "Status", "SystemModstamp"}},
-    {LEAD, {"Email", "IsConverted", "SystemModstamp"}},
-    {CONTACT, {"AccountId", "Email", "SystemModstamp"}},
-    {ACCOUNT, {"Name", "PersonContactId", "SystemModstamp"}},
-    {DELETION, {"Campaign_Id__c", "Campaign_Member_Id__c", "CreatedDate"}},
-};
-
 static int by_name(const void *a, const void *b)
 {
     const struct field *const *x = a, *const *y = b;
     return strcmp((*x)->name, (*y)->name);
 }
 
-/* Fields go out in the order of their names, after Id. */
-static void add_field(struct message *m, const struct field *f)
+/* Fields go out in the order of their names, after Id, which goes by itself. */
+static void add_field(struct message *m, const struct object *object, const struct field *f)
 {
+    if (f == &object->fields[FIELD_ID])
+        return;
     m->fields[m->field_count++] = f;
     qsort(m->fields, m->field_count, sizeof m->fields[0], by_name);
 }
@@ -67,12 +57,12 @@ void outbound_defaults(struct outbound *o)
                                    .retry_max_ms = options->retry_max_ms};
     for (size_t i = 0; i < OBJECT_COUNT; i++)
         sim_id_make("04k", i + 1, o->messages[i].action_id);
-    for (size_t i = 0; i < sizeof DEFAULTS / sizeof DEFAULTS[0]; i++) {
-        const struct object *object = &OBJECTS[DEFAULTS[i].object];
-        struct message *m = &o->messages[object->id];
-        m->sent = true;
-        for (size_t k = 0; DEFAULTS[i].fields[k] != NULL; k++)
-            add_field(m, object_field(object, DEFAULTS[i].fields[k]));
+    for (size_t i = 0; i < OBJECT_COUNT; i++) {
+        const struct object *object = &OBJECTS[i];
+        struct message *m = &o->messages[i];
+        m->sent = object->message[0] != NULL;
+        for (size_t k = 0; object->message[k] != NULL; k++)
+            add_field(m, object, object_field(object, object->message[k]));
     }
 }
 
@@ -110,8 +100,7 @@ static bool read_message(struct message *m, const struct object *object, json_t 
             json_is_string(name) ? object_field(object, json_string_value(name)) : NULL;
         if (f == NULL || m->field_count == FIELDS_MAX)
             return false;
-        if (f != &object->fields[FIELD_ID])
-            add_field(m, f);
+        add_field(m, object, f);
     }
     return json_is_array(fields) || json_is_null(fields);
 }

@@ -247,7 +247,8 @@ static void data_are_those_of_the_time_of_sending(void **state)
     char id[SFID_SIZE], gone[SFID_SIZE];
     struct soap_message m;
     struct soap_reader *reader = soap_reader_new();
-    configure("{\"paused\":true,\"helper_trigger\":false}");
+    configure("{\"paused\":true,\"helper_trigger\":false,"
+              "\"objects\":{\"Lead\":[\"Email\"]}}");
     test_record(org, "Lead", id, "{\"LastName\":\"L\",\"Company\":\"K\",\"Email\":\"a@x.com\"}");
     test_record(org, "Lead", gone, "{\"LastName\":\"L\",\"Company\":\"K\"}");
     assert_string_equal(test_change(org, id, "{\"Email\":\"b@x.com\"}"), "");

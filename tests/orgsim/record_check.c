@@ -126,7 +126,7 @@ bool record_check_values(struct sim *sim, const struct record *rec, const struct
             continue;
         if (f->type == FIELD_REFERENCE && !check_reference(sim, f, v->s, r))
             return false;
-        if ((f->flags & FIELD_EXTERNAL) && !check_unique(sim, rec, f, v->s, r))
+        if ((f->flags & FIELD_UNIQUE) && !check_unique(sim, rec, f, v->s, r))
             return false;
     }
     return true;

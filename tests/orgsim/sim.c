@@ -55,7 +55,8 @@ enum err sim_open(struct sim **out, const struct sim_options *options, struct ev
         goto out;
     }
     memcpy(sim->token_org_id, sim->org_id, sizeof sim->org_id);
-    if (zone_open(&sim->zone, options->time_zone, e) != ERR_NONE ||
+    if (objects_load(options->metadata, e) != ERR_NONE ||
+        zone_open(&sim->zone, options->time_zone, e) != ERR_NONE ||
         auth_new(&sim->auth, options, e) != ERR_NONE)
         goto out;
     sim->db = sdb_open();
