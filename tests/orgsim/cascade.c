@@ -256,7 +256,8 @@ bool convert_lead(const struct writer *w, const char *lead, const char *contact,
              "ttit", out->contact, out->account[0] == '\0' ? NULL : out->account,
              zone_day_at(sim->zone, sim_clock_ms(&sim->clock)), lead);
     record_touch(w, &OBJECTS[LEAD], lead);
-    record_announce(w, &OBJECTS[LEAD], lead);
+    const size_t converted = object_at(&OBJECTS[LEAD], "IsConverted");
+    record_announce(w, &OBJECTS[LEAD], lead, (struct change){.changed = (uint32_t)1 << converted});
     tx_commit(sim);
     r->success = true;
     return true;
@@ -310,7 +311,7 @@ bool merge_records(const struct writer *w, const struct object *o, const char *w
     sdb_exec(sim->db, sql, "tt", winner, loser);
     mark_deleted(w, o, loser);
     record_touch(w, o, winner);
-    record_announce(w, o, winner);
+    record_announce(w, o, winner, (struct change){.created = false});
     tx_commit(sim);
     r->success = true;
     return true;

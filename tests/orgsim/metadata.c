@@ -1,63 +1,17 @@
 /*
  * The org's own side as it is shipped (deploy/salesforce): what is deployed to a real org is what the
- * simulated one has. Layouts, permission sets and flows are passed over; outbound messages go out
- * on every change, as if no flow had a condition. What is read here stays for the process's life.
+ * simulated one has. Layouts and permission sets are passed over; flows say when a message goes out
+ * (metadata_flow.c). What is read here stays for the process's life.
  */
 #include <glob.h>
 #include <jansson.h>
-#include <libxml/parser.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mem.h"
-#include "objects_int.h"
+#include "metadata_int.h"
 
 enum { EMAIL_LENGTH = 80, PICKLIST_LENGTH = 255, VALUES_MAX = 16 };
-
-struct file {
-    const char *path;
-    char object[64]; /* that it is of */
-    xmlNodePtr root;
-    struct error *e;
-};
-
-static enum err wrong(const struct file *f, const char *what, const char *value)
-{
-    return error_set(f->e, ERR_CONFIG, "%s: %s %s", f->path, what, value == NULL ? "" : value);
-}
-
-/* ------------------------------------------------------------------ elements */
-
-static xmlNodePtr next_named(xmlNodePtr node, const char *name)
-{
-    while (node != NULL &&
-           (node->type != XML_ELEMENT_NODE || strcmp((const char *)node->name, name) != 0))
-        node = node->next;
-    return node;
-}
-
-static xmlNodePtr child(xmlNodePtr parent, const char *name)
-{
-    return parent == NULL ? NULL : next_named(parent->children, name);
-}
-
-/* The text of a child element (gives), or NULL. */
-static char *child_text(xmlNodePtr parent, const char *name)
-{
-    xmlNodePtr node = child(parent, name);
-    xmlChar *text = node == NULL ? NULL : xmlNodeGetContent(node);
-    char *copy = mem_strdup((const char *)text);
-    xmlFree(text);
-    return copy;
-}
-
-static bool child_is_true(xmlNodePtr parent, const char *name)
-{
-    char *text = child_text(parent, name);
-    bool on = text != NULL && strcmp(text, "true") == 0;
-    free(text);
-    return on;
-}
 
 /* ------------------------------------------------------------------ fields */
 
@@ -143,7 +97,7 @@ static struct object *object_of(const struct file *f)
 
 static enum err refuse_field(const struct file *f, const char *why, char *name)
 {
-    enum err err = wrong(f, why, name);
+    enum err err = metadata_wrong(f, why, name);
     free(name);
     return err;
 }
@@ -177,11 +131,20 @@ static enum err read_object(const struct file *f)
     char *format = child_text(child(f->root, "nameField"), "displayFormat");
     if (o == NULL || format == NULL) {
         free(format);
-        return wrong(f, "this object is not simulated, or its name is not a number", NULL);
+        return metadata_wrong(f, "this object is not simulated, or its name is not a number", NULL);
     }
     format[strcspn(format, "{")] = '\0';
     o->auto_name = format;
     return ERR_NONE;
+}
+
+static bool has_active_rule(xmlNodePtr root)
+{
+    bool any = false;
+    for (xmlNodePtr rule = child(root, "rules"); rule != NULL;
+         rule = next_named(rule->next, "rules"))
+        any = any || child_is_true(rule, "active");
+    return any;
 }
 
 /* The first message of an object; Id goes with each by itself. */
@@ -190,20 +153,25 @@ static enum err read_message(const struct file *f)
     struct object *o = object_of(f);
     xmlNodePtr message = child(f->root, "outboundMessages");
     size_t n = 0;
+    if (has_active_rule(f->root))
+        return metadata_wrong(f, "an active workflow rule is not simulated, deactivate it", NULL);
     if (message == NULL) /* rules alone */
         return ERR_NONE;
     if (o == NULL || o->message[0] != NULL)
-        return wrong(f, "a message of an object that has one already, or is not simulated", NULL);
+        return metadata_wrong(f, "a message of an object that has one already, or is not simulated",
+                              NULL);
+    o->message_name = child_text(message, "fullName");
     for (xmlNodePtr node = child(message, "fields"); node != NULL && n < FIELDS_MAX - 1;
          node = next_named(node->next, "fields")) {
         xmlChar *name = xmlNodeGetContent(node);
         o->message[n] = mem_strdup((const char *)name);
         xmlFree(name);
         if (object_field(o, o->message[n]) == NULL)
-            return wrong(f, "the message names a field that the object hasn't:", o->message[n]);
+            return metadata_wrong(
+                f, "the message names a field that the object hasn't:", o->message[n]);
         n++;
     }
-    return n > 0 ? ERR_NONE : wrong(f, "the message has no field, not even Id", NULL);
+    return n > 0 ? ERR_NONE : metadata_wrong(f, "the message has no field, not even Id", NULL);
 }
 
 /* ------------------------------------------------------------------ files */
@@ -235,7 +203,7 @@ static enum err read_file(const char *path, unsigned depth, enum err (*read)(con
     return err;
 }
 
-/* In this order: messages name fields. */
+/* In this order: messages name fields, flows name both. */
 static const struct {
     const char *pattern;
     unsigned depth;
@@ -244,6 +212,7 @@ static const struct {
     {"objects/*/*.object-meta.xml", 0, read_object},
     {"objects/*/fields/*.field-meta.xml", 2, read_field},
     {"workflows/*.workflow-meta.xml", 0, read_message},
+    {"flows/*.flow-meta.xml", 0, metadata_read_flow},
 };
 
 static enum err read_kind(const char *project, const char *package, size_t kind, struct error *e)
@@ -273,6 +242,17 @@ static enum err read_packages(const char *project, const json_t *packages, struc
     return err;
 }
 
+/* A message that no flow sends would never go out, and nothing would say why. */
+static enum err check_senders(const char *project, struct error *e)
+{
+    for (size_t i = 0; i < OBJECT_COUNT; i++) {
+        if (OBJECTS[i].message[0] != NULL && !OBJECTS[i].sends.created && !OBJECTS[i].sends.updated)
+            return error_set(e, ERR_CONFIG, "%s: no active flow sends the message %s.%s", project,
+                             OBJECTS[i].name, OBJECTS[i].message_name);
+    }
+    return ERR_NONE;
+}
+
 enum err objects_load(const char *project, struct error *e)
 {
     static bool done;
@@ -288,6 +268,8 @@ enum err objects_load(const char *project, struct error *e)
                         json == NULL ? why.text : "it has no packageDirectories");
     else
         err = read_packages(project, packages, e);
+    if (err == ERR_NONE)
+        err = check_senders(project, e);
     if (err == ERR_NONE && OBJECTS[TOUCHPOINT].auto_name == NULL)
         err = error_set(e, ERR_CONFIG, "%s: the project has no %s", path, OBJECTS[TOUCHPOINT].name);
     done = err == ERR_NONE;

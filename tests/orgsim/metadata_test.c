@@ -14,9 +14,14 @@
 #include <cmocka.h>
 
 #include "mem.h"
-#include "objects.h"
+#include "objects_int.h"
 #include "options.h"
 
+#define FLOW(start)                                                                                \
+    "<Flow><actionCalls><actionName>Campaign.M</actionName>"                                       \
+    "<actionType>outboundMessage</actionType></actionCalls><status>Active</status><start>" start   \
+    "<object>Campaign</object><triggerType>RecordAfterSave</triggerType></start></Flow>"
+#define UPDATE "<recordTriggerType>Update</recordTriggerType>"
 #define HEAD                                                                                       \
     "<?xml version=\"1.0\"?><CustomField xmlns=\"http://soap.sforce.com/2006/04/metadata\">"
 
@@ -42,6 +47,12 @@ static void drop(const char *name)
     char *path = mem_printf("%s/%s", folder, name);
     (void)remove(path);
     free(path);
+}
+
+static void drop_all(const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        drop(names[i]);
 }
 
 /* First, since what was loaded stays. */
@@ -81,9 +92,67 @@ static void a_project_that_cannot_be_simulated_is_refused_by_name(void **state)
             fail_msg("\"%s\" does not say \"%s\"", e.text, rows[i].want);
     }
     drop(field);
-    for (size_t i = 0; i < sizeof up / sizeof up[0]; i++)
-        drop(up[i]);
+    drop_all(up, sizeof up / sizeof up[0]);
     drop("");
+}
+
+/* As before anything was loaded. */
+static void forget_message(void)
+{
+    struct object *o = &objects_table[CAMPAIGN];
+    for (size_t i = 0; i < FIELDS_MAX; i++) {
+        free((char *)(uintptr_t)o->message[i]);
+        o->message[i] = NULL;
+    }
+    free((char *)(uintptr_t)o->message_name);
+    o->message_name = NULL;
+    o->sends = (struct sends){.created = false};
+}
+
+static void a_message_whose_sending_cannot_be_simulated_is_refused(void **state)
+{
+    (void)state;
+    static const char *const up[] = {"p/main/default/workflows/Campaign.workflow-meta.xml",
+                                     "p/main/default/flows/F.flow-meta.xml",
+                                     "p/main/default/workflows",
+                                     "p/main/default/flows",
+                                     "p/main/default",
+                                     "p/main",
+                                     "p",
+                                     "sfdx-project.json",
+                                     ""};
+    static const struct {
+        const char *flow, *want;
+    } rows[] = {
+        {FLOW("<recordTriggerType>Delete</recordTriggerType>"), "recordTriggerType is not"},
+        {FLOW(UPDATE "<filters/>"), "the flow's start has what is not simulated: filters"},
+        {FLOW(UPDATE "<filterFormula>ISCHANGED({!$Record.Nothing})</filterFormula>"),
+         "not simulated, from here on: )"},
+        {FLOW(UPDATE "<filterFormula>NOT(ISCHANGED({!$Record.Name}))</filterFormula>"),
+         "not simulated, from here on: NOT("},
+        {FLOW(UPDATE "<filterFormula>ISCHANGED({!$Record.Name}) || TRUE</filterFormula>"),
+         "not simulated, from here on: || TRUE"},
+        {FLOW("<recordTriggerType>Create</recordTriggerType><filterFormula>TRUE</filterFormula>"),
+         "a condition on new records is not simulated"},
+        {"<Flow/>", "no active flow sends the message Campaign.M"},
+    };
+    static const char message[] =
+        "<Workflow><outboundMessages><fullName>M</fullName><fields>Id</fields></outboundMessages>"
+        "</Workflow>";
+    memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
+    assert_non_null(mkdtemp(folder));
+    put("sfdx-project.json", "{\"packageDirectories\":[{\"path\":\"p\"}]}");
+    put(up[0], message);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct error e = {.kind = ERR_NONE};
+        put(up[1], rows[i].flow);
+        forget_message();
+        assert_int_equal(objects_load(folder, &e), ERR_CONFIG);
+        if (strstr(e.text, rows[i].want) == NULL)
+            fail_msg("\"%s\" does not say \"%s\"", e.text, rows[i].want);
+    }
+    forget_message();
+    drop_all(up, sizeof up / sizeof up[0]);
 }
 
 static void the_shipped_fields_are_the_orgs(void **state)
@@ -157,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_project_that_cannot_be_simulated_is_refused_by_name),
+        cmocka_unit_test(a_message_whose_sending_cannot_be_simulated_is_refused),
         cmocka_unit_test(the_shipped_fields_are_the_orgs),
         cmocka_unit_test(the_shipped_messages_are_sent),
     };

@@ -1,8 +1,8 @@
 /*
  * objects - the objects and fields of the simulated org
  *
- * The standard ones are a table (objects_table.c); our own, and the fields of each outbound message,
- * come from the sfdx project that we ship. The database's tables, SOQL, REST, outbound messages and
+ * The standard ones are a table (objects_table.c); our own, the fields of each outbound message and
+ * the changes that send it come from the sfdx project that we ship. The database's tables, SOQL, REST, outbound messages and
  * the checks on writing all follow from them. Every object begins with the same seven system
  * fields, so that their positions are constants.
  *
@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "buf.h"
 #include "error.h"
@@ -85,6 +86,13 @@ enum object_id {
     OBJECT_COUNT
 };
 
+/* When the object's message goes out; all false where no message is. */
+struct sends {
+    bool created, updated;
+    uint32_t watched; /* bit i: field i; an update that changes none of them is silent. 0: any */
+    const struct field *only_if; /* boolean: updates of records without it are silent; or NULL */
+};
+
 struct object {
     enum object_id id;
     const char *name;
@@ -95,12 +103,14 @@ struct object {
     size_t field_count;
     const char *indexes;             /* SQL */
     const char *message[FIELDS_MAX]; /* fields of its outbound message, NULL behind the last */
+    const char *message_name;
+    struct sends sends;
 };
 
 extern const struct object *const OBJECTS; /* OBJECT_COUNT of them, in the order of their ids */
 
 /*
- * Reads custom objects, custom fields and outbound messages from an sfdx project in source format:
+ * Reads custom objects, custom fields, outbound messages and the flows that send them from an sfdx project in source format:
  * all package directories of its sfdx-project.json. Once in a process, before the first org opens;
  * later calls do nothing. ERR_CONFIG or ERR_IO with the file where one can't be read or names what
  * is not simulated here.

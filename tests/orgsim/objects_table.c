@@ -184,6 +184,7 @@ static const struct field ACCOUNT_FIELDS[] = {
     {.name = "Website", .type = FIELD_TEXT, .length = 255, .flags = CU, .shown_type = "url"},
     BOOL("IsPersonAccount", FIELD_AUDIT),
     REF("PersonContactId", "Contact", "PersonContact", FIELD_AUDIT),
+    EMAIL("PersonEmail"),
     REF("MasterRecordId", "Account", "MasterRecord", 0),
     REF("OwnerId", "User", "Owner", CU),
 };

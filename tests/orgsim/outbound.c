@@ -37,9 +37,29 @@ static double roll(struct outbound *o)
 
 /* ------------------------------------------------------------------ inside a transaction */
 
-void outbound_note(struct outbound *o, const struct object *object, const char *record_id)
+/* The entry condition of the flows that were loaded; a message set by /sim/outbound alone has none. */
+static bool flow_sends(struct outbound *o, const struct object *object, const char *record_id,
+                       struct change change)
 {
-    if (o->url == NULL || !o->messages[object->id].sent)
+    const struct sends *s = &object->sends;
+    if (o->set.every_change || object->message[0] == NULL)
+        return true;
+    if (change.created)
+        return s->created;
+    if (!s->updated || (s->watched != 0 && (s->watched & change.changed) == 0))
+        return false;
+    if (s->only_if == NULL)
+        return true;
+    char sql[160];
+    snprintf(sql, sizeof sql, "SELECT %s FROM %s WHERE Id = ?", s->only_if->name, object->name);
+    return sdb_int(o->sim->db, 0, sql, "t", record_id) == 1;
+}
+
+void outbound_note(struct outbound *o, const struct object *object, const char *record_id,
+                   struct change change)
+{
+    if (o->url == NULL || !o->messages[object->id].sent ||
+        !flow_sends(o, object, record_id, change))
         return;
     if (o->noted_count == o->noted_room) {
         o->noted_room = o->noted_room == 0 ? 64 : 2 * o->noted_room;

@@ -22,7 +22,16 @@ struct outbound *outbound_new(struct sim *sim);
 void outbound_free(struct outbound **o);
 
 /* ---- inside a transaction */
-void outbound_note(struct outbound *o, const struct object *object, const char *record_id);
+
+/* What happened to a record: it was created, or these fields changed (bit i: field i). */
+struct change {
+    bool created;
+    uint32_t changed;
+};
+
+/* Notes it if the object's message goes out on such a change. */
+void outbound_note(struct outbound *o, const struct object *object, const char *record_id,
+                   struct change change);
 size_t outbound_mark(const struct outbound *o);
 void outbound_undo(struct outbound *o, size_t mark); /* forgets what was noted since */
 void outbound_commit(struct outbound *o);            /* queues all that was noted */

@@ -24,7 +24,7 @@ struct message {
 
 /* What the control route sets; plain numbers (outbound_settings.c has the table). */
 struct outbound_set {
-    bool paused, reorder;
+    bool paused, reorder, every_change;
     double duplicate, lose, lose_ack;
     int64_t delay_ms, batch_max, bytes_per_second, retry_base_ms, retry_max_ms;
 };

@@ -19,6 +19,7 @@ static const struct setting {
 #define AT(field) offsetof(struct outbound_set, field)
     {"paused", SETTING_BOOL, AT(paused), 0, 0},
     {"reorder", SETTING_BOOL, AT(reorder), 0, 0},
+    {"every_change", SETTING_BOOL, AT(every_change), 0, 0},
     {"duplicate", SETTING_SHARE, AT(duplicate), 0, 0},
     {"lose", SETTING_SHARE, AT(lose), 0, 0},
     {"lose_ack", SETTING_SHARE, AT(lose_ack), 0, 0},

@@ -103,7 +103,10 @@ static void start_org(void)
     test_login(org);
 }
 
-static int setup(void **state)
+static void configure(const char *text);
+
+/* As shipped: the flows decide. */
+static int setup_flows(void **state)
 {
     (void)state;
     memset(&seen, 0, sizeof seen);
@@ -112,6 +115,14 @@ static int setup(void **state)
     base = event_base_new();
     start_receiver();
     start_org();
+    return 0;
+}
+
+/* Whatever the flows say: these tests are about what comes behind. */
+static int setup(void **state)
+{
+    setup_flows(state);
+    configure("{\"every_change\":true}");
     return 0;
 }
 
@@ -183,6 +194,54 @@ static void a_change_by_the_admin_is_told_with_the_chosen_fields(void **state)
     assert_string_equal(test_change(org, id, "{\"StartDate\":\"2026-01-03\"}"), "");
     assert_true(outbound_is_empty(org->sim->outbound));
     soap_reader_free(&reader);
+}
+
+static void the_shipped_flows_decide_which_changes_are_told(void **state)
+{
+    (void)state;
+    char ids[6][SFID_SIZE];
+    enum { C, L, P, M, A, NO_PERSON };
+    test_record(org, "Campaign", ids[C], "{\"Name\":\"x\"}");
+    test_record(org, "Lead", ids[L], "{\"LastName\":\"L\",\"Company\":\"K\"}");
+    test_record(org, "Contact", ids[P], "{\"LastName\":\"L\"}");
+    test_record(org, "Account", ids[A], "{\"Name\":\"x\",\"IsPersonAccount\":true}");
+    test_record(org, "Account", ids[NO_PERSON], "{\"Name\":\"x\"}");
+    assert_int_equal(stat_of("notifications", "queued"), 0);
+    test_record(org, "CampaignMember", ids[M], "{\"CampaignId\":\"%s\",\"LeadId\":\"%s\"}", ids[C],
+                ids[L]);
+    static const struct {
+        int of;
+        const char *change;
+        int told;
+    } rows[] = {
+        {C, "{\"Type\":\"Webinar\"}", 1},
+        {C, "{\"Type\":\"Webinar\"}", 0},
+        {C, "{\"StartDate\":\"2026-01-02\"}", 0},
+        {C, "{\"Touchpoint_Start_Date__c\":\"2026-01-02\",\"Name\":\"y\"}", 1},
+        {L, "{\"Title\":\"CEO\"}", 0},
+        {L, "{\"Email\":\"a@example.com\"}", 1},
+        {P, "{\"Title\":\"CEO\"}", 0},
+        {P, "{\"Email\":\"a@example.com\"}", 1},
+        {M, "{\"Status\":\"Responded\"}", 1},
+        {M, "{\"Buyer_Touchpoint_Date__c\":\"2026-01-02T03:04:05Z\"}", 1},
+        {M,
+         "{\"Touchpoint_Status__c\":\"x\",\"Touchpoint_Status_Date__c\":\"2026-01-02T03:04:05Z\"}",
+         0},
+        {A, "{\"PersonEmail\":\"a@example.com\"}", 1},
+        {NO_PERSON, "{\"PersonEmail\":\"a@example.com\"}", 0},
+    };
+    int64_t told = stat_of("notifications", "queued");
+    assert_int_equal(told, 1);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_string_equal(test_change(org, ids[rows[i].of], "%s", rows[i].change), "");
+        int64_t now = stat_of("notifications", "queued");
+        if (now - told != rows[i].told)
+            fail_msg("%s tells %d times", rows[i].change, (int)(now - told));
+        told = now;
+    }
+    assert_string_equal(test_remove(org, ids[M]), "");
+    assert_int_equal(stat_of("notifications", "queued"), told + 1);
+    drain();
 }
 
 static void the_integration_user_and_failed_writes_tell_nobody(void **state)
@@ -447,6 +506,7 @@ static void reopen(const char *ca, bool client)
     org->options.outbound_cert = client ? certificate_file : NULL;
     org->options.outbound_key = client ? key_file : NULL;
     assert_int_equal(sim_open(&org->sim, &org->options, base, &e), ERR_NONE);
+    configure("{\"every_change\":true}");
 }
 
 static void the_receivers_certificate_is_verified(void **state)
@@ -474,6 +534,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_shipped_flows_decide_which_changes_are_told,
+                                        setup_flows, teardown),
         T(a_change_by_the_admin_is_told_with_the_chosen_fields),
         T(the_integration_user_and_failed_writes_tell_nobody),
         T(with_the_permission_the_integration_user_is_heard_too),

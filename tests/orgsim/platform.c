@@ -144,6 +144,17 @@ static void after_status(const struct writer *w, const struct record *rec, bool 
              "iiitt", responded, now, zone_day_at(sim->zone, now), campaign, text_of(rec, "Label"));
 }
 
+/* A person account's email is its contact's; the contact itself tells nobody. */
+static void after_account(const struct writer *w, const struct record *rec, bool created)
+{
+    (void)created;
+    if (rec->v[object_at(rec->object, "IsPersonAccount")].i == 1 &&
+        text_of(rec, "PersonEmail") != NULL)
+        sdb_exec(w->sim->db, "UPDATE Contact SET Email = ?, SystemModstamp = ? WHERE Id = ?", "tit",
+                 text_of(rec, "PersonEmail"), sim_clock_second_ms(&w->sim->clock),
+                 text_of(rec, "PersonContactId"));
+}
+
 /* ------------------------------------------------------------------ the table */
 
 static const struct rule {
@@ -156,6 +167,7 @@ static const struct rule {
     {CAMPAIGN_MEMBER, before_member, NULL},
     {CAMPAIGN_MEMBER_STATUS, NULL, after_status},
     {LEAD, before_lead, NULL},
+    {ACCOUNT, NULL, after_account},
 };
 
 static const struct rule *rule_of(const struct object *o)

@@ -112,11 +112,12 @@ static const char *user_of(const struct writer *w)
     return w->admin ? w->sim->admin_id : w->sim->user_id;
 }
 
-void record_announce(const struct writer *w, const struct object *o, const char *id)
+void record_announce(const struct writer *w, const struct object *o, const char *id,
+                     struct change change)
 {
     bool tells = w->admin || w->sim->access.send_outbound_messages;
     if (tells && !w->quiet)
-        outbound_note(w->sim->outbound, o, id);
+        outbound_note(w->sim->outbound, o, id, change);
 }
 
 void record_touch(const struct writer *w, const struct object *o, const char *id)
@@ -192,7 +193,7 @@ void record_insert(const struct writer *w, struct record *rec, char id[SFID_SIZE
     }
     sdb_step(sim->db, st);
     sdb_done(sim->db, st);
-    record_announce(w, o, id);
+    record_announce(w, o, id, (struct change){.created = true});
 }
 
 static void store_changes(const struct writer *w, const struct record *rec,
@@ -268,13 +269,14 @@ static bool update_checked(const struct writer *w, struct record *rec, const str
         !record_check_required(rec, r) || !record_check_values(w->sim, rec, old, r) ||
         !record_take_lock(w, old, r) || !record_take_lock(w, rec, r))
         return false;
-    r->unchanged = true;
+    struct change change = {.created = false};
     for (size_t i = SYSTEM_FIELDS; i < rec->object->field_count; i++)
-        r->unchanged &= value_equal(&rec->v[i], &old->v[i]);
+        change.changed |= value_equal(&rec->v[i], &old->v[i]) ? 0 : (uint32_t)1 << i;
+    r->unchanged = change.changed == 0;
     stamp(w, rec, false);
     store_changes(w, rec, old);
     platform_after(w, rec, false);
-    record_announce(w, rec->object, r->id);
+    record_announce(w, rec->object, r->id, change);
     r->success = true;
     return true;
 }

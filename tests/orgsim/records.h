@@ -20,6 +20,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "outbound.h"
 #include "sim.h"
 #include "values.h"
 
@@ -86,6 +87,7 @@ bool row_fail(struct row_result *r, const char *code, const char *field, const c
  * writer may not or must not. */
 void record_insert(const struct writer *w, struct record *rec, char id[SFID_SIZE]);
 void record_touch(const struct writer *w, const struct object *o, const char *id);
-void record_announce(const struct writer *w, const struct object *o, const char *id);
+void record_announce(const struct writer *w, const struct object *o, const char *id,
+                     struct change change);
 
 #endif

@@ -91,7 +91,9 @@ class WriteBack(Case):
     def test_its_own_messages_end_with_the_second_pass(self):
         with WritingWorld() as world:
             org = world.start().org
+            # an org that has neither the flows' conditions nor a user without the permission
             org.call("POST", "/sim/permissions", {"send_outbound_messages": True})
+            org.outbound(every_change=True)
             campaign, members, _, _ = self.campaign(world, None)
             org.update("Campaign", {"Id": campaign, SYNC: ALL})
             self.told(world, campaign)
@@ -105,6 +107,19 @@ class WriteBack(Case):
             self.assertEqual(self.updates(world) - writes, 4)
             self.assertGreaterEqual(org.stats()["outbound"]["notifications"]["queued"] - sent, 2 + 4)
             self.assertEqual(world.rows("SELECT 1 FROM notification WHERE state <> 2"), [])
+
+    def test_the_shipped_flows_are_silent_about_it_even_for_a_user_who_sends_messages(self):
+        with WritingWorld() as world:
+            org = world.start().org
+            org.call("POST", "/sim/permissions", {"send_outbound_messages": True})
+            campaign, _, _, _ = self.campaign(world, None)
+            self.told(world, campaign)
+            self.drained(world)
+            sent = org.stats()["outbound"]["notifications"]["queued"]
+            org.update("Campaign", {"Id": campaign, SYNC: ALL})
+            self.told(world, campaign)
+            self.drained(world)
+            self.assertEqual(org.stats()["outbound"]["notifications"]["queued"] - sent, 1)  # the campaign's own
 
     def test_a_member_that_refuses_fails_nothing_and_is_told_later(self):
         with WritingWorld() as world:
