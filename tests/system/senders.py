@@ -7,7 +7,7 @@ import threading
 from harness import DEFAULTS, ROOT, message, notification, sfid, wait_for
 
 sys.path.insert(0, str(ROOT / "tests" / "store"))
-from cluster import Cluster  # noqa: E402,F401  (found by the line above)
+from cluster import Cluster, programs  # noqa: E402,F401  (found by the line above)
 
 ALL = "Include all Campaign Members"
 FAST = {"worker": {**DEFAULTS["worker"], "lease": "3s", "request_timeout": "1s"}}
