@@ -86,6 +86,7 @@ class Around:
             "duplicate": dice.choice((0, 0.1, 0.5)), "lose_ack": dice.choice((0, 0.1, 0.3)), "reorder": dice.random() < 0.5,
             "delay_ms": dice.choice((0, 0, 20, 500)), "batch_max": dice.choice((1, 7, 100)), "seed": dice.randint(1, 10**6),
             "paused": dice.random() < 0.1, "lose": dice.choice((0.05, 0.3)) if self.kind.silent else 0,
+            "every_change": self.kind.write_back,  # nor do its flows leave our own writes out
         }
         self.world.org.outbound(**settings)
         self.world.org.call("POST", "/sim/behaviour", {"convert_keeps_lead": dice.random() < 0.5, "cascade_leaves_trace": not self.kind.traceless})
