@@ -189,7 +189,7 @@ class WholeOrg(Case):
             wait_for("the others", lambda: len(org.touchpoints(campaign)) == 4)
             self.assertEqual(wait_for("the end", lambda: world.rows("SELECT tries FROM notification WHERE state = 3 AND code = 'UNKNOWN_EXCEPTION'")), [(5,)])
             org.heal()
-            org.update("CampaignMember", {"Id": members[1], "Status": "Sent"})
+            org.update("CampaignMember", {"Id": members[1], "Status": "Responded"})
             self.settled(world, campaign=campaign)
 
     def test_a_row_about_someone_hidden_since_the_read_is_read_again_and_has_few_tries(self):
@@ -208,7 +208,7 @@ class WholeOrg(Case):
             self.assertEqual([row[:3] for row in world.rows(failed)], [(x, 5, hidden["statusCode"]) for x in sorted(members[3:])])
             self.assertIn("the integration user may not see or edit the campaign, lead or contact", world.rows(failed)[0][3])
             org.heal()
-            org.update("CampaignMember", *({"Id": x, "Status": "Sent"} for x in members[3:]))
+            org.update("CampaignMember", *({"Id": x, "Status": "Responded"} for x in members[3:]))
             self.settled(world, campaign=campaign)
 
     def test_a_campaign_that_cannot_be_read_slows_no_other(self):
