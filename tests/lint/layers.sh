@@ -27,7 +27,7 @@ SIM_DENIES=" org rules worker "
 LIBRARIES='
 curl/        ^receiver/org/http\.c$|^receiver/ctl/|^tests/
 openssl/     ^receiver/net/tls[a-z_]*\.[ch]$|^receiver/net/listener[a-z_]*\.[ch]$|^receiver/org/auth\.c$|^receiver/base/secret\.c$|^tests/
-libxml/      ^soap/|^tests/unit/soap_[a-z_]*_test\.c$|^tests/orgsim/metadata\.c$|^tests/bench/
+libxml/      ^soap/|^tests/unit/soap_[a-z_]*_test\.c$|^tests/orgsim/metadata[a-z_]*\.[ch]$|^tests/bench/
 libpq-fe.h   ^receiver/store/postgres[a-z_]*\.[ch]$|^receiver/config/store_url\.c$|^tests/
 sqlite3.h    ^receiver/store/sqlite[a-z_]*\.[ch]$|^tests/
 event2/      ^receiver/net/|^tests/
