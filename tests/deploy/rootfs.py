@@ -16,8 +16,9 @@ import sys
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "system"))
+sys.path[:0] = [str(ROOT / "tests" / "system"), str(ROOT / "tests" / "deploy")]
 import runner  # noqa: E402
+import test_guide  # noqa: E402
 import test_unit  # noqa: E402
 from harness import Process, wait_for  # noqa: E402
 
@@ -166,12 +167,26 @@ class Container(unittest.TestCase):
 class Package(unittest.TestCase):
     """build/deb/*.deb of `make deb`."""
 
+    def configure(self, root):
+        """Steps C and D of deploy/README.md, word for word."""
+        shutil.copytree(ROOT / "certs", root / "root/certs")
+        made = "./certs/make-dev.sh . receiver.example.org && mv server-rsa.pem fullchain.pem && mv server-rsa.key privkey.pem"
+        steps = [made, test_guide.block("C", 1), test_guide.block("org 2").splitlines()[0], test_guide.block("D")]
+        for step in steps:
+            done = inside(root, "/bin/bash", "-e", "-c", step, folder="/root", capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, f"{step}: {done.stdout}{done.stderr}")
+        self.assertIn("configuration ok", done.stdout)
+        self.assertNotIn("level=warn", done.stderr)
+        names = ["/etc/touchpointd/" + name for name in ("admin.token", "org.key", "tls/server.key", "tls/server.pem", "touchpointd.yaml")]
+        stat = inside(root, "stat", "-c", "%a %U %G", *names, capture_output=True, text=True, check=True).stdout
+        self.assertEqual(stat, "640 root touchpointd\n" * len(names))
+
     def test_it_installs_runs_and_leaves_without_a_trace(self):
         package, = (ROOT / "build/deb").glob("touchpointd_*.deb")
         root = fresh("package")
         shutil.copy(package, root / "tmp")
         inside(root, "apt-get", "update", "-qq", check=True)
-        inside(root, "apt-get", "install", "-y", "-qq", "--no-install-recommends", f"/tmp/{package.name}", check=True, capture_output=True)
+        inside(root, "apt-get", "install", "-y", "-qq", "--no-install-recommends", f"/tmp/{package.name}", "openssl", check=True, capture_output=True)
         user = inside(root, "id", "touchpointd", capture_output=True, text=True, check=True).stdout
         self.assertRegex(user, r"^uid=\d+\(touchpointd\) gid=\d+\(touchpointd\)")
         stat = inside(root, "stat", "-c", "%a %U %G %n", "/etc/touchpointd", "/var/lib/touchpointd", capture_output=True, text=True, check=True).stdout
@@ -179,8 +194,8 @@ class Package(unittest.TestCase):
         self.assertTrue((root / "etc/systemd/system/multi-user.target.wants/touchpointd.service").is_symlink())
         for program in ("/usr/sbin/touchpointd", "/usr/bin/touchpointctl"):
             inside(root, program, "--version", check=True, capture_output=True)
+        self.configure(root)
         (root / "var/lib/touchpointd/queue.db").write_text("x")
-        (root / "etc/touchpointd/org.key").write_text("x")
         inside(root, "apt-get", "purge", "-y", "-qq", "touchpointd", check=True, capture_output=True)
         self.assertFalse((root / "var/lib/touchpointd").exists())
         self.assertTrue((root / "etc/touchpointd/org.key").exists(), "an admin's keys stay")
