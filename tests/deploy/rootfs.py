@@ -43,6 +43,8 @@ def fresh(name):
     subprocess.run(["tar", "-xf", BASE, "-C", root, "--exclude=./dev/*"], check=True)
     for device in ("null", "zero", "urandom", "random"):
         subprocess.run(["cp", "-a", f"/dev/{device}", root / "dev"], check=True)
+    for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
+        (root / "dev" / name).symlink_to(target)
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
     return root
 
