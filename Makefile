@@ -216,6 +216,7 @@ $(OUT)/tests/orgsim/%_test: $(OUT)/tests/orgsim/%_test.o $(SIM_LIB) $(LIB)
 
 $(OUT)/tests/unit/%_test: $(OUT)/tests/unit/%_test.o $(TEST_HELPER_OBJ) $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) -lcmocka
+$(OUT)/tests/unit/ctl_where_test: $(OUT)/receiver/ctl/where.o
 $(OUT)/tests/store/%_test: $(OUT)/tests/store/%_test.o $(TEST_HELPER_OBJ) $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) -lcmocka
 $(PEER_BIN): $(OUT)/tests/conformance/http/echo.o $(LIB)

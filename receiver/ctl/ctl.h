@@ -26,6 +26,7 @@ struct ctl {
     const char *ca_file; /* whom an https daemon's certificate must lead to; NULL: the system's */
     struct secret secret_token; /* read at the first call that needs it */
     bool json;                  /* print the API's answer as it is */
+    bool is_helped;             /* the command's --help was asked for, and is told */
 };
 
 /* A command's arguments are those behind its name; it gives the exit status. */
@@ -75,6 +76,8 @@ const char *coloured(const char *status);
 
 /* The number, or "" where it is none; static until the sixteenth next call. */
 const char *number_text(const json_t *object, const char *name);
+/* Its characters, without escape sequences. */
+size_t text_width(const char *text);
 /* n characters at most, "…" where more were; static until the sixteenth next call. */
 const char *cut_text(const char *text, size_t n);
 
@@ -89,7 +92,8 @@ struct ctl_option {
     const char *query;
 };
 /* Takes the options out of argv (--name VALUE, --name=VALUE, --json anywhere, "--" ends them) and
- * gives how many words are left, in front, of least to most (-1: any number); -1: usage, told. */
+ * gives how many words are left, in front, of least to most (-1: any number); -1: usage, told. With
+ * --help among them it tells the options, sets is_helped and gives -1. */
 int ctl_options(struct ctl *c, int argc, char **argv, const struct ctl_option *options, size_t n,
                 int least, int most);
 /* Values of those with `query`, as "a=b&c=d"; free(). */

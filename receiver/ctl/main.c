@@ -28,7 +28,7 @@ static void usage(FILE *to)
         char left[48];
         (void)snprintf(left, sizeof left, "%s%s%s", COMMANDS[i].name,
                        COMMANDS[i].arguments[0] == '\0' ? "" : " ", COMMANDS[i].arguments);
-        (void)fprintf(to, "  %-32s %s\n", left, COMMANDS[i].help);
+        (void)fprintf(to, "  %s%*s %s\n", left, (int)(32 - text_width(left)), "", COMMANDS[i].help);
     }
     (void)fputs(
         "\n"
@@ -51,12 +51,33 @@ static void usage(FILE *to)
         to);
 }
 
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* One command's own help: what it does, and its options, which it knows itself. */
+static int help(struct ctl *c, const struct command *k)
+{
+    char word[] = "--help", *argv[] = {word, NULL};
+    (void)printf("usage: touchpointctl %s%s%s\n%s\n", k->name, k->arguments[0] == '\0' ? "" : " ",
+                 k->arguments, k->help);
+    int status = k->least < 0 ? k->run(c, 1, argv) : CTL_WELL;
+    return c->is_helped ? CTL_WELL : status;
+}
+
 static int run(struct ctl *c, int argc, char **argv)
 {
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         const struct command *k = &COMMANDS[i];
         if (strcmp(k->name, argv[0]) != 0)
             continue;
+        if (asks_for_help(argc, argv))
+            return help(c, k);
         if (k->least < 0 || (argc - 1 >= k->least && (k->most < 0 || argc - 1 <= k->most)))
             return k->run(c, argc - 1, argv + 1);
         (void)fprintf(stderr, "usage: touchpointctl %s %s\n", k->name, k->arguments);

@@ -104,7 +104,7 @@ static void show_message(const json_t *m)
     static const char *const texts[] = {"org",        "notification", "object",      "kind",
                                         "record",     "campaign",     "received_at", "due_at",
                                         "settled_at", "code",         "message",     "what_to_do"};
-    (void)printf("%-13s %s, %s (%s tries)\n", "message", number_text(m, "id"),
+    (void)printf("%-13s %s, %s (tries: %s)\n", "message", number_text(m, "id"),
                  coloured(ctl_text(m, "state")), number_text(m, "tries"));
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (ctl_text(m, texts[i])[0] != '\0')

@@ -130,7 +130,8 @@ static int confirm(struct ctl *c, const struct move *m)
         count = (long long)json_integer_value(json_object_get(a.json, "count"));
         ctl_answer_release(&a);
     }
-    (void)snprintf(question, sizeof question, "%s %lld messages?", m->verb, count);
+    (void)snprintf(question, sizeof question, "%s %lld message%s?", m->verb, count,
+                   count == 1 ? "" : "s");
     question[0] = (char)toupper((unsigned char)question[0]);
     return ctl_confirm(false, question) ? CTL_WELL : CTL_FAILED;
 }

@@ -37,12 +37,25 @@ static const struct ctl_option *find(const char *word, const struct ctl_option *
     return NULL;
 }
 
+static void print_options(FILE *to, const struct ctl_option *options, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        (void)fprintf(to, " --%s%s", options[i].name, options[i].flag == NULL ? " …" : "");
+    (void)fprintf(to, " --json\n");
+}
+
 static bool refuse_unknown(const char *word, const struct ctl_option *options, size_t n)
 {
     (void)fprintf(stderr, "touchpointctl: %s is no option of this command, which takes", word);
-    for (size_t i = 0; i < n; i++)
-        (void)fprintf(stderr, " --%s", options[i].name);
-    (void)fprintf(stderr, " --json\n");
+    print_options(stderr, options, n);
+    return false;
+}
+
+static bool tell_options(struct ctl *c, const struct ctl_option *options, size_t n)
+{
+    (void)printf("options:");
+    print_options(stdout, options, n);
+    c->is_helped = true;
     return false;
 }
 
@@ -56,6 +69,8 @@ static bool take(struct ctl *c, int argc, char **argv, int *i, const struct ctl_
         c->json = true;
         return true;
     }
+    if (o == NULL && strcmp(word, "help") == 0)
+        return tell_options(c, options, n);
     if (o == NULL)
         return refuse_unknown(argv[*i], options, n);
     if (o->flag != NULL) {

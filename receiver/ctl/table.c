@@ -42,8 +42,7 @@ void table_add(struct table *t, const char *const *cells)
     t->rows++;
 }
 
-/* Characters, without escape sequences. */
-static size_t width_of(const char *s)
+size_t text_width(const char *s)
 {
     size_t n = 0;
     for (; *s != '\0'; s++) {
@@ -61,7 +60,7 @@ static void print_row(const struct table *t, size_t row, const size_t *widths)
 {
     for (size_t i = 0; i < t->columns; i++) {
         const char *cell = t->cells[row * t->columns + i];
-        int gap = i + 1 < t->columns ? (int)(widths[i] - width_of(cell)) + 2 : 0;
+        int gap = i + 1 < t->columns ? (int)(widths[i] - text_width(cell)) + 2 : 0;
         (void)printf("%s%*s", cell, gap, "");
     }
     (void)putchar('\n');
@@ -71,7 +70,7 @@ static void print(const struct table *t)
 {
     size_t *widths = mem_array(t->columns, sizeof *widths);
     for (size_t i = 0; i < t->rows * t->columns; i++) {
-        size_t w = width_of(t->cells[i]);
+        size_t w = text_width(t->cells[i]);
         if (w > widths[i % t->columns])
             widths[i % t->columns] = w;
     }

@@ -146,6 +146,7 @@ static json_t *read_condition(struct parser *p)
     json_t *groups = NULL;
     if (field == NULL)
         return fail(p, "a field's API name");
+    skip_space(p);
     for (size_t i = 0; op == NULL && i < sizeof OPERATORS / sizeof OPERATORS[0]; i++) {
         if (take_operator(p, OPERATORS[i]))
             op = OPERATORS[i];
@@ -191,7 +192,8 @@ static json_t *read_one(struct parser *p)
 static json_t *join_each(struct parser *p, json_t *a, json_t *b)
 {
     json_t *both = json_array();
-    for (size_t i = 0; i < json_array_size(a); i++) {
+    bool fits = json_array_size(a) * json_array_size(b) <= GROUPS_MAX;
+    for (size_t i = 0; fits && i < json_array_size(a); i++) {
         for (size_t k = 0; k < json_array_size(b); k++) {
             json_t *group = json_copy(json_array_get(a, i));
             json_array_extend(group, json_array_get(b, k));
@@ -200,7 +202,7 @@ static json_t *join_each(struct parser *p, json_t *a, json_t *b)
     }
     json_decref(a);
     json_decref(b);
-    if (json_array_size(both) <= GROUPS_MAX)
+    if (fits)
         return both;
     json_decref(both);
     (void)error_set(p->e, ERR_INVALID, "the condition has too many alternatives: at most %d",

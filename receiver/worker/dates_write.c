@@ -103,11 +103,11 @@ static void add_row(struct writing *w, size_t item, const char *text)
     w->at[w->n++] = item;
 }
 
-/* The lease bounds the request, the echo's time what the org does after it. */
+/* Half the lease bounds the request, the echo's time what the org does after it. */
 static enum err request(struct writing *w, struct error *e)
 {
     struct pass *p = w->pass;
-    int64_t until_ms = time_wall_ms() + p->options->lease_ms + p->options->echo_ms;
+    int64_t until_ms = time_wall_ms() + p->options->lease_ms / 2 + p->options->echo_ms;
     enum err err = note_late(p->options->store, w->late, until_ms, w->job, e);
     if (err == ERR_NONE)
         err = store_write_begin(p->options->store, p->claim, e);

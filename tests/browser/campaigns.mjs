@@ -57,13 +57,13 @@ test('a member is explained step by step, with its touchpoint and its history', 
   await open(page, '#/member');
   await page.getByLabel('Campaign member id').fill(members[1]);
   await page.getByRole('button', { name: 'Explain' }).click();
-  await page.getByText('This member should have a touchpoint').waitFor();
+  await page.getByText('This member has a touchpoint, and it is as it should be').waitFor();
   assert.equal(await page.locator('.steps.numbered > li').count(), 7);
   await page.locator('.panel', { hasText: 'What was written' }).getByText('Created').waitFor();
   await page.locator('.panel', { hasText: 'It is as it should be' }).getByText('Events.Trade Show').waitFor();
   await open(page, `#/member/${members[0]}`);
-  await page.getByText('This member should have no touchpoint').waitFor();
-  await page.locator('.steps .badge', { hasText: 'Ends here' }).waitFor();
+  await page.getByText('This member has no touchpoint, and none is due').waitFor();
+  await page.locator('.steps .badge', { hasText: 'Stops here' }).waitFor();
 });
 
 test('a type without a channel stands out; a map is tried and its YAML shown', async (page) => {

@@ -96,6 +96,14 @@ class Ctl(Case):
         self.assertEqual(done.returncode, 0)
         for name in ("status", "doctor", "jobs", "approve", "reload", "check-config"):
             self.assertIn(f"  {name}", done.stdout)
+            one = self.run_it(name, "--help", options=False)
+            self.assertEqual((one.returncode, one.stderr), (0, ""), name)
+            self.assertIn(f"usage: touchpointctl {name}", one.stdout)
+        told = self.run_it("replay", "--help", "--dry-run", options=False).stdout
+        self.assertIn("--state … ", told)
+        self.assertIn(" --dry-run ", told)
+        lines = [x for x in done.stdout.splitlines() if x.startswith("  ") and "MESSAGE" in x]
+        self.assertEqual(len({x.index(word) for x, word in zip(lines, ("one message", "have messages carried", "have messages not"))}), 1, lines)
         self.assertRegex(self.run_it("--version", options=False).stdout, r"^touchpointctl \d")
         done = self.run_it("status", url="http://127.0.0.1:1")
         self.assertEqual(done.returncode, 1)

@@ -170,61 +170,63 @@ class Dates(Case):
 
 
 class AtOnce(Case):
-    """Requests that come late, and people who change a date while a job is at work."""
+    """Requests that come late, and people who do something while a job is at work."""
 
-    def start(self, **worker):
-        self.world = World(worker={"threads": 2, "lease": "20s", "request_timeout": "10s", "echo": "2s", "reconcile": "off", **worker})
-        self.addCleanup(self.world.stop)
-        self.world.start()
-        self.world.checked()
-        return self.world.org
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World(worker={"threads": 2, "lease": "20s", "request_timeout": "2s", "echo": "5s", "reconcile": "off"}).start()
+        cls.world.checked()
 
-    def seen(self, count):
-        """Waits until so many of the posted faults have begun to work."""
-        wait_for("the request", lambda: sum(f["fired"] for f in self.world.org.call("GET", "/sim/faults")["faults"]) == count)
+    @classmethod
+    def tearDownClass(cls):
+        cls.world.stop()
 
-    def test_what_somebody_sets_between_the_read_and_the_write_stays(self):
-        org = self.start()
-        campaign, m = self.campaign([{}, {DATE: "2026-01-02T03:04:05Z"}, {}])
-        self.followed_all(campaign, 3)
-        mine = "2026-05-05T05:05:05"
-        for job, want in ((lambda: self.dates(campaign, "2026-07-07T07:07:07Z"), ["2026-07-07T07:07:07", mine, "2026-07-07T07:07:07"]),
-                          (lambda: self.undo(self.last), [mine, mine, ""])):
-            touched = m[1] if want[0] != mine else m[0]
-            org.fault("late", "composite", 2000)
-            self.last = job()["id"]
-            self.seen(1)
-            org.update("CampaignMember", {"Id": touched, DATE: mine + "Z"})
-            ended = self.ended(self.last)
-            org.heal()
-            self.assertEqual([(self.values(campaign)[x] or "")[:19] for x in m], want, ended)
-            left = self.world.rows("SELECT record_id, code, message FROM job_item WHERE job = ? AND state = 3", self.last)
-            self.assertEqual([x[:2] for x in left], [(touched, "changed_since")])
-            self.assertIn(f"somebody else set the date to {mine}", left[0][2])
-            self.assertEqual((ended["changed"], ended["skipped"], ended["failed"]), (len(want) - 1 - (want[0] == mine), 1, 0), ended)
+    def tearDown(self):
+        self.world.org.heal()
 
-    def followed_all(self, campaign, count):
-        wait_for("the touchpoints", lambda: len(self.world.org.touchpoints(campaign)) == count)
+    def drained(self):
+        """Nothing else asks the org, so a fault meets the request that it is meant for."""
+        self.world.org.flush()
         wait_for("the work to be done", lambda: not self.world.rows("SELECT 1 FROM notification WHERE state < 2"))
 
+    def late(self, ms):
+        """The next write is carried out so much later, whether we wait for it or not."""
+        self.drained()
+        fired = self.world.org.stats()["faults"]["fired"]
+        self.world.org.fault("late", "composite", ms)
+        return lambda: wait_for("the request", lambda: self.world.org.stats()["faults"]["fired"] > fired)
+
+    def test_what_somebody_sets_between_the_read_and_the_write_stays(self):
+        mine, new = "2026-05-05T05:05:05", "2026-07-07T07:07:07"
+        campaign, m = self.campaign([{}, {DATE: "2026-01-02T03:04:05Z"}, {}])
+        for do, touched, want in ((lambda: self.dates(campaign, new + "Z"), m[1], [new, mine, new]), (lambda: self.undo(job), m[0], [mine, mine, ""])):
+            begun = self.late(1000)
+            job = do()["id"]
+            begun()
+            self.world.org.update("CampaignMember", {"Id": touched, DATE: mine + "Z"})
+            ended = self.ended(job)
+            self.assertEqual([(self.values(campaign)[x] or "")[:19] for x in m], want, ended)
+            left = self.world.rows("SELECT record_id, code, message FROM job_item WHERE job = ? AND state = 3", job)
+            self.assertEqual([x[:2] for x in left], [(touched, "changed_since")])
+            self.assertIn(f"somebody else set the date to {mine}", left[0][2])
+            self.assertEqual((ended["changed"], ended["skipped"], ended["failed"]), (2 if touched == m[1] else 1, 1, 0), ended)
+
     def test_an_undo_waits_until_a_request_that_was_given_up_is_over(self):
-        org = self.start(request_timeout="2s", echo="8s")
-        campaign, m = self.campaign([{}, {DATE: "2026-01-02T03:04:05Z"}])
-        self.followed_all(campaign, 2)
+        campaign, _ = self.campaign([{}, {DATE: "2026-01-02T03:04:05Z"}])
         before = self.values(campaign)
-        org.fault("late", "composite", 7000)
+        self.late(5000)
         job = self.dates(campaign, "2026-07-07T07:07:07Z")["id"]
         self.assertEqual(self.ended(job)["changed"], 2)  # by a second request, while the first one is still to come
         back = self.undo(job)["id"]
         told = wait_for("the undo to tell that it waits", lambda: self.job(back)["message"])
         self.assertIn(f"a request of job {job} got no answer", told)
         self.assertEqual((self.ended(back)["changed"], self.job(back)["message"]), (2, ""))
-        self.seen(1)
         self.assertEqual(self.values(campaign), before)
 
     def test_a_pause_counts_from_the_next_slice_on(self):
-        org = self.start()
+        org = self.world.org
         campaign = org.call("POST", "/sim/load", {"campaigns": 1, "members": 2000, "dated": 0.5, "seed": 4, "sync_type": None, "type": "Trade Show"})["campaigns"][0]
+        self.drained()
         org.fault("latency", "composite", 700, count=-1)
         job = self.dates(campaign, "2026-07-07")["id"]
         wait_for("a slice", lambda: self.job(job)["done"] > 0)
@@ -238,7 +240,6 @@ class AtOnce(Case):
         self.assertEqual(self.ended(job)["changed"], 2000)
 
     def test_an_undo_that_was_cancelled_may_be_asked_for_again(self):
-        self.start()
         campaign, _ = self.campaign([{}])
         job = self.dates(campaign, "2026-07-07")["id"]
         self.ended(job)
@@ -342,6 +343,7 @@ class Killed(Case):
     """kill -9 while a job is at work: nothing is lost, nothing counted twice, and the undo knows what was before."""
 
     MEMBERS = 2300
+    WORKER = {"threads": 2, "lease": "10s", "request_timeout": "5s", "echo": "2s", "reconcile": "off"}
 
     def load(self):
         org = self.world.start().org
@@ -363,7 +365,7 @@ class Killed(Case):
         self.assertEqual({k: v[:19] for k, v in items.items()}, {k: (v or "")[:19] for k, v in before.items()})
 
     def test_before_an_answer_and_between_slices_and_in_the_undo(self):
-        with World(worker={"threads": 2, "lease": "20s", "request_timeout": "10s", "echo": "2s", "reconcile": "off"}) as self.world:
+        with World(worker=self.WORKER) as self.world:
             org, campaign, before = self.load()
             # the second write is carried out, its answer never comes
             org.fault("silence", "composite", True, after=1)
@@ -382,30 +384,30 @@ class Killed(Case):
 
     def test_what_was_changed_while_the_daemon_was_down_stays(self):
         """Before its write or after it: by then nobody can tell, and the undo must not bring back what was there before that change."""
-        with World(worker={"threads": 2, "lease": "20s", "request_timeout": "10s", "echo": "2s", "reconcile": "off"}) as self.world:
+        with World(worker=self.WORKER) as self.world:
             self.world.start()
             self.world.checked()
-            org = self.world.org
-            for carried_out in (False, True):
-                with self.subTest(carried_out=carried_out):
-                    campaign, m = self.campaign([{}, {DATE: "2026-01-02T03:04:05Z"}, {}])
-                    wait_for("the touchpoints", lambda: len(org.touchpoints(campaign)) == 3)
-                    wait_for("the work to be done", lambda: not self.world.rows("SELECT 1 FROM notification WHERE state < 2"))
-                    fired = org.stats()["faults"]["fired"]
-                    org.fault("silence", "composite", carried_out)
-                    job = self.dates(campaign, "2026-07-07T07:07:07Z")["id"]
-                    wait_for("the write that nobody hears of", lambda: org.stats()["faults"]["fired"] > fired)
-                    self.world.daemon.kill()
-                    org.heal()
-                    mine = "2026-05-05T05:05:05"
-                    org.update("CampaignMember", {"Id": m[1], DATE: mine + "Z"})
-                    self.world.start_daemon()
-                    ended = self.ended(job)
-                    self.assertEqual((ended["done"], ended["changed"], ended["skipped"], ended["failed"]), (3, 2, 1, 0), ended)
-                    new = "2026-07-07T07:07:07"
-                    self.assertEqual([self.values(campaign)[x][:19] for x in m], [new, mine, new])
-                    self.ended(self.undo(job)["id"])
-                    self.assertEqual([(self.values(campaign)[x] or "")[:19] for x in m], ["", mine, ""])
+            org, jobs = self.world.org, []
+            made = [self.campaign([{}, {DATE: "2026-01-02T03:04:05Z"}, {}]) for _ in range(2)]
+            org.flush()
+            wait_for("the work to be done", lambda: not self.world.rows("SELECT 1 FROM notification WHERE state < 2"))
+            for number, ((campaign, _), carried_out) in enumerate(zip(made, (False, True)), 1):
+                org.fault("silence", "composite", carried_out)
+                jobs.append(self.dates(campaign, "2026-07-07T07:07:07Z")["id"])
+                wait_for("the write that nobody hears of", lambda: org.stats()["faults"]["fired"] == number)
+            self.world.daemon.kill()
+            org.heal()
+            mine, new = "2026-05-05T05:05:05", "2026-07-07T07:07:07"
+            org.update("CampaignMember", *({"Id": m[1], DATE: mine + "Z"} for _, m in made))
+            self.world.start_daemon()
+            for (campaign, m), job in zip(made, jobs):
+                ended = self.ended(job)
+                self.assertEqual((ended["done"], ended["changed"], ended["skipped"], ended["failed"]), (3, 2, 1, 0), ended)
+                self.assertEqual([self.values(campaign)[x][:19] for x in m], [new, mine, new])
+            undone = [self.undo(job)["id"] for job in jobs]
+            for (campaign, m), job in zip(made, undone):
+                self.ended(job)
+                self.assertEqual([(self.values(campaign)[x] or "")[:19] for x in m], ["", mine, ""])
 
     def test_a_job_whose_field_goes_away_ends_and_its_org_goes_on(self):
         with World() as self.world:

@@ -50,6 +50,7 @@ class Replay(Admin):
         org = self.world.org
         org.fault("row_error", "collections_upsert", {"statusCode": CODE, "message": "No touchpoints on Mondays", "fields": []}, count=-1)
         campaign, members, _, _ = self.campaign(self.world)
+        org.flush()  # what comes later would fail after it was counted
         wait_for("the messages to fail", lambda: len(self.pages("/messages", "messages", state="failed", campaign=campaign)) >= 1
                  and not self.world.rows("SELECT 1 FROM notification WHERE state < 2 AND key = ?", campaign))
         return campaign, members

@@ -5,7 +5,7 @@ import { badge, facts, notice, time } from './parts.js';
 import { meter } from './chart.js';
 import { live } from './live.js';
 import { jobKindWord, jobStateWord, tone } from './words.js';
-import { count, plural } from './format.js';
+import { count, plural, sentence } from './format.js';
 
 const OPEN = new Set(['queued', 'running']);
 export const isOpen = (job) => OPEN.has(job.state);
@@ -34,7 +34,7 @@ export function jobCard(job) {
     h('p', { class: 'line' }, badge(job.state, jobStateWord(job.state)), h('b', {}, jobTitle(job)), h('span', { class: 'soft' }, `job ${job.id}`)),
     jobBar(job),
     h('p', { role: 'status' }, progressWords(job)),
-    job.message ? notice(job.state === 'failed' ? 'bad' : 'info', job.message) : null,
+    job.message ? notice(job.state === 'failed' ? 'bad' : 'info', sentence(job.message)) : null,
     job.undo_of ? h('p', {}, 'Undoes ', h('a', { href: `#/job/${job.undo_of}` }, `job ${job.undo_of}`), '.') : null,
     job.undone_by ? h('p', {}, 'Undone by ', h('a', { href: `#/job/${job.undone_by}` }, `job ${job.undone_by}`), '.') : null);
 }

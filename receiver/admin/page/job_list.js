@@ -5,7 +5,7 @@ import { badge, notice, timeAgo } from './parts.js';
 import { act } from './dialog.js';
 import { isOpen, jobBar, jobTitle, progressWords } from './job.js';
 import { jobStateWord } from './words.js';
-import { count, plural } from './format.js';
+import { count, plural, sentence } from './format.js';
 
 export function cancelJob(job, done) {
   act({
@@ -61,7 +61,9 @@ export function jobRow(job, done) {
     h('div', { class: 'line between' }, h('span', { class: 'line' }, badge(job.state, jobStateWord(job.state)), h('a', { class: 'strong', href: `#/job/${job.id}` }, jobTitle(job)), h('span', { class: 'soft' }, `job ${job.id}`)),
       timeAgo(job.created_at)),
     isOpen(job) ? jobBar(job) : null,
-    h('div', { class: 'line between' }, h('span', { class: 'soft' }, [progressWords(job), job.reason ? `“${job.reason}”` : ''].filter(Boolean).join(' · ')),
+    job.message && (isOpen(job) || job.state === 'failed') ? h('p', { class: 'soft' }, sentence(job.message)) : null,
+    h('div', { class: 'line between' }, h('span', { class: 'soft' }, [progressWords(job), job.reason ? `“${job.reason}”` : ''].filter(Boolean).join(' · '),
+      job.campaign ? [' · ', h('a', { href: `#/campaign/${job.campaign}?org=${job.org}` }, `campaign ${job.campaign}`)] : null),
       h('span', { class: 'line' }, jobActions(job, done))));
 }
 

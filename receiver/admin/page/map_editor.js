@@ -44,10 +44,10 @@ export function mapEditor(entries, defaultChannel) {
   function draw() {
     replace(body, rows.map((row, i) => h('tr', {}, COLUMNS.map((column) => cell(row, i, column)),
       h('td', { 'data-title': 'Null channel' }, h('input', { type: 'checkbox', checked: Boolean(row.null_channel), 'aria-label': `Null channel, line ${i + 1}`, onchange: (event) => { row.null_channel = event.target.checked; tell(); } })),
-      h('td', { class: 'line' },
+      h('td', {}, h('div', { class: 'line' },
         button('↑', () => move(i, i - 1), { class: 'small', disabled: i === 0, 'aria-label': `Move line ${i + 1} up` }),
         button('↓', () => move(i, i + 1), { class: 'small', disabled: i === rows.length - 1, 'aria-label': `Move line ${i + 1} down` }),
-        button('Remove', () => { rows.splice(i, 1); draw(); }, { class: 'small', 'aria-label': `Remove line ${i + 1}` })))));
+        button('Remove', () => { rows.splice(i, 1); draw(); }, { class: 'small', 'aria-label': `Remove line ${i + 1}` }))))));
     tell();
   }
 

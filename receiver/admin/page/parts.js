@@ -94,7 +94,7 @@ export function table(caption, head, rows, props) {
   return h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption },
     h('table', props, h('caption', { class: 'hidden' }, caption),
       h('thead', {}, h('tr', {}, head.map((text) => (text === '' ? h('td', {}) : h('th', { scope: 'col' }, text))))),
-      h('tbody', {}, rows.map((cells) => h('tr', {}, cells.map((cell) => h('td', {}, cell)))))));
+      h('tbody', {}, rows.map((cells) => h('tr', {}, cells.map((cell, i) => h('td', { 'data-title': head[i] || null }, cell)))))));
 }
 
 export function tabs(label, entries) {

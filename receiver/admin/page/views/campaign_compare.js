@@ -4,7 +4,7 @@ import { empty, errorBox, notice, panel, table, time, waiting, badge } from '../
 import { COUNTS, countsBar, preview, warnings } from '../campaign_parts.js';
 import { address, note } from '../router.js';
 import { actionWord, reasonWord, settings, settingWord } from '../words.js';
-import { count } from '../format.js';
+import { count, sentence } from '../format.js';
 
 const PICKLIST = { all: 'Include all Campaign Members', responded: 'Include only "Responded" Campaign Members', exclude: 'Exclude all Campaign Members', blank: '' };
 
@@ -19,14 +19,16 @@ const inTheEnd = (counts) => (counts.get ?? 0) + (counts.keep ?? 0) + (counts.ch
 function numbers(now, then) {
   const row = (text, a, b) => [text, count(a), count(b), difference(a, b)];
   const reasons = [...new Set([...(now.reasons ?? []), ...(then.reasons ?? [])].map((r) => r.code))].filter((c) => c !== '');
-  const of = (p, code) => (p.reasons ?? []).find((r) => r.code === code)?.count ?? 0;
+  const find = (p, code) => (p.reasons ?? []).find((r) => r.code === code);
+  const of = (p, code) => find(p, code)?.count ?? 0;
+  const words = (code) => sentence((find(now, code) ?? find(then, code)).sentence || reasonWord(code));
   return [
     table('Touchpoints now and then', ['', 'Now', 'Then', 'Difference'], [
       row(h('b', {}, 'Members with a touchpoint in the end'), inTheEnd(now.counts), inTheEnd(then.counts)),
       ...COUNTS.map(([key, , text]) => row(`Members that ${text}`, now.counts[key] ?? 0, then.counts[key] ?? 0)),
     ], { class: 'numbers' }),
-    reasons.length > 0 ? table('Reasons for none, now and then', ['Without a touchpoint, because the member …', 'Now', 'Then', 'Difference'],
-      reasons.map((code) => row(reasonWord(code), of(now, code), of(then, code))), { class: 'numbers' }) : null,
+    reasons.length > 0 ? table('Reasons for none, now and then', ['Why members have none', 'Now', 'Then', 'Difference'],
+      reasons.map((code) => row(words(code), of(now, code), of(then, code))), { class: 'numbers' }) : null,
   ];
 }
 
@@ -34,7 +36,7 @@ function sample(p, org) {
   const list = (p.sample ?? []).filter((m) => ['get', 'change', 'lose', 'create', 'update', 'delete'].includes(m.action));
   if (list.length === 0) return empty('Nobody’s touchpoint would change', 'Both settings come to the same for the members there are now.');
   return table('Some of those whose touchpoint would change', ['Member', 'Status', 'What happens', 'Date', 'Channel'],
-    list.slice(0, 50).map((m) => [h('a', { href: address(`/member/${m.member}`, { org }) }, m.name || m.member), m.status, badge(m.action, actionWord(m.action)), time(m.date), m.channel_path || '–']));
+    list.slice(0, 50).map((m) => [h('a', { href: address(`/member/${m.member}`, { org }) }, m.name || m.member), m.status, badge(m.action, actionWord(m.action)), time(m.date), m.channel_path || '–']), { class: 'stack' });
 }
 
 export async function compareTab({ root, org, id, query, signal }) {

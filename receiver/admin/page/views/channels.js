@@ -23,9 +23,9 @@ function mark(t) {
 
 function typeTable(types, caption) {
   const tried = types.some((t) => t.was);
-  return table(caption, ['Campaign type', 'Channel', ...(tried ? ['Before'] : []), '', 'Campaigns', 'Enabled', 'Members'],
+  return table(caption, ['Campaign type', 'Channel', ...(tried ? ['Before'] : []), 'In the map', 'Campaigns', 'Enabled', 'Members'],
     types.map((t) => [h('b', {}, t.type || h('i', {}, 'no type')), [t.was ? h('b', {}, path(t)) : path(t), statuses(t)], ...(tried ? [t.was ? path(t.was) : h('span', { class: 'soft' }, 'same')] : []),
-      mark(t), count(t.campaigns), count(t.enabled), t.members === null ? 'unknown' : count(t.members)]));
+      mark(t), count(t.campaigns), count(t.enabled), t.members === null ? 'unknown' : count(t.members)]), { class: 'stack sums' });
 }
 
 /** What stands out, in sentences. */

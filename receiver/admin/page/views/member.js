@@ -40,7 +40,7 @@ function value(v) {
 const spaced = (name) => (valueWord(name) !== name ? valueWord(name) : name.replace(/^./, (c) => c.toUpperCase()));
 const valueFacts = (values) => (Object.keys(values ?? {}).length > 0 ? facts(Object.entries(values).map(([k, v]) => [spaced(k), value(v)]), { class: 'facts small' }) : null);
 
-const OUTCOMES = { pass: 'Goes on', stop: 'Ends here', skipped: 'Not looked at' };
+const OUTCOMES = { pass: 'Passed', stop: 'Stops here', skipped: 'Not reached' };
 
 function steps(list) {
   const tones = { pass: 'good', stop: 'bad', skipped: 'quiet' };
@@ -49,11 +49,19 @@ function steps(list) {
     h('p', {}, prose(s.sentence)), valueFacts(s.values))));
 }
 
+const VERDICTS = {
+  keep: 'This member has a touchpoint, and it is as it should be',
+  create: 'This member should have a touchpoint, and has none yet',
+  update: 'This member has a touchpoint, and some of its values should be others',
+  delete: 'This member has a touchpoint, and should have none',
+};
+
 function verdictBox(x) {
   const v = x.verdict ?? {};
+  const text = VERDICTS[v.has_touchpoint || x.action === 'delete' ? x.action : ''] ?? (v.has_touchpoint ? 'This member should have a touchpoint' : 'This member has no touchpoint, and none is due');
   const next = ['create', 'update', 'delete'].includes(x.action) ? h('p', {}, `${actionWord(x.action)} with the next look at the campaign.`) : null;
   return notice(v.has_touchpoint ? 'good' : 'info',
-    h('strong', {}, v.has_touchpoint ? 'This member should have a touchpoint' : 'This member should have no touchpoint'), v.sentence && !v.has_touchpoint ? h('p', {}, prose(v.sentence)) : null, next);
+    h('strong', {}, text), v.sentence && !v.has_touchpoint ? h('p', {}, prose(v.sentence)) : null, next);
 }
 
 /** The touchpoint as it is beside what it should be: what differs as a table, the rest once. */
@@ -69,7 +77,7 @@ function comparison(x) {
     is && should ? h('p', {}, differences.length > 0 ? `${plural(differences.length, 'value')} of it differ${differences.length === 1 ? 's' : ''} from what should be there:` : 'It is as it should be.') : null,
     is && !should ? h('p', {}, 'It should not be there.') : null,
     is ? null : h('p', {}, 'It does not exist yet. It should hold:'),
-    differences.length > 0 ? table('What differs', ['Value', 'Is', 'Should be'], differences.map((d) => [spaced(d.value), value(d.is), h('b', {}, value(d.should_be))])) : null,
+    differences.length > 0 ? table('What differs', ['Value', 'Is', 'Should be'], differences.map((d) => [spaced(d.value), value(d.is), h('b', {}, value(d.should_be))]), { class: 'stack' }) : null,
     facts(rest.map(([name, v]) => [spaced(name), value(v)])),
   ];
 }

@@ -7,7 +7,7 @@ import { barList } from '../chart.js';
 import { act } from '../dialog.js';
 import { filterForm, filterOf, extraCount } from '../filters.js';
 import { note } from '../router.js';
-import { codeWord, kindWord, stateWord } from '../words.js';
+import { codeWord, hasWordFor, kindWord, stateWord } from '../words.js';
 import { count, plural } from '../format.js';
 
 const PAGE = 200;
@@ -15,7 +15,7 @@ const PAGE = 200;
 const COLUMNS = [
   { title: 'State', width: '7rem', class: 'left', cell: (m) => badge(m.state, stateWord(m.state)) },
   { title: 'What', width: 'minmax(0, 1.2fr)', class: 'strong', cell: (m) => h('a', { class: 'two', href: `#/message/${m.id}` }, h('span', {}, m.object || kindWord(m.kind)), m.record ? h('small', { class: 'id' }, m.record) : null) },
-  { title: 'Why', width: 'minmax(0, 2fr)', cell: (m) => h('span', { class: 'clip', title: m.message || null }, why(m)) },
+  { title: 'Why', width: 'minmax(0, 2fr)', cell: (m) => (m.code && hasWordFor(m.code) && m.message && m.state !== 'done' ? h('span', { class: 'two down', title: m.message }, h('span', {}, why(m)), h('small', { class: 'soft' }, m.message)) : h('span', { class: 'clip', title: m.message || null }, why(m))) },
   { title: 'Received', width: '11rem', class: 'right', cell: (m) => time(m.received_at) },
 ];
 
@@ -28,7 +28,7 @@ function dryRun(dry, verb) {
   const parts = [['By state', rows(dry.by_state, stateWord)], ['By reason', rows(dry.by_code, (c) => (c === '' ? 'no error' : codeWord(c)))],
     ['By object', rows(dry.by_object, (o) => o || 'made by touchpointd itself')]];
   return [
-    h('p', {}, dry.is_partial ? 'At least ' : '', h('b', {}, plural(dry.count, 'message')), dry.count === 1 ? ' would be ' : ' would be ', verb, '.'),
+    h('p', {}, dry.is_partial ? 'At least ' : '', h('b', {}, plural(dry.count, 'message')), ' would be ', verb, dry.skipped > 0 ? `; ${plural(dry.skipped, 'other')} that ${dry.skipped === 1 ? 'matches' : 'match'} would be left as ${dry.skipped === 1 ? 'it is' : 'they are'}.` : '.'),
     h('div', { class: 'columns tight' }, parts.filter(([, list]) => list.length > 0).map(([title, list]) => h('div', {}, h('h3', {}, title), barList(list)))),
   ];
 }
@@ -110,7 +110,7 @@ export async function messages({ root, query, signal }) {
     name: what,
     selectable: true,
     signal,
-    heights: [56, 100],
+    heights: [56, 112],
     fetch: async (after, stop) => {
       const page = await get('messages', { ...state.filter, limit: PAGE, after }, stop);
       return { rows: page.messages, next: page.next };

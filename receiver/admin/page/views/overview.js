@@ -10,9 +10,9 @@ import { codeWord } from '../words.js';
 import { count, duration, percent, plural } from '../format.js';
 
 const STATUS = {
-  ok: ['good', 'All is well: messages are taken, and nothing needs you.'],
-  degraded: ['warn', 'Messages are taken, yet something needs your attention:'],
-  unavailable: ['bad', 'Messages can’t be taken now:'],
+  ok: ['good', 'All is well: messages are being received, and nothing needs you.'],
+  degraded: ['warn', 'Messages are being received, yet something needs your attention:'],
+  unavailable: ['bad', 'Messages can’t be received now:'],
 };
 
 const sum = (list, key) => list.reduce((total, item) => total + (item[key] ?? 0), 0);
@@ -34,7 +34,7 @@ function problemsOf(checks) {
 
 function summary(status) {
   const failed = sum(status.queue ?? [], 'failed');
-  const [kind, text] = status.status === 'ok' && failed > 0 ? ['warn', `Messages are taken; ${plural(failed, 'message')} failed and ${failed === 1 ? 'waits' : 'wait'} for you. Why is shown below.`]
+  const [kind, text] = status.status === 'ok' && failed > 0 ? ['warn', `Messages are being received. ${plural(failed, 'message')} failed and ${failed === 1 ? 'waits' : 'wait'} for you; the reasons are below.`]
     : STATUS[status.status] ?? ['info', status.status];
   const problems = problemsOf(status.checks);
   return notice(kind, h('strong', {}, text), problems.length > 0 ? h('ul', {}, problems.map((p) => h('li', {}, prose(p)))) : null);
