@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "tests" / "system"))
 import runner  # noqa: E402
 from harness import ADMIN_TOKEN, DEFAULTS, FLAVOUR, ORG_ID, PATH, USER, World, message, notification, sfid, wait_for  # noqa: E402
 from oracle import Oracle  # noqa: E402
-from senders import Cluster, acknowledged, load, start_senders  # noqa: E402
+from senders import ALL, Cluster, acknowledged, load, start_senders  # noqa: E402
 from test_postgres import PostgresWorld  # noqa: E402
 
 DEPLOY = ROOT / "deploy"
@@ -78,7 +78,7 @@ class Page(unittest.TestCase):
                         self.assertIn(anchor, heads)
 
     def test_each_command_is_tried_here_or_can_not_be(self):
-        tried = [block("C", 1), block("D"), block("F"), block("Backup and restore"), block("Backup and restore", 1), block("org 2")]
+        tried = [block("C", 1), block("D"), block("F"), block("Backup and restore"), block("Backup and restore", 1), block("org 2"), block("From Marketo Measure's fields")]
         for heading, commands in blocks():
             if commands in tried:
                 continue
@@ -143,6 +143,32 @@ class Server(unittest.TestCase):
         self.assertEqual(done.stdout, "405\n", done.stderr)
         done = sh("touchpointctl status", self.folder, world)
         self.assertTrue(done.stdout.startswith("ok"), done.stdout + done.stderr)
+
+    def test_with_the_fields_of_marketo_measure_flows_and_daemon_follow_the_package(self):
+        project, world = self.folder / "project", self.world
+        shutil.copytree(DEPLOY / "salesforce", project / "deploy/salesforce")
+        done = sh(f"cd {project}; " + block("From Marketo Measure's fields"), self.folder)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        mapping = re.search(r"schema: (\{ base: bizible2, .*\})", GUIDE.read_text()).group(1)
+        names = dict(pair.split(": ") for pair in mapping.strip("{ }").split(", "))
+        world.org_options, world.org_config = {"metadata": project / "deploy/salesforce"}, {"schema": names}
+        org = world.start().org
+        self.assertEqual(world.checked()["problems"], [])
+        campaign, = org.create("Campaign", {"Name": "Fair", "Type": "Trade Show"})
+        lead, = org.create("Lead", {"LastName": "Doe", "Company": "x", "Email": "doe@example.com"})
+        member, = org.create("CampaignMember", {"CampaignId": campaign, "LeadId": lead, "Status": "Sent"})
+        org.flush()
+        rows = [
+            ("the setting", "Campaign", {"Id": campaign, "bizible2__Bizible_Attribution_SyncType__c": ALL}, lambda t: len(t) == 1),
+            ("a member's date", "CampaignMember", {"Id": member, "bizible2__Bizible_Touchpoint_Date__c": "2026-03-04T00:00:00Z"},
+             lambda t: [x["Touchpoint_Date__c"][:10] for x in t] == ["2026-03-04"]),
+            ("the campaign's start", "Campaign", {"Id": campaign, "bizible2__Touchpoint_Start_Date__c": "2026-04-01"}, lambda t: not t),
+            ("no start", "Campaign", {"Id": campaign, "bizible2__Touchpoint_Start_Date__c": None}, lambda t: len(t) == 1),
+            ("the campaign's end", "Campaign", {"Id": campaign, "bizible2__Touchpoint_End_Date__c": "2026-02-01"}, lambda t: not t),
+        ]
+        for name, kind, change, holds in rows:
+            org.update(kind, change)
+            wait_for(name, lambda: holds(org.touchpoints(campaign)))
 
     def test_the_admins_token_and_the_key_of_the_org_are_exchanged_while_it_runs(self):
         world = self.world
