@@ -126,7 +126,7 @@ class Hooked(World):
 
 class CertificateHook(unittest.TestCase):
     def test_a_renewed_certificate_is_served_without_a_restart_and_without_a_failed_request(self):
-        for how in ("by name", "certbot", "lego", "kubernetes"):
+        for how in ("by name", "certbot", "lego", "kubernetes", "compose"):
             with self.subTest(how), Hooked() as world:
                 if how == "kubernetes":
                     (world.folder / "tls").rename(world.folder / "..old")
@@ -148,6 +148,9 @@ class CertificateHook(unittest.TestCase):
                     env = {"LEGO_CERT_PATH": str(folder / "server.pem"), "LEGO_CERT_KEY_PATH": str(folder / "server.key")}
                 if how == "kubernetes":  # a secret's folder is a link that is exchanged as a whole
                     world.exchange()
+                elif how == "compose":  # files are mounted one by one: written anew where they are
+                    for name in ("server.pem", "server.key"):
+                        (world.folder / "tls" / name).write_bytes((folder / name).read_bytes())
                 else:
                     done = world.hook(**env)
                     self.assertEqual((done.returncode, done.stderr), (0, ""))
