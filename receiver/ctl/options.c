@@ -37,24 +37,25 @@ static const struct ctl_option *find(const char *word, const struct ctl_option *
     return NULL;
 }
 
-static void print_options(FILE *to, const struct ctl_option *options, size_t n)
+/* value: what follows a name that wants one. */
+static void print_options(FILE *to, const struct ctl_option *options, size_t n, const char *value)
 {
     for (size_t i = 0; i < n; i++)
-        (void)fprintf(to, " --%s%s", options[i].name, options[i].flag == NULL ? " …" : "");
+        (void)fprintf(to, " --%s%s", options[i].name, options[i].flag == NULL ? value : "");
     (void)fprintf(to, " --json\n");
 }
 
 static bool refuse_unknown(const char *word, const struct ctl_option *options, size_t n)
 {
     (void)fprintf(stderr, "touchpointctl: %s is no option of this command, which takes", word);
-    print_options(stderr, options, n);
+    print_options(stderr, options, n, "");
     return false;
 }
 
 static bool tell_options(struct ctl *c, const struct ctl_option *options, size_t n)
 {
     (void)printf("options:");
-    print_options(stdout, options, n);
+    print_options(stdout, options, n, " …");
     c->is_helped = true;
     return false;
 }
