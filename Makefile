@@ -68,7 +68,7 @@ PAGE_FILES  := $(sort $(foreach kind,html css js svg,$(wildcard receiver/admin/p
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all daemon orgsim test demo lint format bench chaos fuzz model tsan install deb rootfs clean help deps layers size tests-build fuzz-build clang
+.PHONY: all daemon orgsim test demo lint format bench chaos faults fuzz model tsan install deb rootfs clean help deps layers size tests-build fuzz-build clang
 
 all: ## build build/touchpointd, build/touchpointctl, build/orgsim
 	@tests/deps.sh build
@@ -97,6 +97,11 @@ chaos: ## 1,000 random histories of an org, with losses, faults and kills, again
 	@tests/deps.sh demo
 	@$(MAKE) --no-print-directory daemon orgsim FLAVOUR=asan
 	@TP_FLAVOUR=asan python3 -B tests/chaos/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(STEP),--step $(STEP))
+
+faults: ## 50 rounds of each fault of several daemons on one PostgreSQL, against the oracle; ROUNDS=50 SEED=1 KINDS="cut frozen"
+	@tests/deps.sh test
+	@$(MAKE) --no-print-directory daemon orgsim FLAVOUR=asan
+	@TP_FLAVOUR=asan python3 -B tests/faults/postgres.py $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(KINDS)
 
 lint: ## format, layers, sizes, warnings of gcc and clang, clang-tidy, cppcheck, -fanalyzer, shellcheck
 	@tests/deps.sh lint

@@ -388,8 +388,8 @@ MUST_USE enum err store_quarantine_get(struct store *s, int64_t id, struct store
 /* ------------------------------------------------------------------ looking on */
 
 /* How many daemons are at work on this store (1 with SQLite), and which of them this one is: *rank
- * < *nodes, in an order that is the same to all; *rank = *nodes: it has just come, and the others do
- * not know yet. Some seconds old at the most; never waits. */
+ * < *nodes, in an order that is the same to all; *rank = *nodes: it has just come, and the others
+ * do not know yet. Some seconds old at the most; never waits. */
 void store_place(struct store *s, unsigned *rank, unsigned *nodes);
 
 struct store_org_stats {

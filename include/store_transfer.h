@@ -14,8 +14,8 @@
  * people's records, as the store does.
  *
  * Errors:  ERR_BUSY: a daemon runs on that store. ERR_INVALID: the file is damaged, cut off, newer,
- *          or the store is not empty; nothing was imported then. ERR_UNKNOWN_OUTCOME: whether it was
- *          is not known, and a look tells.
+ *          or the store is not empty; nothing was imported then. ERR_UNKNOWN_OUTCOME: whether it
+ *          was is not known, and a look tells.
  * Threads: the caller's; memory is bounded whatever the store holds.
  */
 #ifndef TP_STORE_TRANSFER_H

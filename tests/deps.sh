@@ -7,7 +7,7 @@ build="gcc make pkg-config libc6-dev libxml2-dev libssl-dev libcurl4-openssl-dev
        libyaml-dev libsqlite3-dev libicu-dev libsystemd-dev libcsv-dev libpq-dev"
 run="openssl ca-certificates python3 tzdata"
 test="$run libcmocka-dev curl slowhttptest systemd strace util-linux sslscan testssl.sh clang libclang-rt-14-dev spin nodejs nginx-light
-      chromium fonts-dejavu-core scdoc groff prometheus postgresql haproxy libnginx-mod-stream sqlite3"
+      iproute2 chromium fonts-dejavu-core scdoc groff prometheus postgresql haproxy libnginx-mod-stream sqlite3"
 command -v npm >/dev/null || test="$test npm" # other builds of Node bring their own
 bench="$run nginx-light gsoap libgsoap-dev"
 lint="clang clang-format clang-tidy cppcheck shellcheck libcmocka-dev git"

@@ -74,7 +74,7 @@ for file in tests/system/test_*.py; do
 done
 system=("${system[@]#tests/}") system=("${system[@]%.py}")
 
-if any_wanted "${units[@]}" "${system[@]}" store/postgres deploy/test_manuals deploy/test_monitoring deploy/test_install deploy/test_balancer deploy/test_guide deploy/cluster chaos browser conformance conformance/http demo; then
+if any_wanted "${units[@]}" "${system[@]}" store/postgres deploy/test_manuals deploy/test_monitoring deploy/test_install deploy/test_balancer deploy/test_guide deploy/cluster chaos faults browser conformance conformance/http demo; then
     echo "building (asan) …"
     make --no-print-directory -s -j"$jobs" daemon orgsim tests-build FLAVOUR=asan || { echo "0 passed, 1 failed"; exit 1; }
 fi
@@ -125,6 +125,7 @@ for name in manuals monitoring install balancer guide; do TP_FLAVOUR=asan run "d
 run deploy/salesforce tests/deploy/salesforce/run.sh
 TP_FLAVOUR=asan run deploy/cluster tests/deploy/cluster/run.sh
 TP_FLAVOUR=asan run chaos python3 -B tests/chaos/chaos.py --short
+TP_FLAVOUR=asan run faults python3 -B tests/faults/postgres.py --short
 TP_FLAVOUR=asan run conformance tests/conformance/run.sh
 TP_FLAVOUR=asan run browser tests/browser/run.sh
 TP_FLAVOUR=asan run conformance/http tests/conformance/http/run.sh

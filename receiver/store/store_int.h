@@ -333,7 +333,8 @@ struct store {
 struct store_rows_out; /* transfer.h */
 struct store_rows_in;
 
-/* Called by store.c and transfer.c only, which have checked what the callers promise. All members are required. */
+/* Called by store.c and transfer.c only, which have checked what the callers promise. All members
+ * are required. */
 struct store_backend {
     const char *scheme; /* "sqlite:" */
     enum err (*open)(struct store **out, const struct store_options *o, struct error *e);

@@ -161,7 +161,8 @@ static void wait_for_org(struct worker_pool *pool, int64_t wait_ms)
 
 /* ------------------------------------------------------------------ claims that wait here */
 
-/* Those of orgs that are held back, or are all the other daemons' now; the caller gives them back without the lock. */
+/* Those of orgs that are held back, or are all the other daemons' now; the caller gives them back
+ * without the lock. */
 static struct waiting *take_held(struct worker_pool *pool)
 {
     struct waiting *held = NULL, **at = &pool->first;

@@ -24,6 +24,7 @@ enum { EXP_SKEW_S = 180 };
 struct token {
     char text[TOKEN_SIZE];
     int64_t expires_at_ms; /* org's clock */
+    uint64_t number;       /* as given, from 1 */
 };
 
 struct auth {
@@ -31,6 +32,7 @@ struct auth {
     struct secret client_secret;
     struct token tokens[TOKENS_MAX];
     size_t count;
+    uint64_t given;
 };
 
 static const struct {
@@ -106,6 +108,7 @@ static const struct token *token_give(struct sim *sim)
     for (size_t i = 0; i < sizeof random; i++, at += 2)
         snprintf(t->text + at, sizeof t->text - (size_t)at, "%02x", random[i]);
     t->expires_at_ms = sim_clock_ms(&sim->clock) + sim->options->token_ttl_s * 1000;
+    t->number = ++a->given;
     return t;
 }
 
@@ -126,8 +129,10 @@ static struct token *token_of(struct auth *a, const struct sim_request *r)
 bool auth_check(struct sim *sim, const struct sim_request *r, struct sim_reply *reply)
 {
     const struct token *t = token_of(sim->auth, r);
-    if (t != NULL && t->expires_at_ms > sim_clock_ms(&sim->clock))
+    if (t != NULL && t->expires_at_ms > sim_clock_ms(&sim->clock)) {
+        sim->session = t->number;
         return true;
+    }
     sim->stats->refused++;
     sim_reply_error(reply, 401, "INVALID_SESSION_ID", "Session expired or invalid");
     return false;

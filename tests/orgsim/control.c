@@ -47,6 +47,13 @@ static void show_stats(struct sim *sim, const struct sim_request *r, json_t *bod
     sim_reply_json(reply, 200, json);
 }
 
+static void show_writes(struct sim *sim, const struct sim_request *r, json_t *body,
+                        struct sim_reply *reply)
+{
+    (void)r, (void)body;
+    sim_reply_json(reply, 200, json_pack("{s:o}", "writes", stats_writes(sim->stats)));
+}
+
 static void reset_stats(struct sim *sim, const struct sim_request *r, json_t *body,
                         struct sim_reply *reply)
 {
@@ -275,6 +282,7 @@ static const struct control {
     {HTTP_POST, "load", control_load},
     {HTTP_GET, "stats", show_stats},
     {HTTP_POST, "stats/reset", reset_stats},
+    {HTTP_GET, "writes", show_writes},
     {HTTP_POST, "faults", add_fault},
     {HTTP_GET, "faults", show_faults},
     {HTTP_DELETE, "faults", remove_faults},

@@ -87,6 +87,8 @@ void sim_close(struct sim **sp)
     bulk_free(&sim->bulk);
     outbound_free(&sim->outbound);
     json_decref(sim->schema_changes);
+    if (sim->stats != NULL)
+        stats_release(sim->stats);
     free(sim->stats);
     locks_free(&sim->locks);
     faults_free(&sim->faults);

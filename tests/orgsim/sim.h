@@ -55,6 +55,7 @@ struct sim {
     struct behaviour behaviour;
     uint64_t next_record[OBJECT_COUNT]; /* sequence of the last id given, by object */
     uint64_t next_request;
+    uint64_t session; /* of the request being carried out: which token that was given */
     char org_id[SFID_SIZE];
     char token_org_id[SFID_SIZE]; /* the one that token answers name */
     char admin_id[SFID_SIZE], user_id[SFID_SIZE];

@@ -45,6 +45,8 @@ void sobjects_count(struct sim *sim, enum row_kind kind, const struct row_result
         return;
     }
     rows->unchanged += r->unchanged;
+    if (!r->unchanged)
+        stats_write(sim->stats, sim->session, r->id);
     switch (kind) {
     case ROW_CREATE:
         rows->created++;

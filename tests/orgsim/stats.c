@@ -1,7 +1,11 @@
 /* Counters by name are a short list: there are as many as there are operations. */
 #include "stats.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "mem.h"
+#include "timeutil.h"
 
 enum { BATCHES_A_DAY = 15000, QUERY_JOBS_A_DAY = 10000 };
 
@@ -9,7 +13,14 @@ void stats_init(struct stats *s, uint64_t api_limit)
 {
     *s = (struct stats){.api = {.limit = api_limit},
                         .batches = {.limit = BATCHES_A_DAY},
-                        .query_jobs = {.limit = QUERY_JOBS_A_DAY}};
+                        .query_jobs = {.limit = QUERY_JOBS_A_DAY},
+                        .writes = mem_array(STATS_WRITES_MAX, sizeof *s->writes)};
+}
+
+void stats_release(struct stats *s)
+{
+    free(s->writes);
+    s->writes = NULL;
 }
 
 void stats_reset(struct stats *s)
@@ -17,6 +28,7 @@ void stats_reset(struct stats *s)
     *s = (struct stats){.api = s->api,
                         .batches = s->batches,
                         .query_jobs = s->query_jobs,
+                        .writes = s->writes,
                         .at_once = s->at_once,
                         .most_at_once = s->at_once};
 }
@@ -117,7 +129,27 @@ void stats_subrequest(struct stats *s, const char *operation)
     count(s->sub_by, operation);
 }
 
+void stats_write(struct stats *s, uint64_t session, const char *record)
+{
+    struct stats_write *w = &s->writes[s->write_count++ % STATS_WRITES_MAX];
+    *w = (struct stats_write){.at_ms = time_wall_ms(), .session = session};
+    memcpy(w->record, record, strnlen(record, sizeof w->record - 1));
+}
+
 /* ------------------------------------------------------------------ as JSON */
+
+json_t *stats_writes(const struct stats *s)
+{
+    json_t *out = json_array();
+    uint64_t n = s->write_count;
+    for (uint64_t i = n > STATS_WRITES_MAX ? n - STATS_WRITES_MAX : 0; i < n; i++) {
+        const struct stats_write *w = &s->writes[i % STATS_WRITES_MAX];
+        json_array_append_new(out,
+                              json_pack("{s:I, s:I, s:s}", "at_ms", (json_int_t)w->at_ms, "session",
+                                        (json_int_t)w->session, "record", w->record));
+    }
+    return out;
+}
 
 static json_t *limit_json(struct stats_usage *u, int64_t now_ms)
 {

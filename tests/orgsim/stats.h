@@ -12,7 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { STATS_OPERATIONS_MAX = 64 };
+#include "sfid.h"
+
+enum { STATS_OPERATIONS_MAX = 64, STATS_WRITES_MAX = 65536 };
 
 struct stats_count {
     const char *name; /* static */
@@ -21,6 +23,13 @@ struct stats_count {
 
 struct stats_rows {
     uint64_t created, updated, upsert_created, upsert_updated, deleted, failed, unchanged;
+};
+
+/* A row that was written through /services. */
+struct stats_write {
+    int64_t at_ms; /* the machine's clock */
+    uint64_t session;
+    char record[SFID_SIZE];
 };
 
 /* One daily limit. */
@@ -37,9 +46,12 @@ struct stats {
     struct stats_count calls_by[STATS_OPERATIONS_MAX], sub_by[STATS_OPERATIONS_MAX];
     struct stats_rows rows;
     struct stats_usage api, batches, query_jobs;
+    struct stats_write *writes; /* STATS_WRITES_MAX, the latest; the n-th at n % STATS_WRITES_MAX */
+    uint64_t write_count;
 };
 
 void stats_init(struct stats *s, uint64_t api_limit);
+void stats_release(struct stats *s);
 void stats_reset(struct stats *s);
 void stats_call(struct stats *s, const char *operation, int64_t now_ms);
 void stats_begin(struct stats *s);
@@ -54,6 +66,8 @@ void stats_add_batches(struct stats *s, uint64_t n, int64_t now_ms);
 uint64_t stats_query_jobs_left(struct stats *s, int64_t now_ms);
 void stats_add_query_job(struct stats *s, int64_t now_ms);
 
+void stats_write(struct stats *s, uint64_t session, const char *record);
+json_t *stats_writes(const struct stats *s);           /* the oldest first */
 json_t *stats_limits(struct stats *s, int64_t now_ms); /* as /limits shows them */
 json_t *stats_json(struct stats *s, int64_t now_ms);   /* "api", "oauth", "rows" */
 

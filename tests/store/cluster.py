@@ -32,15 +32,16 @@ def free_port():
 
 
 class Cluster:
-    """settings: lines of postgresql.conf. tcp: it also listens on 127.0.0.1. copy_of: a standby of that cluster."""
+    """settings: lines of postgresql.conf. tcp: it also listens on 127.0.0.1. copy_of: a standby of that cluster. inside: a command that
+    runs another in the server's own network (and then it listens on all addresses there)."""
 
-    def __init__(self, settings=(), tcp=False, copy_of=None):
+    def __init__(self, settings=(), tcp=False, copy_of=None, inside=()):
         # in memory where there is room: what these tests kill is processes, not machines
         base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="tp-pg-", dir=base))
         self.data, self.log = self.dir / "data", self.dir / "log"
         self.port = free_port()
-        self.tcp = tcp
+        self.tcp, self.inside = tcp, list(inside)
         self.process = None
         self.user = "postgres"
         if os.geteuid() == 0:  # initdb refuses root
@@ -55,8 +56,11 @@ class Cluster:
             self.run("pg_basebackup", "-D", self.data, "-d", copy_of.url("postgres"), "-R", "-X", "stream", "-c", "fast",
                      "-C", "-S", self.slot())
         self.set(["unix_socket_directories = '%s'" % self.dir, "port = %d" % self.port, "max_connections = 200",
-                  "listen_addresses = '%s'" % ("127.0.0.1" if tcp else ""), "shared_buffers = 128MB",
+                  "listen_addresses = '%s'" % ("*" if inside else "127.0.0.1" if tcp else ""), "shared_buffers = 128MB",
                   "log_min_messages = warning", *settings])
+        if inside:
+            with open(self.data / "pg_hba.conf", "a", encoding="utf-8") as f:
+                f.write("host all all all trust\n")
         self.start()
 
     def slot(self):
@@ -75,7 +79,7 @@ class Cluster:
     def start(self):
         with open(self.log, "ab") as log:
             # a group of its own, so that a terminal's ^C ends it in the right order
-            self.process = subprocess.Popen([*self.as_user, programs() / "postgres", "-D", self.data], stdout=log, stderr=log,
+            self.process = subprocess.Popen([*self.inside, *self.as_user, programs() / "postgres", "-D", self.data], stdout=log, stderr=log,
                                             cwd=self.dir, start_new_session=True)
         end = time.monotonic() + PATIENCE
         while subprocess.run([programs() / "pg_isready", "-q", "-h", self.dir, "-p", str(self.port)], check=False).returncode != 0:
@@ -83,9 +87,10 @@ class Cluster:
                 raise RuntimeError(f"the database server did not start: {self.log.read_text()}")
             time.sleep(0.05)
 
-    def url(self, database="postgres", options=""):
+    def url(self, database="postgres", options="", at=None):
+        """at: another address, host:port."""
         host = "127.0.0.1" if self.tcp else str(self.dir).replace("/", "%2F")
-        return f"postgresql://{self.user}@{host}:{self.port}/{database}{options}"
+        return f"postgresql://{self.user}@{at or f'{host}:{self.port}'}/{database}{options}"
 
     def query(self, text, database="postgres"):
         """Rows as text, columns joined by |."""
