@@ -9,7 +9,7 @@ run="openssl ca-certificates python3 tzdata"
 test="$run libcmocka-dev curl slowhttptest systemd strace util-linux sslscan testssl.sh clang libclang-rt-14-dev spin nodejs nginx-light
       iproute2 chromium fonts-dejavu-core scdoc groff prometheus postgresql haproxy libnginx-mod-stream sqlite3"
 command -v npm >/dev/null || test="$test npm" # other builds of Node bring their own
-bench="$run nginx-light gsoap libgsoap-dev"
+bench="$run nginx-light gsoap libgsoap-dev postgresql"
 lint="clang clang-format clang-tidy cppcheck shellcheck libcmocka-dev git"
 deb="debhelper dpkg-dev lintian scdoc"
 case "${1:-all}" in

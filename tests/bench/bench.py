@@ -20,6 +20,7 @@ import tempfile
 import time
 
 import million
+import postgres
 import report
 import sync
 from servers import ORG, PATH, Broken, GsoapPeer, Nginx, Touchpointd, make_certificates
@@ -29,7 +30,7 @@ BUILD = ROOT / "build"
 TOOLS = BUILD / "bench"
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
-PARTS = os.environ.get("BENCH_PARTS", "intake sync").split()
+PARTS = os.environ.get("BENCH_PARTS", "intake postgres sync").split()
 MILLION = os.environ.get("BENCH_MILLION") == "1"
 QUEUED = int(os.environ.get("BENCH_QUEUED", "1000000"))
 SYNCS = 500
@@ -91,12 +92,25 @@ class Load:
 
     def finish(self):
         """Sends for the time given; the result with the server's CPU time a message."""
+        self.begin()
+        return self.wait()
+
+    @staticmethod
+    def finish_all(loads):
+        """All at the same time; their results."""
+        for load in loads:
+            load.begin()
+        return [load.wait() for load in loads]
+
+    def begin(self):
+        self.cpu_before = self.server.cpu_seconds()
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def wait(self):
         try:
-            before = self.server.cpu_seconds()
-            self.process.stdin.write("\n")
-            self.process.stdin.flush()
             line = self.process.stdout.readline()
-            used = self.server.cpu_seconds() - before
+            used = self.server.cpu_seconds() - self.cpu_before
             result = json.loads(line) if line else None
             if result is None or self.process.wait(60) != 0:
                 raise Broken(f"the load generator failed against {self.server.name}")
@@ -310,6 +324,15 @@ def main():
         if "intake" in PARTS:
             figures = bench.run()
             rows = report.rows(bench, figures)
+        if "postgres" in PARTS:
+            part = postgres.PostgresBench(BUILD, folder, TOOLS, ROUNDS, SECONDS, Load, id_text, say)
+            try:
+                part.start()
+                figures["postgres"] = part.run()
+                rows += part.rows()
+            finally:
+                part.stop()
+                bench.problems += part.problems
         if "sync" in PARTS:
             figures["sync"] = sync.SyncBench(say).run()
             rows += sync.rows(figures["sync"], tool("decide", DECIDE_SECONDS))

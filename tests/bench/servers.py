@@ -203,8 +203,10 @@ class Touchpointd(Server):
 
     name = "touchpointd"
 
-    def __init__(self, build, folder):
+    def __init__(self, build, folder, store_url=None, name="touchpointd"):
+        self.name = name
         super().__init__(build, folder)
+        self.store_url = store_url or f"sqlite:{self.database}"
         self.admin_port, self.nowhere_port = free_port(), free_port()
 
     @property
@@ -214,7 +216,7 @@ class Touchpointd(Server):
     def command(self):
         (self.folder / "admin.token").write_text("bench-only-admin-token-0123456789abcdef\n")
         (self.folder / "admin.token").chmod(0o600)
-        file = self.folder / "touchpointd.yaml"
+        file = self.folder / f"{self.name}.yaml"
         file.write_text(f"""
 listen:
   address: "127.0.0.1:{self.port}"
@@ -226,7 +228,7 @@ tls:
   certificate: [cert.pem]
   key: [key.pem]
 store:
-  url: sqlite:{self.database}
+  url: "{self.store_url}"
 admin:
   address: 127.0.0.1:{self.admin_port}
   token_file: admin.token

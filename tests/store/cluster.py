@@ -33,11 +33,11 @@ def free_port():
 
 class Cluster:
     """settings: lines of postgresql.conf. tcp: it also listens on 127.0.0.1. copy_of: a standby of that cluster. inside: a command that
-    runs another in the server's own network (and then it listens on all addresses there)."""
+    runs another in the server's own network (and then it listens on all addresses there). folder: where, if it matters."""
 
-    def __init__(self, settings=(), tcp=False, copy_of=None, inside=()):
+    def __init__(self, settings=(), tcp=False, copy_of=None, inside=(), folder=None):
         # in memory where there is room: what these tests kill is processes, not machines
-        base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        base = folder or ("/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="tp-pg-", dir=base))
         self.data, self.log = self.dir / "data", self.dir / "log"
         self.port = free_port()
