@@ -216,7 +216,7 @@ class Commands(Admin):
 
 class Killed(Admin):
     def test_a_kill_in_the_middle_of_a_replay_loses_none_and_counts_each_once(self):
-        count, org_paused = 20000, {"reason": "so that what is replayed stays to be counted"}
+        count, org_paused = 8000, {"reason": "so that what is replayed stays to be counted"}
         with World(listen={"max_body": "4MiB"}) as world:
             self.world = world
             world.start()
