@@ -13,7 +13,8 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t bytes);                         /* zeroed; free() releases */
+void mem_set_up(void);         /* once, before threads: how much freed memory the process keeps */
+void *mem_alloc(size_t bytes); /* zeroed; free() releases */
 void *mem_array(size_t count, size_t bytes);           /* zeroed, overflow checked */
 void *mem_resize(void *p, size_t count, size_t bytes); /* as reallocarray; new part is not zeroed */
 char *mem_strdup(const char *s);                       /* s NULL gives NULL */

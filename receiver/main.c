@@ -16,6 +16,7 @@
 #include "access.h"
 #include "log.h"
 #include "daemon.h"
+#include "mem.h"
 #include "options.h"
 #include "soap.h"
 
@@ -156,6 +157,7 @@ int main(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
+    mem_set_up();
     set_limits();
     if (options.export_file != NULL || options.import_file != NULL)
         return transfer(&options); /* a signal ends it: nothing is half done */

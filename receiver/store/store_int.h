@@ -284,7 +284,9 @@ struct store_queue {
     pthread_mutex_t lock;
     pthread_cond_t work, answered;
     struct store_put *put_first, **put_last;
-    size_t put_count, put_max;
+    size_t put_count, put_notifications, put_max;
+    bool is_busy;      /* the last batch had many puts */
+    bool is_gathering; /* the committer waits for more of them */
     struct store_request *request_first, **request_last;
     struct store_document *document_first, **document_last;
     size_t document_bytes; /* of those that wait, their structs included */

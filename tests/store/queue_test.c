@@ -1,0 +1,107 @@
+/*
+ * The queue before a committer: what one turn takes, and when it waits for more.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "../../receiver/store/store_int.h"
+
+enum { PUTS = 40, BATCH_MAX = 4000, GATHERS_US = 300 /* 400, and clocks are coarse */ };
+
+static struct store_queue queue;
+static struct store_put given[PUTS];
+
+static int set_up(void **state)
+{
+    (void)state;
+    store_queue_init(&queue, PUTS);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    store_queue_release(&queue);
+    return 0;
+}
+
+static void hand_in(size_t count, size_t notifications)
+{
+    struct error e;
+    for (size_t i = 0; i < count; i++) {
+        given[i] = (struct store_put){.count = notifications};
+        assert_int_equal(store_queue_put(&queue, &given[i], 1, &e), ERR_NONE);
+    }
+}
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* How many puts a turn takes. */
+static size_t take(void)
+{
+    struct store_batch b;
+    size_t n = 0;
+    assert_true(store_queue_take(&queue, &b, BATCH_MAX, 60000));
+    for (const struct store_put *p = b.puts; p != NULL; p = p->next)
+        n++;
+    return n;
+}
+
+static void only_after_a_batch_of_many_a_turn_waits_for_more(void **state)
+{
+    static const struct {
+        size_t before, count, notifications;
+        bool gathers;
+    } rows[] = {
+        {4, 1, 1, true},    {40, 23, 1, true}, {4, 1, 199, true}, {4, 24, 1, false},
+        {4, 1, 200, false}, {3, 1, 1, false},  {1, 23, 1, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        hand_in(rows[i].before, 1);
+        assert_int_equal(take(), rows[i].before);
+        hand_in(rows[i].count, rows[i].notifications);
+        int64_t from = now_us();
+        bool was_busy = queue.is_busy;
+        assert_int_equal(take(), rows[i].count);
+        if (was_busy != (rows[i].before >= 4))
+            fail_msg("after %zu puts the queue counts as %s", rows[i].before,
+                     was_busy ? "busy" : "idle");
+        if (rows[i].gathers && now_us() - from < GATHERS_US)
+            fail_msg("row %zu: it did not wait", i);
+        assert_int_equal(queue.put_notifications, 0);
+        queue.is_busy = false;
+    }
+}
+
+static void what_is_not_taken_stays_counted(void **state)
+{
+    struct store_batch b;
+    (void)state;
+    hand_in(3, 100);
+    assert_true(store_queue_take(&queue, &b, 200, 60000));
+    assert_int_equal(b.notifications, 200);
+    assert_int_equal(queue.put_notifications, 100);
+    assert_int_equal(take(), 1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(only_after_a_batch_of_many_a_turn_waits_for_more),
+        TEST(what_is_not_taken_stays_counted),
+    };
+    return cmocka_run_group_tests_name("store queue", tests, NULL, NULL);
+}
