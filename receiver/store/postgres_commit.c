@@ -80,8 +80,7 @@ static enum err enter(struct pg_store *s, struct store_put *puts, const struct s
     for (int i = 0; i < TRIES && r == NULL; i++) {
         n = fill_columns(c, puts, end);
         r = pg_transaction(&s->writer, e,
-                           "SELECT put, stored FROM tp_enter(NULL, $2, $1, $3, $4, $5, $6, $7, $8, "
-                           "NULL, NULL, NULL, NULL, NULL, false, $9)",
+                           "SELECT put, stored FROM tp_put($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                            "aaaaaaaai", &c[PUT], &c[ORG], &c[ID], &c[RECORD], &c[SUBJECT], &c[KEY],
                            &c[OBJECT], &c[KIND], PG_WALL(s));
         for (int k = 0; k < COLUMNS; k++)
