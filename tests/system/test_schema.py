@@ -159,6 +159,7 @@ class Schema(Case):
             org.update("CampaignMember", *({"Id": m, "Buyer_Touchpoint_Date__c": berlin} for m in members))
             wait_for("all of them", lambda: len(org.touchpoints(campaign)) == 5)
             self.drained(world)
+            wait_for("the zone to be remembered", lambda: world.rows("SELECT 1 FROM org_cursor WHERE value = 'Europe/Berlin'"))
             org.call("POST", "/sim/organization", {"time_zone": "America/New_York"})
             self.doctor(world)
             wait_for("none of them", lambda: not org.touchpoints(campaign))
