@@ -87,7 +87,9 @@ struct org_state {
     /* no request before this (back-off of the org as a whole); 0: none */
     int64_t held_until_boot_ms;
     bool breaker_open; /* BREAKER_FAILURES (3) failures in a row: one pass at a time tries it */
-    int64_t api_used, api_limit;  /* from Sforce-Limit-Info; -1: not seen yet */
+    int64_t api_used, api_limit; /* from Sforce-Limit-Info; -1: not seen yet */
+    int64_t clock_ahead_ms;      /* ours before the org's, by its last answer's Date (whole seconds,
+                                     and the way here); TIME_NONE: not seen yet */
     char problem[ERROR_TEXT_MAX]; /* sentence for the admin; "" when well */
     bool rights_doubted; /* access refused all rows of a call since the last org_check_schema */
     bool sees_all;       /* the last org_check_schema or org_sees_all proved it; false: not known */

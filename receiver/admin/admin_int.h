@@ -120,7 +120,6 @@ void asks_free(struct asks **s);
 void route_healthz(struct admin *a, const struct request *q, struct answer *out);
 void route_readyz(struct admin *a, const struct request *q, struct answer *out);
 void route_metrics(struct admin *a, const struct request *q, struct answer *out);
-void route_doctor(struct admin *a, const struct request *q, struct answer *out);
 /* "ok", "degraded" or "unavailable", the JSON with each check in *details (new reference) if it is
  * not NULL. */
 const char *health_status(const struct admin *a, json_t **details);
@@ -134,6 +133,9 @@ void route_channels(struct admin *a, const struct request *q, struct answer *out
 void route_channels_try(struct admin *a, const struct request *q, struct answer *out);
 void route_dates(struct admin *a, const struct request *q, struct answer *out);
 void route_undo(struct admin *a, const struct request *q, struct answer *out);
+
+/* doctor.c */
+void route_doctor(struct admin *a, const struct request *q, struct answer *out);
 
 /* reload.c */
 void route_reload(struct admin *a, const struct request *q, struct answer *out);

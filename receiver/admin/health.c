@@ -328,24 +328,3 @@ void route_metrics(struct admin *a, const struct request *q, struct answer *out)
                            .text = buf_take(&b)};
     buf_release(&b);
 }
-
-/* A look at the orgs now, by the threads that look at them anyway: its answer comes when that is
- * done. */
-void route_doctor(struct admin *a, const struct request *q, struct answer *out)
-{
-    if (a->options.look_again(a->options.look_ctx, q->token))
-        out->status = ANSWER_LATER;
-    else
-        answer_problem(out, 503, "Too many at once",
-                       "several such checks are under way: wait for "
-                       "their answers");
-}
-
-void admin_answer_looked(struct admin *a, struct listener_token token)
-{
-    json_t *checks;
-    struct answer out = {0};
-    const char *status = health_status(a, &checks);
-    answer_json(&out, 200, json_pack("{s:s, s:o}", "status", status, "checks", checks));
-    answer_send(&out, token);
-}

@@ -50,6 +50,8 @@ static void add_check(struct table *t, const char *name, const json_t *check)
     if (left != NULL)
         (void)snprintf(days, sizeof days, "%lld days left", (long long)json_integer_value(left));
     const char *text = ctl_text(check, "problem");
+    if (text[0] == '\0')
+        text = ctl_text(check, "detail");
     const char *status = ctl_text(check, "status");
     if (status[0] != '\0')
         table_add(t, (const char *[]){name, who, coloured(status), text[0] == '\0' ? days : text});

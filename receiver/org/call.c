@@ -43,6 +43,8 @@ static void note(struct org_conn *c, const struct http_reply *r)
         org_note_answer(c->org, r->end == HTTP_ANSWERED);
     if (r->end == HTTP_ANSWERED && r->status < 300)
         org_note_accepted(c->org);
+    if (r->end == HTTP_ANSWERED && r->date_at_ms != TIME_NONE)
+        org_note_clock(c->org, time_wall_ms() - r->date_at_ms);
     if (r->api_used >= 0)
         org_note_usage(c->org, r->api_used, r->api_limit);
 }

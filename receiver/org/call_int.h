@@ -60,6 +60,7 @@ struct http_reply {
     long status;
     struct buf body;
     int64_t api_used, api_limit; /* -1: the answer did not say */
+    int64_t date_at_ms;          /* Date; TIME_NONE: the answer did not say */
     int64_t records;             /* Sforce-NumberOfRecords; -1: the answer did not say */
     char locator[LOCATOR_MAX];   /* Sforce-Locator; "": there is no next page */
     char detail[256];            /* the library's words on a failure */

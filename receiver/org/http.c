@@ -328,7 +328,8 @@ void http_exchange(struct org_conn *c, const struct http_request *r, struct http
 {
     char detail[CURL_ERROR_SIZE] = "";
     struct transfer t = {.conn = c, .request = r, .reply = reply};
-    *reply = (struct http_reply){.api_used = -1, .api_limit = -1, .records = -1};
+    *reply = (struct http_reply){
+        .api_used = -1, .api_limit = -1, .records = -1, .date_at_ms = TIME_NONE};
     buf_init(&reply->body, REPLY_MAX_BYTES);
     if (atomic_load(&c->aborted)) {
         reply->end = HTTP_ABORTED;

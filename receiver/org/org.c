@@ -51,6 +51,7 @@ enum err org_new(struct org **out, const struct config_org *c, const struct poli
     o->poll_base_ms = POLL_BASE_MS;
     o->state.api_used = -1;
     o->state.api_limit = -1;
+    o->state.clock_ahead_ms = TIME_NONE;
     pthread_mutex_init(&o->lock, NULL);
     time_cond_init(&o->changed);
     o->shared = mem_alloc(sizeof *o->shared);
@@ -82,6 +83,7 @@ void org_succeed(struct org *o, struct org *before)
     o->state.authenticated = known.authenticated;
     o->state.api_used = known.api_used;
     o->state.api_limit = known.api_limit;
+    o->state.clock_ahead_ms = known.clock_ahead_ms;
     pthread_mutex_unlock(&o->lock);
 }
 
@@ -304,6 +306,13 @@ void org_note_usage(struct org *o, int64_t used, int64_t limit)
     pthread_mutex_unlock(&o->lock);
     metric_set(metric_series(METRIC_ORG_API_USED, o->config->id), (double)used);
     metric_set(metric_series(METRIC_ORG_API_LIMIT, o->config->id), (double)limit);
+}
+
+void org_note_clock(struct org *o, int64_t ahead_ms)
+{
+    pthread_mutex_lock(&o->lock);
+    o->state.clock_ahead_ms = ahead_ms;
+    pthread_mutex_unlock(&o->lock);
 }
 
 void org_note_limit_kind(struct org *o, bool daily)

@@ -79,6 +79,7 @@ struct org_conn {
 void org_note_answer(struct org *o, bool reached);
 void org_note_accepted(struct org *o); /* a token was accepted */
 void org_note_usage(struct org *o, int64_t used, int64_t limit);
+void org_note_clock(struct org *o, int64_t ahead_ms);
 void org_note_limit_kind(struct org *o, bool daily);
 void org_note_rights_doubted(struct org *o);
 /* Both with the lock held. */

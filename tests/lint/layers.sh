@@ -9,8 +9,8 @@ declare -A OWNER=(
     [buf]=base [cidr]=base [error]=base [hash]=base [log]=base [mem]=base [metrics]=base [pin]=base [refusal]=base [secret]=base [sfid]=base [timeutil]=base [zone]=base
     [soap]=soap
     [config]=config [schema]=config
-    [access]=net [client_auth]=net [listener]=net [http]=net [proxy_protocol]=net [tls]=net
-    [store]=store [store_admin]=store [store_transfer]=store [rules]=rules [policy]=rules [explain]=rules [filter]=rules [org]=org
+    [access]=net [client_auth]=net [listener]=net [http]=net [proxy_protocol]=net [tls]=net [tls_reach]=net
+    [store]=store [store_admin]=store [store_transfer]=store [rules]=rules [policy]=rules [explain]=rules [filter]=rules [org]=org [org_setup]=org
     [intake]=intake [worker]=worker [look]=worker [dates]=worker [admin]=admin
 )
 # a folder includes from lower layers only; siblings never from each other

@@ -219,6 +219,9 @@ static void set_behaviour(struct sim *sim, const struct sim_request *r, json_t *
     set_bool(body, "convert_keeps_lead", &b->convert_keeps_lead);
     set_bool(body, "cascade_leaves_trace", &b->cascade_leaves_trace);
     set_bool(body, "helper_trigger", &b->helper_trigger);
+    const json_t *ahead = json_object_get(body, "date_ahead_ms");
+    if (json_is_integer(ahead))
+        b->date_ahead_ms = json_integer_value(ahead);
     if (json_is_integer(page) && json_integer_value(page) > 0)
         b->query_job_page = json_integer_value(page);
     sim_reply_json(reply, 200,

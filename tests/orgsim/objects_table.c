@@ -208,6 +208,7 @@ static const struct field PERMISSION_SET_FIELDS[] = {
     BOOL("PermissionsViewSetup", 0),
     BOOL("PermissionsAllowViewEditConvertedLeads", 0),
     BOOL("PermissionsBulkApiHardDelete", 0),
+    BOOL("PermissionsEnableNotifications", 0), /* "Send Outbound Messages" */
 };
 
 static const struct field ASSIGNMENT_FIELDS[] = {

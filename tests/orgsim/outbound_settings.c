@@ -231,6 +231,28 @@ json_t *outbound_settings(const struct outbound *o)
     return out;
 }
 
+json_t *outbound_message(const struct outbound *o, const struct object *object)
+{
+    const struct message *m = &o->messages[object->id];
+    if (!m->sent)
+        return NULL;
+    char name[128], full[256];
+    snprintf(name, sizeof name, "%s",
+             object->message_name == NULL ? object->name : object->message_name);
+    snprintf(full, sizeof full, "%s.%s", object->name, name);
+    for (char *at = name; *at != '\0'; at++) /* the label of a shipped one */
+        *at = *at == '_' ? ' ' : *at;
+    json_t *fields = json_pack("[s]", "Id");
+    for (size_t i = 0; i < m->field_count; i++)
+        json_array_append_new(fields, json_string(m->fields[i]->name));
+    json_t *metadata = json_pack(
+        "{s:f, s:s, s:o, s:b, s:s, s:s, s:b, s:b}", "apiVersion", 64.0, "endpointUrl",
+        o->url == NULL ? "" : o->url, "fields", fields, "includeSessionId", 0, "integrationUser",
+        "integration@example.com", "name", name, "protected", 0, "useDeadLetterQueue", 0);
+    return json_pack("{s:s, s:s, s:s, s:s, s:o}", "Id", m->action_id, "Name", name, "FullName",
+                     full, "IntegrationUserId", o->sim->user_id, "Metadata", metadata);
+}
+
 json_t *outbound_stats(const struct outbound *o)
 {
     const struct outbound_stats *s = &o->stats;

@@ -38,6 +38,7 @@ static const struct key {
     KEY("view_setup", KEY_FLAG, view_setup),
     KEY("bulk_hard_delete", KEY_FLAG, bulk_hard_delete),
     KEY("send_outbound_messages", KEY_FLAG, send_outbound_messages),
+    KEY("admin_is_silent", KEY_FLAG, admin_is_silent),
     KEY("hide_members", KEY_FLAG, hide[CAMPAIGN_MEMBER]),
 #undef KEY
 };
@@ -57,11 +58,12 @@ static void insert_set(struct sim *sim, uint64_t number, const char *name, bool 
              "INSERT INTO PermissionSet (Id, CreatedDate, CreatedById, LastModifiedDate, "
              "LastModifiedById, SystemModstamp, Name, Label, IsOwnedByProfile, "
              "PermissionsApiEnabled, PermissionsViewAllData, PermissionsViewSetup, "
-             "PermissionsAllowViewEditConvertedLeads, PermissionsBulkApiHardDelete) "
-             "VALUES (?1, ?2, ?3, ?2, ?3, ?2, ?4, ?4, ?5, 1, ?6, ?7, ?8, ?9)",
-             "tittiiiii", id, now, sim->admin_id, name, (int64_t)of_profile,
+             "PermissionsAllowViewEditConvertedLeads, PermissionsBulkApiHardDelete, "
+             "PermissionsEnableNotifications) "
+             "VALUES (?1, ?2, ?3, ?2, ?3, ?2, ?4, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?10)",
+             "tittiiiiii", id, now, sim->admin_id, name, (int64_t)of_profile,
              (int64_t)a->view_all_data, (int64_t)a->view_setup, (int64_t)a->converted_leads,
-             (int64_t)a->bulk_hard_delete);
+             (int64_t)a->bulk_hard_delete, (int64_t)a->send_outbound_messages);
 }
 
 static void assign(struct sim *sim, uint64_t number, const char *user, const char *set)
@@ -116,15 +118,19 @@ static struct rights rights_of(const struct access *a, enum object_id o)
 static void write_records(struct sim *sim)
 {
     const struct access *a = &sim->access;
-    static const struct access of_profile = {.view_setup = false};
-    static const struct access of_admin = {
-        .view_all_data = true, .converted_leads = true, .view_setup = true};
+    const struct access of_profile = {.send_outbound_messages = a->send_outbound_messages};
+    struct access of_package = *a;
+    of_package.send_outbound_messages = false; /* permission sets add, so the profile it is */
+    const struct access of_admin = {.view_all_data = true,
+                                    .converted_leads = true,
+                                    .view_setup = true,
+                                    .send_outbound_messages = !a->admin_is_silent};
     char profile[SFID_SIZE], package[SFID_SIZE], admin[SFID_SIZE];
     sdb_script(sim->db, "DELETE FROM PermissionSet; DELETE FROM PermissionSetAssignment; "
                         "DELETE FROM ObjectPermissions");
     sim->next_record[OBJECT_PERMISSIONS] = 0;
     insert_set(sim, 1, "X00eIntegration", true, &of_profile, profile);
-    insert_set(sim, 2, "Touchpoint_Integration", false, a, package);
+    insert_set(sim, 2, "Touchpoint_Integration", false, &of_package, package);
     insert_set(sim, 3, "X00eAdministrator", true, &of_admin, admin);
     assign(sim, 1, sim->user_id, profile);
     assign(sim, 2, sim->user_id, package);

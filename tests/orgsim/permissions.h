@@ -23,7 +23,8 @@ struct access {
     bool no_view_all[OBJECT_COUNT];
     bool no_field[OBJECT_COUNT][FIELDS_MAX];        /* the field does not exist */
     bool read_only_field[OBJECT_COUNT][FIELDS_MAX]; /* it can't be written */
-    bool view_all_data, converted_leads, view_setup, bulk_hard_delete, send_outbound_messages;
+    bool view_all_data, converted_leads, view_setup, bulk_hard_delete, send_outbound_messages,
+        admin_is_silent;
 };
 
 /* Full access, as at the start; also writes the records. */

@@ -115,7 +115,8 @@ static const char *user_of(const struct writer *w)
 void record_announce(const struct writer *w, const struct object *o, const char *id,
                      struct change change)
 {
-    bool tells = w->admin || w->sim->access.send_outbound_messages;
+    const struct access *a = &w->sim->access;
+    bool tells = w->admin ? !a->admin_is_silent : a->send_outbound_messages;
     if (tells && !w->quiet)
         outbound_note(w->sim->outbound, o, id, change);
 }

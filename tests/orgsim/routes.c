@@ -13,6 +13,7 @@
 #include "query.h"
 #include "sobjects.h"
 #include "stats.h"
+#include "tooling.h"
 
 enum { VERSION_FIRST = 20, VERSION_LAST = 67 };
 
@@ -48,6 +49,8 @@ static const struct route ROUTES[] = {
     {HTTP_GET, "query/*", "query_more", query_more},
     {HTTP_GET, "queryAll/*", "query_more", query_more},
     {HTTP_GET, "limits", "limits", limits},
+    {HTTP_GET, "tooling/query", "tooling_query", tooling_query},
+    {HTTP_GET, "tooling/sobjects/*/*", "tooling_get", tooling_get},
     {HTTP_GET, "sobjects/*/deleted", "deleted", deleted_run},
     {HTTP_GET, "sobjects/*/updated", "updated", updated_run},
     {HTTP_GET, "sobjects", "describe_global", describe_global},

@@ -17,12 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "locks.h"
 #include "log.h"
 #include "mem.h"
 #include "service.h"
 #include "stats.h"
+#include "timeutil.h"
 
 enum { HEAD_MAX = 262144, BODY_MAX = 160 << 20, IDLE_S = 3600 };
 
@@ -191,6 +193,14 @@ static void add_headers(struct exchange *x)
     struct evkeyvalq *headers = evhttp_request_get_output_headers(x->ev);
     if (x->reply.content_type != NULL)
         evhttp_add_header(headers, "Content-Type", x->reply.content_type);
+    if (x->sim->behaviour.date_ahead_ms != 0) { /* else libevent adds it */
+        char date[64];
+        time_t at = (time_t)((time_wall_ms() + x->sim->behaviour.date_ahead_ms) / 1000);
+        struct tm tm;
+        if (gmtime_r(&at, &tm) != NULL &&
+            strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm) > 0)
+            evhttp_add_header(headers, "Date", date);
+    }
     for (size_t i = 0; i < x->reply.header_count; i++)
         evhttp_add_header(headers, x->reply.headers[i].name, x->reply.headers[i].value);
 }

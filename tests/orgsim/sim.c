@@ -48,7 +48,7 @@ enum err sim_open(struct sim **out, const struct sim_options *options, struct ev
     sim->options = options;
     sim->base = base;
     sim->latency_ms = (unsigned)options->latency_ms;
-    sim->behaviour = (struct behaviour){true, true, true, 50000};
+    sim->behaviour = (struct behaviour){true, true, true, 0, 50000};
     if (!sfid_normalise(options->org_id, strlen(options->org_id), sim->org_id) ||
         !sfid_has_prefix(sim->org_id, "00D")) {
         error_set(e, ERR_CONFIG, "--org-id: \"%s\" is not an organisation's id", options->org_id);

@@ -32,6 +32,7 @@ struct behaviour {
     bool convert_keeps_lead;
     bool cascade_leaves_trace;
     bool helper_trigger;
+    int64_t date_ahead_ms;  /* of the Date header, before our clock */
     int64_t query_job_page; /* rows of a part of a query job's result, at most */
 };
 

@@ -221,7 +221,7 @@ class World:
         self.keep, self.auth, self.config = keep, auth, {**DEFAULTS, **config}
         self.org_options, self.org_config = org_options or {}, org_config or {}  # of orgsim; of the org in our configuration
         self.port, self.admin_port = free_port(), free_port()
-        self.daemon = self.org = None
+        self.daemon = self.org = self.ca_of_system = None
         self.make_keys()
         self.url = f"https://localhost:{self.port}{PATH}"
 
@@ -277,7 +277,8 @@ class World:
 
     def start_daemon(self, ready=True):
         self.daemon = Process(
-            "touchpointd", [ROOT / "build" / FLAVOUR / "touchpointd", "--config", self.write_config()], self.folder
+            "touchpointd", [ROOT / "build" / FLAVOUR / "touchpointd", "--config", self.write_config()], self.folder,
+            {"SSL_CERT_FILE": str(self.ca_of_system or self.ca)},  # what this "system" trusts, as Salesforce its list of roots
         )
         if ready:
             wait_for("touchpointd to answer", lambda: self.answers() or not self.daemon.alive())
