@@ -39,7 +39,7 @@ export async function until(what, probe, limitMs = 30000) {
 /** A campaign of so many members that each get a touchpoint, made without messages. */
 export async function load(members) {
   const { campaigns: [id] } = await call('POST', '/sim/load', { campaigns: 1, members, emails: 1, sync_type: ALL, type: 'Trade Show' });
-  await update('Campaign', { Id: id, Description: 'look at it' });
+  await update('Campaign', { Id: id, Touchpoint_Start_Date__c: '2000-01-01' });
   await until('its touchpoints', async () => (await touchpoints(id)).length === members);
   return id;
 }

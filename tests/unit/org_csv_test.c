@@ -283,6 +283,30 @@ static void headers_tell_usage_records_and_locator(void **state)
     }
 }
 
+static void the_time_there_is_read_from_the_one_form_of_a_date(void **state)
+{
+    static const struct {
+        const char *line;
+        int64_t want;
+    } rows[] = {
+        {"Date: Thu, 26 Nov 2026 06:05:08 GMT\r\n", 1795673108000},
+        {"date:Thu, 01 Jan 1970 00:00:01 GMT", 1000},
+        {"Date: Thu, 26 nov 2026 06:05:08 GMT\r\n", TIME_NONE},
+        {"Date: Thu, 26 ovD 2026 06:05:08 GMT\r\n", TIME_NONE},
+        {"Date: Thu, 31 Feb 2026 06:05:08 GMT\r\n", TIME_NONE},
+        {"Date: Thursday, 26-Nov-26 06:05:08 GMT\r\n", TIME_NONE},
+        {"Date: Thu, 26 Nov 2026 06:05:08 CET\r\n", TIME_NONE},
+        {"Date:\r\n", TIME_NONE},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct http_reply r = {.date_at_ms = TIME_NONE};
+        http_read_header(&r, rows[i].line, strlen(rows[i].line));
+        if (r.date_at_ms != rows[i].want)
+            fail_msg("%s: got %lld", rows[i].line, (long long)r.date_at_ms);
+    }
+}
+
 static void a_locator_that_is_too_long_is_none(void **state)
 {
     struct http_reply r = {0};
@@ -308,6 +332,7 @@ int main(void)
         cmocka_unit_test(cells_are_written_so_that_they_read_back),
         cmocka_unit_test(utf8_is_told_from_what_is_not),
         cmocka_unit_test(headers_tell_usage_records_and_locator),
+        cmocka_unit_test(the_time_there_is_read_from_the_one_form_of_a_date),
         cmocka_unit_test(a_locator_that_is_too_long_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
