@@ -5,6 +5,7 @@
 #include "org_fixture.h"
 
 #include "buf.h"
+#include "timeutil.h"
 
 #include "../../receiver/org/call_int.h"
 #include "../../receiver/org/csv_int.h"
