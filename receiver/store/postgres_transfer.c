@@ -119,7 +119,7 @@ static enum err end_leases(struct pg_db *db, const struct store_options *o, stru
             e, ERR_BUSY,
             "a daemon (%s) holds a lease and may be writing to an org: stop it, or, if "
             "it is dead, try again in %lld s",
-            owner, (long long)(left_ms / 1000 + 1));
+            owner, (long long)left_ms / 1000 + 1);
     r = pg_query(db, e, "SELECT tp_expire($1, 0, 0)", "i", o->echo_ms);
     PQclear(r);
     return r != NULL ? ERR_NONE : e->kind;

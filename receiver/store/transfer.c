@@ -278,8 +278,8 @@ static enum err parse_line(struct store_rows_in *r, const char **name, json_t **
 
 static enum err read_head(struct store_rows_in *r, struct error *e)
 {
-    const char *name;
-    json_t *inner;
+    const char *name = "";
+    json_t *inner = NULL;
     enum err err = parse_line(r, &name, &inner, e);
     if (err != ERR_NONE)
         return err;
@@ -350,8 +350,8 @@ static enum err take_row(struct store_rows_in *r, const json_t *inner, struct st
 enum err store_rows_next(struct store_rows_in *r, enum store_table_id *t, struct store_value *v,
                          struct error *e)
 {
-    const char *name;
-    json_t *inner;
+    const char *name = "";
+    json_t *inner = NULL;
     enum err err = parse_line(r, &name, &inner, e);
     if (err != ERR_NONE)
         return err;
