@@ -1,8 +1,8 @@
 /*
  * org_setup - what else is set up in the org, for who looks for the reason why nothing arrives
  *
- * None of it is needed to do the work, and not every user may see it: where the org refuses, that is
- * said and is no error. An error is one of org.h's: it could not be asked.
+ * None of it is needed to do the work, and not every user may see it: where the org refuses, that
+ * is said and is no error. An error is one of org.h's: it could not be asked.
  *
  * Ownership: what comes out is borrowed for the call (callbacks), or the caller's.
  * Threads:   as for the connection.
@@ -26,8 +26,8 @@ struct org_outbound {
     size_t field_count;
 };
 typedef enum err org_outbound_fn(void *ctx, const struct org_outbound *m, struct error *e);
-/* Each of the org's outbound messages, ours or not: 1 call, and 1 for each. *is_refused: the user may
- * not see them (it needs View Setup and Configuration), nothing came. */
+/* Each of the org's outbound messages, ours or not: 1 call, and 1 for each. *is_refused: the user
+ * may not see them (it needs View Setup and Configuration), nothing came. */
 MUST_USE enum err org_list_outbound(struct org_conn *c, org_outbound_fn *each, void *ctx,
                                     bool *is_refused, struct error *e);
 

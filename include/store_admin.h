@@ -208,8 +208,8 @@ struct store_count {
     struct store_position newest; /* a walk from there begins with the newest of them */
     bool is_partial;              /* it looked at STORE_COUNT_ROWS_MAX rows, and stopped */
 };
-/* how: what a job of that kind (STORE_JOB_REPLAY, STORE_JOB_DISCARD) would move; STORE_ANY: all that
- * fit. */
+/* how: what a job of that kind (STORE_JOB_REPLAY, STORE_JOB_DISCARD) would move; STORE_ANY: all
+ * that fit. */
 MUST_USE enum err store_message_count(struct store *s, const struct store_filter *f, int how,
                                       struct store_count *out, struct error *e);
 /* Of those with these numbers; unknown ones are not counted. */
@@ -276,8 +276,8 @@ struct store_forgotten {
 };
 /* Whatever names that record (18 characters) in that org, or in a document or job that names no
  * org; of jobs that ended also what has that email in parameters, reason or message, in whatever
- * case (""; none is looked for). In slices; what comes in meanwhile may stay. What was erased is overwritten in the files,
- * too, within some seconds. dry_run: counts only. */
+ * case (""; none is looked for). In slices; what comes in meanwhile may stay. What was erased is
+ * overwritten in the files, too, within some seconds. dry_run: counts only. */
 MUST_USE enum err store_forget(struct store *s, const char *org, const char *record,
                                const char *email, bool dry_run, struct store_forgotten *out,
                                struct error *e);

@@ -28,8 +28,8 @@ static json_t *number_or_null(int64_t n, int64_t none)
     return n == none ? json_null() : json_integer(n);
 }
 
-/* The store lets it be undone once more where the undo failed or was cancelled: what is back by then
- * is skipped. */
+/* The store lets it be undone once more where the undo failed or was cancelled: what is back by
+ * then is skipped. */
 static bool can_undo(struct store *s, const struct store_job *job)
 {
     struct store_job undo = {0};

@@ -1,6 +1,7 @@
 /*
- * Blocking calls on a non-blocking socket, so that one deadline bounds them all. The handshake never
- * ends for a bad certificate: it is looked at afterwards, in order to say all that is wrong with it.
+ * Blocking calls on a non-blocking socket, so that one deadline bounds them all. The handshake
+ * never ends for a bad certificate: it is looked at afterwards, in order to say all that is wrong
+ * with it.
  */
 #include "tls_reach.h"
 

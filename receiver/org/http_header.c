@@ -1,7 +1,7 @@
 /*
  * The headers of an answer that tell something: how much of the API budget is used, what time it is
- * there, and, with the results of a bulk query, how many records came and where the next ones are. What is malformed is
- * as if it were absent. Pure.
+ * there, and, with the results of a bulk query, how many records came and where the next ones are.
+ * What is malformed is as if it were absent. Pure.
  */
 #include "call_int.h"
 

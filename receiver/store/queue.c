@@ -15,10 +15,10 @@
 
 enum {
     DOCUMENTS_WAIT_MAX = 4 << 20,
-    /* A commit costs some 70 µs of CPU and a flush of the disk, however many puts it takes. So where
-     * puts come so thick that the last batch had BUSY_PUTS, the next one is given a moment to grow,
-     * unless it is large already. It is less than a flush takes, and nobody waits for it on an idle
-     * system. */
+    /* A commit costs some 70 µs of CPU and a flush of the disk, however many puts it takes. So
+     * where puts come so thick that the last batch had BUSY_PUTS, the next one is given a moment to
+     * grow, unless it is large already. It is less than a flush takes, and nobody waits for it on
+     * an idle system. */
     BUSY_PUTS = 4,
     GATHER_US = 400,
     GATHERED_PUTS = 24,

@@ -8,7 +8,8 @@
  *     sqlite_lease.c   leases and write marks                         sqlite_retain.c  upkeep
  *     sqlite_batch.c   one transaction                                sqlite_check.c   damage
  *     sqlite_quarantine.c  refused documents                          sqlite_jobs.c    admins' jobs
- *     sqlite_checkpoint.c  the WAL into the database, in steps   sqlite_incoming.c  a batch as a table
+ *     sqlite_checkpoint.c  the WAL into the database, in steps
+ *     sqlite_incoming.c    a batch as a table
  *
  * One connection writes and checkpoints, in one thread, the committer: SQLite before 3.51.3 can
  * lose commits when a checkpoint of one connection races with a commit of another. All other

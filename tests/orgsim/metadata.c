@@ -1,7 +1,7 @@
 /*
- * The org's own side as it is shipped (deploy/salesforce): what is deployed to a real org is what the
- * simulated one has. Layouts and permission sets are passed over; flows say when a message goes out
- * (metadata_flow.c). What is read here stays for the process's life.
+ * The org's own side as it is shipped (deploy/salesforce): what is deployed to a real org is what
+ * the simulated one has. Layouts and permission sets are passed over; flows say when a message goes
+ * out (metadata_flow.c). What is read here stays for the process's life.
  */
 #include <glob.h>
 #include <jansson.h>

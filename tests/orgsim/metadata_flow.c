@@ -1,7 +1,7 @@
 /*
- * A flow is simulated where it does nothing but send: one action, after the save, at once. Its entry
- * condition may be absent or a formula of ISCHANGED joined by OR; with AND, a boolean field of the
- * record beside it. Anything else is refused by name rather than simulated wrongly.
+ * A flow is simulated where it does nothing but send: one action, after the save, at once. Its
+ * entry condition may be absent or a formula of ISCHANGED joined by OR; with AND, a boolean field
+ * of the record beside it. Anything else is refused by name rather than simulated wrongly.
  */
 #include <ctype.h>
 #include <stdlib.h>

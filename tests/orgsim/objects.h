@@ -2,9 +2,9 @@
  * objects - the objects and fields of the simulated org
  *
  * The standard ones are a table (objects_table.c); our own, the fields of each outbound message and
- * the changes that send it come from the sfdx project that we ship. The database's tables, SOQL, REST, outbound messages and
- * the checks on writing all follow from them. Every object begins with the same seven system
- * fields, so that their positions are constants.
+ * the changes that send it come from the sfdx project that we ship. The database's tables, SOQL,
+ * REST, outbound messages and the checks on writing all follow from them. Every object begins with
+ * the same seven system fields, so that their positions are constants.
  *
  * Threads: constant data once objects_load() has returned.
  */
@@ -110,10 +110,10 @@ struct object {
 extern const struct object *const OBJECTS; /* OBJECT_COUNT of them, in the order of their ids */
 
 /*
- * Reads custom objects, custom fields, outbound messages and the flows that send them from an sfdx project in source format:
- * all package directories of its sfdx-project.json. Once in a process, before the first org opens;
- * later calls do nothing. ERR_CONFIG or ERR_IO with the file where one can't be read or names what
- * is not simulated here.
+ * Reads custom objects, custom fields, outbound messages and the flows that send them from an sfdx
+ * project in source format: all package directories of its sfdx-project.json. Once in a process,
+ * before the first org opens; later calls do nothing. ERR_CONFIG or ERR_IO with the file where one
+ * can't be read or names what is not simulated here.
  */
 MUST_USE enum err objects_load(const char *project, struct error *e);
 

@@ -1,8 +1,9 @@
 /*
  * Names, types, lengths and the create/update flags of standard fields follow Salesforce's Object
  * Reference. Our own objects and fields are not here: they come from the files that are shipped
- * (metadata.c). The names of Marketo Measure's package exist too, so that either set can be used. Tables are WITHOUT ROWID and clustered by Id, so an index
- * on one column continues in the order of Id: that is what makes keyset paging cheap.
+ * (metadata.c). The names of Marketo Measure's package exist too, so that either set can be used.
+ * Tables are WITHOUT ROWID and clustered by Id, so an index on one column continues in the order of
+ * Id: that is what makes keyset paging cheap.
  */
 #include "objects_int.h"
 

@@ -37,7 +37,8 @@ static double roll(struct outbound *o)
 
 /* ------------------------------------------------------------------ inside a transaction */
 
-/* The entry condition of the flows that were loaded; a message set by /sim/outbound alone has none. */
+/* The entry condition of the flows that were loaded; a message set by /sim/outbound alone has none.
+ * */
 static bool flow_sends(struct outbound *o, const struct object *object, const char *record_id,
                        struct change change)
 {

@@ -40,7 +40,8 @@ void outbound_commit(struct outbound *o);            /* queues all that was note
 /* False with a reason; nothing is changed then. */
 bool outbound_configure(struct outbound *o, const json_t *settings, char *why, size_t why_size);
 json_t *outbound_settings(const struct outbound *o);
-/* The object's message as the Tooling API shows it: Id, Name, FullName, Metadata; NULL: it has none. */
+/* The object's message as the Tooling API shows it: Id, Name, FullName, Metadata; NULL: it has
+ * none. */
 json_t *outbound_message(const struct outbound *o, const struct object *object);
 json_t *outbound_stats(const struct outbound *o);
 void outbound_reset_stats(struct outbound *o);

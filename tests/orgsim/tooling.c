@@ -1,6 +1,6 @@
 /*
- * Only what is documented of WorkflowOutboundMessage: a list by SOQL of what may be listed, then one
- * record each, since FullName and Metadata come for a single record only.
+ * Only what is documented of WorkflowOutboundMessage: a list by SOQL of what may be listed, then
+ * one record each, since FullName and Metadata come for a single record only.
  */
 #include "tooling.h"
 
