@@ -134,7 +134,7 @@ const char *number_text(const json_t *object, const char *name)
 const char *cut_text(const char *text, size_t n)
 {
     size_t bytes = 0, characters = 0;
-    for (; text[bytes] != '\0' && bytes < TEXT_SIZE - 8; bytes++) {
+    for (; bytes < TEXT_SIZE - 8 && text[bytes] != '\0'; bytes++) {
         characters += ((unsigned char)text[bytes] & 0xc0) != 0x80;
         if (characters > n)
             break;
