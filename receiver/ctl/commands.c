@@ -169,7 +169,7 @@ static int run_check_config(struct ctl *c, int argc, char **argv)
 
 const struct command COMMANDS[] = {
     {"status", "", "whether the daemon is well: each check, each org, the queue", 0, 0, run_status},
-    {"doctor", "", "have each org asked and its schema checked now", 0, 0, run_doctor},
+    {"doctor", "", "look at the whole chain now, and say what to do", 0, 0, run_doctor},
     {"messages", "[FILTER]", "the queue: what failed, what waits, what was done", -1, -1,
      run_messages},
     {"show", "MESSAGE…", "one message: what was tried, what to do, what it wrote", -1, -1,

@@ -88,9 +88,10 @@ class Page(unittest.TestCase):
 
     def test_every_command_of_touchpointctl_that_it_names_is_one(self):
         known = set(re.findall(r'^    \{"([a-z-]+)", "', (ROOT / "receiver/ctl/commands.c").read_text(), re.M))
-        for page in (GUIDE, DEPLOY / "postgresql.md"):
-            said = set(re.findall(r"touchpointctl (?:--\S+ \S+ )*([a-z-]+)", page.read_text()))
-            self.assertEqual(said - known, set())
+        for page in (GUIDE, DEPLOY / "postgresql.md", *DEPLOY.glob("salesforce/**/*-meta.xml")):
+            with self.subTest(page=page.name):
+                said = set(re.findall(r"touchpointctl (?:--\S+ \S+ )*([a-z-]+)", page.read_text()))
+                self.assertEqual(said - known, set())
 
     def test_every_metric_that_it_names_is_one(self):
         known = set(re.findall(r'X\(METRIC_\w+, \w+, "(\w+)"', (ROOT / "include" / "metrics.h").read_text().replace("\\\n", " ")))

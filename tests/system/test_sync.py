@@ -185,6 +185,18 @@ class Events(Case):
         self.settled(self.world, campaign=campaign)
         wait_for("the helper record to go", lambda: not org.records("Campaign_Member_Deletion__c"))
 
+    def test_a_helper_record_of_what_was_restored_brings_the_touchpoints_back(self):
+        org = self.world.org
+        campaign, members, _, _ = self.campaign(self.world)
+        for helper in ({"Campaign_Id__c": campaign, "Campaign_Member_Id__c": members[0]}, {"Campaign_Id__c": campaign}):
+            with self.subTest(helper):
+                self.settled(self.world, campaign=campaign)
+                self.drained(self.world)
+                org.delete("Buyer_Touchpoint__c", *(r["Id"] for r in org.touchpoints(campaign) if r["Campaign_Member_Id__c"] == members[0]))
+                org.create("Campaign_Member_Deletion__c", helper)
+                self.settled(self.world, campaign=campaign)
+                wait_for("the helper record to go", lambda: not org.records("Campaign_Member_Deletion__c"))
+
     def test_a_deletion_without_helper_is_found_by_the_next_pass(self):
         org = self.world.org
         campaign, members, _, _ = self.campaign(self.world)
