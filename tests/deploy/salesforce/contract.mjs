@@ -7,6 +7,7 @@ import { customFields, fieldTypes, FOLDER, list, messages, of, SOURCE } from './
 const ROLES = { campaign: 'Campaign', member: 'CampaignMember', touchpoint: 'Buyer_Touchpoint__c', deletion: 'Campaign_Member_Deletion__c' };
 const WRITTEN_BACK = ['Touchpoint_Status__c', 'Touchpoint_Status_Date__c'];
 const SEND = 'EnableNotifications'; // labelled Send Outbound Messages
+const WITH = { ViewSetup: 'ViewRoles' }; // Salesforce refuses a permission set with the one and not the other
 
 const difference = (a, b) => [...a].filter((x) => !b.has(x));
 
@@ -106,6 +107,7 @@ export function checkPermissions(project) {
     const p = list(integration.objectPermissions).find((x) => x.object === object);
     if (p?.allowRead !== 'true' || p?.viewAllRecords !== 'true') say(`the integration user does not see every ${object}`);
   }
+  for (const { file, body } of of(project, 'PermissionSet')) for (const [one, other] of Object.entries(WITH)) if (rights(body).includes(one) && !rights(body).includes(other)) say(`${file}: ${one} needs ${other}`);
   const fields = Object.entries(customFields(project)).flatMap(([o, x]) => Object.keys(x).map((f) => `${o}.${f}`));
   for (const field of fields) {
     const isWrittenBack = field.startsWith('CampaignMember.');

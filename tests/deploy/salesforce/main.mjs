@@ -62,6 +62,7 @@ const MISTAKES = [
   [checkConditions, MEMBER_FLOW, '$Record.Status}', '$Record.Touchpoint_Status__c}', /written back/],
   [checkConditions, MEMBER_FLOW, /<filterFormula>.*<\/filterFormula>/, '', /runs on every update/],
   [checkPermissions, INTEGRATION, '<name>ApiEnabled', '<name>EnableNotifications', /sent back/],
+  [checkPermissions, INTEGRATION, '<name>ViewRoles', '<name>RunFlow', /ViewSetup needs ViewRoles/],
   [checkReplacements, CAMPAIGN, 'touchpoints.example.com', 'other.example.com', /nothing replaces https:\/\/other/],
 ];
 test('each check finds what it is there for', () => {
