@@ -127,7 +127,8 @@ static void refuse(struct pg_store *s, const struct error *why)
 
 static enum err mend(struct pg_store *s, struct error *e)
 {
-    if (s->writer.conn != NULL && (s->writer.broken || !pg_is_alive(&s->writer)))
+    if (s->writer.conn != NULL &&
+        (s->writer.broken || atomic_load(&s->distrusted) || !pg_is_alive(&s->writer)))
         pg_close(&s->writer);
     enum err err = s->writer.conn != NULL ? ERR_NONE : pg_connect(&s->writer, s->url, &s->rules, e);
     if (err == ERR_NONE && s->refusing)

@@ -40,30 +40,40 @@ static enum err set_up(struct pg_db *db, struct error *e)
     return pg_exec(db, text, e);
 }
 
-/* Whether a commit outlives a power cut there. */
+/* What would let a commit be lost that the server has confirmed; NULL: nothing. */
+static const char *laxity(const char *commit, const char *sync, bool has_standby)
+{
+    if (strcmp(commit, "off") == 0)
+        return "synchronous_commit = off, so that a crash";
+    if (strcmp(sync, "off") == 0)
+        return "fsync = off, so that a crash";
+    if (strcmp(commit, "local") == 0 && has_standby)
+        return "synchronous_commit = local beside a synchronous standby, so that its promotion";
+    return NULL;
+}
+
+/* Whether a commit outlives a power cut there, and the promotion of its standby. */
 static enum err check_durable(struct pg_db *db, const struct pg_rules *rules, struct error *e)
 {
     PGresult *r =
         pg_query(db, e,
                  "SELECT current_setting('synchronous_commit'), current_setting('fsync'), "
-                 "current_schema()",
+                 "current_setting('synchronous_standby_names') <> '', current_schema()",
                  "");
     if (r == NULL)
         return e->kind;
-    bool is_lax = strcmp(PQgetvalue(r, 0, 0), "off") == 0;
-    bool is_rash = strcmp(PQgetvalue(r, 0, 1), "off") == 0;
-    bool has_schema = !PQgetisnull(r, 0, 2);
-    pg_copy(r, 0, 2, db->schema, sizeof db->schema);
+    const char *lax = laxity(PQgetvalue(r, 0, 0), PQgetvalue(r, 0, 1), pg_bool(r, 0, 2));
+    bool has_schema = !PQgetisnull(r, 0, 3);
+    pg_copy(r, 0, 3, db->schema, sizeof db->schema);
     PQclear(r);
     if (!has_schema)
         return error_set(e, ERR_CONFIG,
                          "store.url: none of the schemas of search_path is there; create one");
-    if ((is_lax || is_rash) && !rules->allow_asynchronous_commit)
+    if (lax != NULL && !rules->allow_asynchronous_commit)
         return error_set(e, ERR_CONFIG,
-                         "the database server has %s = off, so that a crash can lose messages that "
-                         "were acknowledged; set it to on, or allow it with "
-                         "store.allow_asynchronous_commit",
-                         is_lax ? "synchronous_commit" : "fsync");
+                         "the database server has %s can lose messages that were acknowledged; "
+                         "set it to on, or allow it with store.allow_asynchronous_commit",
+                         lax);
     return ERR_NONE;
 }
 
@@ -82,6 +92,12 @@ static enum err check_version(struct pg_db *db, const struct pg_rules *rules, st
                      "the database has schema %lld now, and this program knows %d; run the version "
                      "that fits on every host",
                      (long long)version, rules->schema_version);
+}
+
+enum err pg_check(struct pg_db *db, const struct pg_rules *rules, struct error *e)
+{
+    enum err err = check_durable(db, rules, e);
+    return err == ERR_NONE ? check_version(db, rules, e) : err;
 }
 
 /* Every connection of a daemon holds a share of one advisory lock as long as it lives; an export or

@@ -22,7 +22,7 @@ enum {
     TICK_MS = 100,        /* NOTIFYs are at least so far apart */
     POLL_MS = 5000,       /* wake-ups by the clock … */
     POLL_DEAF_MS = 1000,  /* … while nobody can be heard */
-    CLOCK_LOOK_MS = 1000, /* the server's clock is asked for, and this daemon's row renewed */
+    CLOCK_LOOK_MS = 1000, /* server and schema are checked, its clock asked, this row renewed */
     RECONNECT_MS = 1000,
 };
 
@@ -45,6 +45,7 @@ static void listen_again(struct pg_store *s, struct ears *x, int64_t now)
     x->tried_ms = now;
     enum err err = begin_to_listen(s, &e);
     if (err == ERR_NONE) {
+        atomic_store(&s->distrusted, false);
         store_waiters_wake(&s->base.waiters); /* what was not heard meanwhile */
         x->told_deaf = false;
     } else if (!x->told_deaf) {
@@ -102,6 +103,20 @@ static void let_go(struct pg_store *s)
                      "i", (int64_t)PG_PATIENCE_MS + POLL_MS));
 }
 
+/* A daemon of another version may bring the schema up to date, and an admin may let the server be
+ * lax, while this daemon has its connections: none of them is used then, and no new one is had,
+ * until all is as it must be. */
+static bool is_trusted(struct pg_store *s)
+{
+    struct error e;
+    bool is_other = pg_check(&s->ear, &s->rules, &e) == ERR_CONFIG;
+    if (is_other) {
+        atomic_store(&s->distrusted, true);
+        s->ear.broken = true; /* who reconnects says why not */
+    }
+    return !is_other;
+}
+
 static void look(struct pg_store *s, struct ears *x, int64_t now)
 {
     struct error e;
@@ -114,6 +129,8 @@ static void look(struct pg_store *s, struct ears *x, int64_t now)
     }
     if (!deaf && !s->ear.broken && now - x->looked_ms >= CLOCK_LOOK_MS) {
         x->looked_ms = now;
+        if (!is_trusted(s))
+            return;
         if (pg_watch_clock(s, &s->ear, &e) != ERR_NONE)
             log_debug("the database's clock was not told", "error", e.text, NULL);
         else if (pg_beat(s, &s->ear, &e) != ERR_NONE)

@@ -58,6 +58,7 @@ struct pg_store {
     struct pg_db ear; /* that thread's */
     int ears_fd;      /* eventfd: something to tell, or to stop */
     atomic_bool wants_notify, ears_stop;
+    atomic_bool distrusted; /* the ears' last look: connections are made, and checked, anew */
 };
 
 /* ------------------------------------------------------------------ postgres_open.c */

@@ -119,9 +119,11 @@ struct pg_db *pg_take(struct pg_store *s, struct error *e)
         return NULL;
     }
     struct pg_db *db = &s->pool.db[i];
-    if (db->conn != NULL && !pg_is_alive(db))
+    if (db->conn != NULL && (atomic_load(&s->distrusted) || !pg_is_alive(db)))
         pg_close(db);
     if (db->conn == NULL && pg_connect(db, s->url, &s->rules, e) != ERR_NONE) {
+        if (e->kind == ERR_CONFIG)
+            e->kind = ERR_IO; /* the store's trouble, which a pass must not take for its org's */
         give_slot(&s->pool, db);
         return NULL;
     }

@@ -50,6 +50,8 @@ struct pg_rules {
 MUST_USE enum err pg_connect(struct pg_db *db, const char *url, const struct pg_rules *rules,
                              struct error *e);
 void pg_close(struct pg_db *db);
+/* Whether the server and its schema still are what pg_connect would take. ERR_CONFIG: no more. */
+MUST_USE enum err pg_check(struct pg_db *db, const struct pg_rules *rules, struct error *e);
 /* False when the server has closed an idle connection. */
 bool pg_is_alive(struct pg_db *db);
 /* Rows are read with the functions below, and given back with PQclear. NULL: failed. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <libpq-fe.h>
@@ -112,7 +113,7 @@ static void an_org_that_one_pauses_is_paused_for_all(void **state)
     store_close(&other);
 }
 
-static void another_schema_older_or_newer_is_refused(void **state)
+static void a_schema_that_a_newer_version_wrote_is_refused_at_the_start(void **state)
 {
     struct fixture *f = *state;
     struct store *other = NULL;
@@ -121,6 +122,46 @@ static void another_schema_older_or_newer_is_refused(void **state)
     EXPECT_ERR(store_open(&other, &f->options, &e), ERR_CONFIG);
     assert_non_null(strstr(e.text, "newer version of this program"));
     run_sql(f, "UPDATE schema_version SET version = version - 1");
+}
+
+/* What the store says of itself, as soon as it is that. */
+static enum err probe_until(struct fixture *f, enum err want, struct error *e)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    int64_t give_up = time_boot_ms() + PATIENCE_S * 1000;
+    enum err err;
+    while ((err = store_probe(f->store, e)) != want && time_boot_ms() < give_up)
+        nanosleep(&pause, NULL);
+    return err;
+}
+
+static void a_daemon_at_work_whose_schema_changes_says_so_and_stops_until_it_fits(void **state)
+{
+    static const char *const changes[][2] = {{"+ 1", "- 1"}, {"- 1", "+ 1"}};
+    struct fixture *f = *state;
+    struct error e = {0};
+    char text[80];
+    for (unsigned i = 0; i < 2; i++) {
+        struct store_item item = member_item(i + 10, 1);
+        struct store_claim *c = NULL;
+        struct pending refused;
+        put_member(f, i + 1, 1);
+        (void)snprintf(text, sizeof text, "UPDATE schema_version SET version = version %s",
+                       changes[i][0]);
+        run_sql(f, text);
+        EXPECT_ERR(probe_until(f, ERR_CONFIG, &e), ERR_CONFIG);
+        assert_non_null(strstr(e.text, "run the version that fits on every host"));
+        EXPECT_ERR(store_claim(f->store, NULL, &c, &e), ERR_IO);
+        pending_init(&refused, f->org, &item, 1);
+        EXPECT_ERR(store_put(f->store, &refused.put, &e), ERR_CONFIG);
+        pending_release(&refused);
+        (void)snprintf(text, sizeof text, "UPDATE schema_version SET version = version %s",
+                       changes[i][1]);
+        run_sql(f, text);
+        EXPECT_OK(probe_until(f, ERR_NONE, &e));
+        c = claim_on(f, 1, 1);
+        settle_applied(f, &c);
+    }
 }
 
 /* ------------------------------------------------------------------ racing */
@@ -204,7 +245,8 @@ int main(void)
         TEST(a_put_on_one_daemon_ends_anothers_wait),
         TEST(a_daemon_with_an_older_policy_claims_nothing),
         TEST(an_org_that_one_pauses_is_paused_for_all),
-        TEST(another_schema_older_or_newer_is_refused),
+        TEST(a_schema_that_a_newer_version_wrote_is_refused_at_the_start),
+        TEST(a_daemon_at_work_whose_schema_changes_says_so_and_stops_until_it_fits),
         TEST(daemons_that_race_settle_each_once),
     };
     return cmocka_run_group_tests_name("store postgres", tests, NULL, NULL);

@@ -8,7 +8,7 @@ import signal
 import unittest
 
 import runner
-from harness import DEFAULTS, FLAVOUR, ROOT, Process, World, free_port, message, notification, wait_for
+from harness import DEFAULTS, FLAVOUR, ROOT, Process, World, free_port, message, notification, sfid, wait_for
 from oracle import Oracle
 from senders import Cluster, FAST, acknowledged, load, start_senders
 
@@ -174,6 +174,33 @@ class Postgres(unittest.TestCase):
         world.config["store"]["allow_asynchronous_commit"] = True
         world.start_daemon()
         self.assertIn("store.allow_asynchronous_commit", world.daemon.text())
+
+    def test_a_server_that_becomes_lax_under_a_daemon_gets_nothing_until_it_is_strict_again(self):
+        def set_all(*settings):
+            for text in ("RESET ALL", *(f"SET {s}" for s in settings)):
+                self.cluster.query(f"ALTER SYSTEM {text}")
+            self.cluster.query("SELECT pg_reload_conf()")
+
+        def post():
+            self.number += 1
+            return world.post(message(notification(self.number, sfid("701", self.number), "Campaign")))[0]
+
+        self.number = 0
+        self.addCleanup(set_all)
+        world = self.world("loosened").start()
+        self.assertEqual(post(), 200)
+        for settings, words in (
+                (["synchronous_commit = off"], "synchronous_commit = off, so that a crash"),
+                (["fsync = off"], "fsync = off, so that a crash"),
+                (["synchronous_commit = local", "synchronous_standby_names = '*'"], "synchronous_commit = local beside a synchronous standby")):
+            with self.subTest(words):
+                set_all(*settings)
+                wait_for("the daemon to see it", lambda: world.ready()[0] == 503)
+                self.assertEqual(post(), 503)
+                self.assertIn(words, world.daemon.text())
+                set_all()
+                wait_for("the daemon to be ready again", lambda: world.ready()[0] == 200)
+                self.assertEqual(post(), 200)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Several daemons on one PostgreSQL: jobs outlive the daemon that works on them, what an org allows is shared, metrics tell who is who."""
+import http.client
 import re
 import signal
+import ssl
 import unittest
 
 import runner
@@ -9,7 +11,7 @@ from harness import ORG_ID, message, notification, sfid, wait_for
 from senders import ALL, Cluster, FAST
 from test_postgres import PostgresWorld
 
-DATE = "Buyer_Touchpoint_Date__c"
+DATE, SYNC, EXCLUDE = "Buyer_Touchpoint_Date__c", "Enable_Buyer_Touchpoints__c", "Exclude all Campaign Members"
 
 
 class Nodes(unittest.TestCase):
@@ -134,6 +136,36 @@ class Nodes(unittest.TestCase):
         org.heal()
         del world.nodes[1]
         world.drained()
+
+    def test_a_write_that_lands_after_another_daemon_took_over_is_healed_by_the_echo(self):
+        late_s, echo_s = 10, 12
+        world = self.start("late", worker={**FAST["worker"], "echo": f"{echo_s}s"})
+        org, first, second = world.org, world.daemon, world.nodes[0]
+        org.outbound(paused=True)
+        loaded = org.call("POST", "/sim/load", {"campaigns": 1, "members": 5, "seed": 3, "type": "Trade Show", "sync_type": ALL})
+        campaign = loaded["campaigns"][0]
+        org.call("POST", "/sim/stats/reset")
+        org.fault("late", "composite", late_s * 1000, count=1)
+        connection = http.client.HTTPSConnection("localhost", second.port, context=ssl.create_default_context(cafile=str(world.ca)), timeout=30)
+        first.child.send_signal(signal.SIGSTOP)
+        try:
+            self.assertEqual(world.post(message(notification(1, campaign, "Campaign")), connection=connection)[0], 200)
+            wait_for("the write to be under way", lambda: org.stats()["faults"]["fired"])
+            second.kill()
+        finally:
+            first.child.send_signal(signal.SIGCONT)
+            connection.close()
+        del world.nodes[0]
+        org.update("Campaign", {"Id": campaign, SYNC: EXCLUDE})
+        wait_for("the other to take over and to end it", lambda: world.query(
+            "SELECT count(*) FILTER (WHERE kind = 9 AND state = 0), count(*) FILTER (WHERE kind <> 9 AND state < 2) FROM notification") == ["1|0"])
+        self.assertEqual(org.touchpoints(campaign), [], "there was nothing to write, and the dead one's write is still to come")
+        wait_for("the late write", lambda: len(org.touchpoints(campaign)) == 5)
+        wait_for("the echo to heal it", lambda: org.touchpoints(campaign) == [])
+        wait_for("the echo to end", lambda: world.query("SELECT count(*) FROM notification WHERE state < 2") == ["0"])
+        writers = [w["session"] for w in org.call("GET", "/sim/writes")["writes"]]
+        self.assertEqual(len(set(writers)), 2, writers)
+        self.assertEqual(writers, [writers[0]] * 5 + [writers[-1]] * 5, "the one that died wrote late, the other put it right")
 
     def test_metrics_tell_which_daemon_they_are_of(self):
         world = self.start("names")
