@@ -5,6 +5,7 @@ import sys
 import threading
 
 from harness import DEFAULTS, ROOT, message, notification, sfid, wait_for
+from oracle import Oracle
 
 sys.path.insert(0, str(ROOT / "tests" / "store"))
 from cluster import Cluster, programs  # noqa: E402,F401  (found by the line above)
@@ -67,3 +68,10 @@ def acknowledged(senders, more):
     """Waits until each sender got that many more."""
     want = [len(s.acknowledged) + more for s in senders]
     wait_for("messages to be acknowledged", lambda: all(len(s.acknowledged) >= n for s, n in zip(senders, want)), 120)
+
+
+def differences(world, senders, campaign):
+    """Where the org is not as the oracle wants it, but for members of whom nobody got a message through."""
+    told = {s.records[(s.first + i) % len(s.records)] for s in senders for i in range(len(s.acknowledged))}
+    return [d for d in Oracle(DEFAULTS["channels"]).differences(world.org, campaign)
+            if not d.startswith("missing: ") or d.split()[1] in told]

@@ -138,8 +138,8 @@ class Nodes(unittest.TestCase):
         world.drained()
 
     def test_a_write_that_lands_after_another_daemon_took_over_is_healed_by_the_echo(self):
-        late_s, echo_s = 10, 12
-        world = self.start("late", worker={**FAST["worker"], "echo": f"{echo_s}s"})
+        late_s, worker = 15, {**FAST["worker"], "request_timeout": "2s", "lease": "4s", "echo": "16s"}
+        world = self.start("late", worker=worker)
         org, first, second = world.org, world.daemon, world.nodes[0]
         org.outbound(paused=True)
         loaded = org.call("POST", "/sim/load", {"campaigns": 1, "members": 5, "seed": 3, "type": "Trade Show", "sync_type": ALL})

@@ -5,7 +5,7 @@ import unittest
 
 import runner
 from harness import World, wait_for
-from senders import Cluster, FAST, acknowledged, load, start_senders
+from senders import Cluster, FAST, acknowledged, differences, load, start_senders
 
 
 class Standby(unittest.TestCase):
@@ -29,7 +29,8 @@ class Standby(unittest.TestCase):
         return set(self.standby.query("SELECT notification_id FROM notification", "queue"))
 
     def senders(self):
-        return start_senders(self.world, *load(self.world))
+        self.campaign, records = load(self.world)
+        return start_senders(self.world, self.campaign, records)
 
     def test_its_promotion_loses_nothing_acknowledged(self):
         senders = self.senders()
@@ -42,6 +43,7 @@ class Standby(unittest.TestCase):
         self.assertFalse({n for s in senders for n in s.acknowledged} - self.known())
         wait_for("the queue to be empty", lambda: self.standby.query(
             "SELECT count(*) FROM notification WHERE state = 1 OR state = 0 AND due_at < tp_now() + 30000", "queue") == ["0"], 120)
+        self.assertFalse(differences(self.world, senders, self.campaign))
 
     def test_without_it_nothing_is_acknowledged(self):
         senders = self.senders()
