@@ -19,11 +19,13 @@ CAMPAIGNS, MEMBERS, SENDERS, LEASE_S = 5, 12, 4, 3
 DATE = "Buyer_Touchpoint_Date__c"
 LATE_MS = 20  # both clocks are one; so much may lie between a lease's end and its entry in the log
 
-# Who held which lease when: what the writes in the org are compared with.
+# Who held which lease when: what the writes in the org are compared with. ended: whose lease ended here before its time.
 LEASE_LOG = """
-CREATE TABLE IF NOT EXISTS lease_log (at bigint, key text, owner text, until bigint);
+CREATE TABLE IF NOT EXISTS lease_log (at bigint, key text, owner text, until bigint, connection text, ended text);
 CREATE OR REPLACE FUNCTION lease_log() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO lease_log VALUES (tp_now(), new.key, CASE WHEN new.fence > 0 THEN new.owner ELSE '' END, new.until);
+    INSERT INTO lease_log SELECT tp_now(), new.key, CASE WHEN new.fence > 0 THEN new.owner ELSE '' END, new.until, pid || '@' || backend_start,
+            CASE WHEN old.fence > 0 AND old.fence <> new.fence AND old.until > tp_now() THEN old.owner ELSE '' END
+        FROM pg_stat_get_activity(pg_backend_pid());
     RETURN NULL;
 END $$;
 CREATE OR REPLACE TRIGGER lease_log AFTER UPDATE ON campaign FOR EACH ROW EXECUTE FUNCTION lease_log();
@@ -171,11 +173,20 @@ class Fleet:
         assert len(members) == len(set(members)), "a member has two touchpoints"
         return self.late(writes, {t["Id"]: t["Campaign__c"] for t in touchpoints})
 
+    @staticmethod
+    def one_holder(rows):
+        """A live lease is ended by nobody but its holder, so no campaign ever has two. A connection is of who claims and renews on it."""
+        owner_of = {connection: owner for _, _, owner, _, connection, _ in rows if owner}
+        taken = [(key, ended, owner_of[connection]) for _, key, _, _, connection, ended in rows
+                 if ended and owner_of.get(connection, ended) != ended]
+        assert not taken, f"live leases taken by another daemon (campaign, from, by): {taken[:3]}"
+
     def late(self, writes, campaign_of):
         """A session is of one daemon: that whose leases most of its writes fit. Those that fit none of that daemon's are late."""
         log = {}
-        for line in self.query("SELECT at, key, owner, until FROM lease_log ORDER BY at"):
-            at, key, owner, until = line.split("|")
+        rows = [line.split("|") for line in self.query("SELECT at, key, owner, until, connection, ended FROM lease_log ORDER BY at")]
+        self.one_holder(rows)
+        for at, key, owner, until, _, _ in rows:
             log.setdefault(key, []).append((int(at), owner, int(until)))
         self.query("DELETE FROM lease_log WHERE at < tp_now() - 120000")
         fits = {}  # session: [owners that hold the lease at each write]
