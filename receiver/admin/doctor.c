@@ -36,7 +36,8 @@ struct finding finding_new(json_t *checks, const char *check, const struct confi
     return (struct finding){one};
 }
 
-static void put_sentence(struct finding f, const char *list, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void put_sentence(struct finding f, const char *list,
+                                                               const char *fmt, va_list ap)
 {
     char text[SENTENCE_MAX];
     (void)vsnprintf(text, sizeof text, fmt, ap);

@@ -128,12 +128,21 @@ static int note_asked(SSL *ssl, X509 **certificate, EVP_PKEY **key)
     return 0;
 }
 
+/* A copy, since OpenSSL's macro casts away what makes it constant. */
+static bool name_host(SSL *ssl, const char *host)
+{
+    char *name = mem_strdup(host);
+    bool is_named = SSL_set_tlsext_host_name(ssl, name) == 1;
+    free(name);
+    return is_named;
+}
+
 static enum err shake_hands(struct reaching *x)
 {
     x->ctx = SSL_CTX_new(TLS_client_method());
     x->ssl = x->ctx == NULL ? NULL : SSL_new(x->ctx);
     if (x->ssl == NULL || SSL_CTX_set_default_verify_paths(x->ctx) != 1 ||
-        SSL_set_fd(x->ssl, x->fd) != 1 || SSL_set_tlsext_host_name(x->ssl, x->target->host) != 1)
+        SSL_set_fd(x->ssl, x->fd) != 1 || !name_host(x->ssl, x->target->host))
         return error_set(x->e, ERR_INTERNAL, "OpenSSL refuses to set up a connection");
     SSL_set_app_data(x->ssl, x);
     SSL_set_verify(x->ssl, SSL_VERIFY_NONE, NULL);
