@@ -311,7 +311,11 @@ static void run_reader(struct sqlite_store *s, struct sqlite_reader *reader,
 void sqlite_submit(struct store *store, struct store_request *r)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
-    if (OPS[r->op].where == WRITES)
+    if (r->op == STORE_OP_CLAIM)
+        sqlite_claim_in_slices(s, r);
+    else if (r->op == STORE_OP_SETTLE)
+        sqlite_settle_in_slices(s, r);
+    else if (OPS[r->op].where == WRITES)
         store_queue_call(&s->queue, r);
     else
         run_reader(s, OPS[r->op].where == READS ? &s->reader : &s->browser, r);

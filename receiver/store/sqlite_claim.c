@@ -112,10 +112,11 @@ static enum err search(struct sqlite_store *s, const struct store_claim_options 
 /* ------------------------------------------------------------------ the rows of one campaign */
 
 struct picked {
-    struct store_hint *hints; /* STORE_SLICE_MAX */
+    struct store_hint *hints; /* SQLITE_SLICE_MAX */
     size_t count;
     bool has_echo, left_some, alone;
-    struct sqlite_row *poison; /* STORE_SLICE_MAX */
+    bool goes_on;              /* others were picked before */
+    struct sqlite_row *poison; /* SQLITE_SLICE_MAX */
     size_t poison_count;
 };
 
@@ -162,7 +163,7 @@ static void judge(struct picked *p, const struct rows *r, const char *key)
 {
     if (r->row.unsettled >= 2 * STORE_ALONE_AFTER)
         p->poison[p->poison_count++] = r->row;
-    else if (r->row.unsettled >= STORE_ALONE_AFTER && p->count > 0)
+    else if (r->row.unsettled >= STORE_ALONE_AFTER && (p->count > 0 || p->goes_on))
         p->left_some = true;
     else
         take(p, r, key);
@@ -172,7 +173,7 @@ static void judge(struct picked *p, const struct rows *r, const char *key)
 static enum err pick(struct sqlite_store *s, const char *org, const char *key, int64_t now_ms,
                      bool live_only, struct picked *p, struct error *e)
 {
-    const int most = STORE_SLICE_MAX + 1; /* one more tells that some are left */
+    const int most = SQLITE_SLICE_MAX + 1; /* one more tells that some are left */
     struct rows live = {.q = sql_query(&s->db, SQL_CLAIM_LIVE, "ttid", org, key, now_ms, most)};
     struct rows background = {
         .q = sql_query(&s->db, SQL_CLAIM_BACKGROUND, "ttid", org, key, now_ms, most)};
@@ -180,7 +181,7 @@ static enum err pick(struct sqlite_store *s, const char *org, const char *key, i
     if (!live_only)
         next_row(&background);
     while (!p->alone && (live.any || background.any)) {
-        if (p->count == STORE_SLICE_MAX || p->poison_count == STORE_SLICE_MAX) {
+        if (p->count == SQLITE_SLICE_MAX || p->poison_count == SQLITE_SLICE_MAX) {
             p->left_some = true;
             break;
         }
@@ -218,20 +219,38 @@ static enum err fail_poison(struct sqlite_store *s, const char *org, const char 
 static enum err move(struct sqlite_store *s, const char *org, const char *key, int64_t now_ms,
                      bool gathered, struct picked *p, struct error *e)
 {
-    enum sql take = gathered ? SQL_TAKE_GATHERED : SQL_TAKE;
     enum err err = ERR_NONE;
+    struct sqlite_ids taken = {0};
     for (size_t i = 0; i < p->poison_count && err == ERR_NONE; i++)
         err = fail_poison(s, org, key, &p->poison[i], e);
-    for (size_t i = 0; i < p->count && err == ERR_NONE; i++) {
-        err = sql_run(&s->db, e, take, "i", p->hints[i].row);
-        if (err == ERR_NONE)
-            err = sqlite_count(s, org, STORE_READY, STORE_LEASED, e);
-    }
+    for (size_t i = 0; i < p->count && err == ERR_NONE; i++)
+        sqlite_ids_add(&taken, p->hints[i].row);
+    if (err == ERR_NONE)
+        err = sqlite_rows_take(s, org, &taken, gathered, e);
     int64_t next_due = INT64_MAX;
     if (err == ERR_NONE)
         err = sqlite_lane_refresh(s, org, key, &next_due, e);
     p->left_some = p->left_some || next_due <= now_ms;
     return err;
+}
+
+/* Takes the hints. */
+static struct store_claim *claim_of(const struct sqlite_lease *l, struct picked *p)
+{
+    struct store_claim *c = mem_alloc(sizeof *c);
+    *c = (struct store_claim){.fence = l->fence,
+                              .watermark = l->watermark,
+                              .deadline_boot_ms = l->deadline_boot_ms,
+                              .has_echo = p->has_echo,
+                              .more = p->left_some,
+                              .count = p->count};
+    memcpy(c->org, l->org, sizeof c->org);
+    memcpy(c->key, l->key, sizeof c->key);
+    if (p->count > 0) {
+        c->hints = mem_resize(p->hints, p->count, sizeof *p->hints);
+        p->hints = NULL;
+    }
+    return c;
 }
 
 static enum err lease(struct sqlite_store *s, const char *org, const char *key, int64_t now_ms,
@@ -245,38 +264,51 @@ static enum err lease(struct sqlite_store *s, const char *org, const char *key, 
     (void)snprintf(l.org, sizeof l.org, "%s", org);
     (void)snprintf(l.key, sizeof l.key, "%s", key);
     err = sqlite_lease_add(s, &l, e);
-    if (err != ERR_NONE)
-        return err;
-    struct store_claim *c = mem_alloc(sizeof *c);
-    *c = (struct store_claim){.fence = l.fence,
-                              .watermark = l.watermark,
-                              .deadline_boot_ms = l.deadline_boot_ms,
-                              .has_echo = p->has_echo,
-                              .more = p->left_some,
-                              .count = p->count,
-                              .hints = mem_resize(p->hints, p->count, sizeof *p->hints)};
-    memcpy(c->org, l.org, sizeof c->org);
-    memcpy(c->key, l.key, sizeof c->key);
-    p->hints = NULL; /* given */
-    r->u.claim.out = c;
-    return ERR_NONE;
+    if (err == ERR_NONE)
+        r->u.claim.out = claim_of(&l, p);
+    return err;
 }
 
 /* ------------------------------------------------------------------ the operation */
 
+static enum err pick_and_move(struct sqlite_store *s, const struct store_claim_options *o,
+                              const char *org, const char *key, int64_t now_ms, struct picked *p,
+                              struct error *e)
+{
+    p->hints = mem_array(SQLITE_SLICE_MAX, sizeof *p->hints);
+    p->poison = mem_array(SQLITE_SLICE_MAX, sizeof *p->poison);
+    enum err err = pick(s, org, key, now_ms, is_live_only(o, org), p, e);
+    return err != ERR_NONE ? err : move(s, org, key, now_ms, o->gathered, p, e);
+}
+
+static void release(struct picked *p)
+{
+    free(p->hints);
+    free(p->poison);
+}
+
 static enum err try_lane(struct sqlite_store *s, const struct search *at, int64_t now_ms,
                          struct store_request *r, struct error *e)
 {
-    struct picked p = {.hints = mem_array(STORE_SLICE_MAX, sizeof *p.hints),
-                       .poison = mem_array(STORE_SLICE_MAX, sizeof *p.poison)};
-    bool live_only = is_live_only(r->u.claim.options, at->org);
-    enum err err = pick(s, at->org, at->key, now_ms, live_only, &p, e);
-    if (err == ERR_NONE)
-        err = move(s, at->org, at->key, now_ms, r->u.claim.options->gathered, &p, e);
+    struct picked p = {0};
+    enum err err = pick_and_move(s, r->u.claim.options, at->org, at->key, now_ms, &p, e);
     if (err == ERR_NONE && p.count > 0)
         err = lease(s, at->org, at->key, now_ms, r, &p, e);
-    free(p.hints);
-    free(p.poison);
+    release(&p);
+    return err;
+}
+
+/* What else was due at the claim. */
+static enum err claim_more(struct sqlite_store *s, struct store_request *r, struct error *e)
+{
+    const struct sqlite_lease *l = sqlite_lease_of(s, r->lease);
+    if (l == NULL)
+        return sqlite_stale(r->lease, e);
+    struct picked p = {.goes_on = true};
+    enum err err = pick_and_move(s, r->u.claim.options, l->org, l->key, l->claimed_at_ms, &p, e);
+    if (err == ERR_NONE)
+        r->u.claim.out = claim_of(l, &p);
+    release(&p);
     return err;
 }
 
@@ -295,6 +327,8 @@ static int64_t next_event(struct sqlite_store *s, int64_t next_due_ms, int64_t n
 enum err sqlite_claim(struct sqlite_store *s, struct store_request *r, struct error *e)
 {
     r->u.claim.out = NULL;
+    if (r->lease != NULL)
+        return claim_more(s, r, e);
     enum err err = sqlite_expire_leases(s, e);
     while (err == ERR_NONE) {
         struct search at;

@@ -18,6 +18,7 @@
 #ifndef TP_SQLITE_INT_H
 #define TP_SQLITE_INT_H
 
+#include "buf.h"
 #include "sqlite_incoming.h"
 #include "sqlite_sql.h"
 #include "store_int.h"
@@ -26,6 +27,7 @@ enum {
     SQLITE_BATCH_MAX = 4000,     /* notifications in one transaction */
     SQLITE_LEASES_MAX = 1024,    /* live leases; more claims find nothing */
     SQLITE_KEY_MEMOS = 2048,     /* power of two */
+    SQLITE_SLICE_MAX = 200,      /* rows that one transaction claims or settles */
     SQLITE_COUNTER_BLOCK = 4096, /* numbers reserved at once */
 };
 
@@ -181,6 +183,7 @@ MUST_USE enum err sqlite_put(struct sqlite_store *s, struct store_put *p, struct
 /* The same for a list of them, by one statement. */
 MUST_USE enum err sqlite_put_all(struct sqlite_store *s, struct store_put *puts, struct error *e);
 typedef enum err sqlite_op(struct sqlite_store *s, struct store_request *r, struct error *e);
+/* sqlite_claim with r->lease: more rows of that claim's campaign; *out has these only. */
 sqlite_op sqlite_claim, sqlite_renew, sqlite_write_begin, sqlite_write_end, sqlite_settle;
 sqlite_op sqlite_hint, sqlite_bulk_put, sqlite_bulk_end;
 sqlite_op sqlite_hold_put, sqlite_hold_end, sqlite_hold_approve, sqlite_cursor_set, sqlite_retain;
@@ -276,6 +279,27 @@ MUST_USE enum err sqlite_row_end(struct sqlite_store *s, const char *org, const 
                                  const struct sqlite_row *row, enum store_state from,
                                  enum store_state to, const char *code, const char *message,
                                  struct error *e);
+
+/* Rows to be moved by one statement; {0} is none. */
+struct sqlite_ids {
+    struct buf json;
+    size_t count; /* ≤ STORE_SLICE_MAX */
+};
+void sqlite_ids_add(struct sqlite_ids *ids, int64_t id);
+/* Both empty ids. From READY to LEASED, a try counted … */
+MUST_USE enum err sqlite_rows_take(struct sqlite_store *s, const char *org, struct sqlite_ids *ids,
+                                   bool gathered, struct error *e);
+/* … or from `from` to DONE: those of them that are in that state and need not run again, and that
+ * belong to that campaign. *applied: how many. */
+MUST_USE enum err sqlite_rows_apply(struct sqlite_store *s, const char *org, const char *key,
+                                    struct sqlite_ids *ids, enum store_state from, const char *code,
+                                    const char *message, size_t *applied, struct error *e);
+/* Observed after the commit. */
+void sqlite_note_sync(struct sqlite_store *s, int64_t received_at_ms);
+
+/* ------------------------------------------------------------------ sqlite_slices.c */
+void sqlite_claim_in_slices(struct sqlite_store *s, struct store_request *r);
+void sqlite_settle_in_slices(struct sqlite_store *s, struct store_request *r);
 
 /* ------------------------------------------------------------------ sqlite_lease.c */
 struct sqlite_lease *sqlite_lease_on(struct sqlite_store *s, const char *org, const char *key);

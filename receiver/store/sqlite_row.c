@@ -5,9 +5,11 @@
  */
 #include "sqlite_int.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "mem.h"
 #include "timeutil.h"
 
 enum err sqlite_draw(struct sqlite_store *s, struct sqlite_counter *c, int64_t *out,
@@ -51,7 +53,8 @@ enum err sqlite_flush_tally(struct sqlite_store *s, struct error *e)
                    t.change[STORE_LEASED], t.change[STORE_DONE], t.change[STORE_FAILED]);
 }
 
-enum err sqlite_count(struct sqlite_store *s, const char *org, int from, int to, struct error *e)
+static enum err count_many(struct sqlite_store *s, const char *org, int from, int to, int64_t n,
+                           struct error *e)
 {
     if (strcmp(s->tally.org, org) != 0) {
         enum err err = sqlite_flush_tally(s, e);
@@ -60,10 +63,15 @@ enum err sqlite_count(struct sqlite_store *s, const char *org, int from, int to,
         (void)snprintf(s->tally.org, sizeof s->tally.org, "%s", org);
     }
     if (from >= 0)
-        s->tally.change[from]--;
+        s->tally.change[from] -= n;
     if (to >= 0)
-        s->tally.change[to]++;
+        s->tally.change[to] += n;
     return ERR_NONE;
+}
+
+enum err sqlite_count(struct sqlite_store *s, const char *org, int from, int to, struct error *e)
+{
+    return count_many(s, org, from, to, 1, e);
 }
 
 /* ------------------------------------------------------------------ keys and lanes */
@@ -202,4 +210,67 @@ enum err sqlite_row_end(struct sqlite_store *s, const char *org, const char *key
     if (err == ERR_NONE && row->kind == STORE_JOB && to == STORE_FAILED) /* nobody runs it on */
         err = sql_run(&s->db, e, SQL_JOB_LOST, "iti", row->id, why, store_wall_ms(&s->base));
     return err != ERR_NONE ? err : sqlite_count(s, org, (int)from, (int)to, e);
+}
+
+/* ------------------------------------------------------------------ many at once */
+
+void sqlite_ids_add(struct sqlite_ids *ids, int64_t id)
+{
+    if (ids->count++ == 0)
+        buf_init(&ids->json, (STORE_SLICE_MAX + 1) * (size_t)24);
+    buf_printf(&ids->json, "%c%lld", ids->count == 1 ? '[' : ',', (long long)id);
+}
+
+static const char *json_of(struct sqlite_ids *ids)
+{
+    buf_putc(&ids->json, ']');
+    assert(!ids->json.overflow);
+    return ids->json.data;
+}
+
+static void release(struct sqlite_ids *ids)
+{
+    buf_release(&ids->json);
+    *ids = (struct sqlite_ids){0};
+}
+
+enum err sqlite_rows_take(struct sqlite_store *s, const char *org, struct sqlite_ids *ids,
+                          bool gathered, struct error *e)
+{
+    if (ids->count == 0)
+        return ERR_NONE;
+    int64_t n = (int64_t)ids->count;
+    enum err err = sql_run(&s->db, e, SQL_TAKE, "td", json_of(ids), gathered ? 0 : 1);
+    release(ids);
+    return err != ERR_NONE ? err : count_many(s, org, STORE_READY, STORE_LEASED, n, e);
+}
+
+void sqlite_note_sync(struct sqlite_store *s, int64_t received_at_ms)
+{
+    if (s->sync_count == s->sync_room) {
+        s->sync_room = s->sync_room == 0 ? 256 : s->sync_room * 2;
+        s->sync_ms = mem_resize(s->sync_ms, s->sync_room, sizeof *s->sync_ms);
+    }
+    int64_t took = store_wall_ms(&s->base) - received_at_ms;
+    s->sync_ms[s->sync_count++] = took > 0 ? took : 0;
+}
+
+enum err sqlite_rows_apply(struct sqlite_store *s, const char *org, const char *key,
+                           struct sqlite_ids *ids, enum store_state from, const char *code,
+                           const char *message, size_t *applied, struct error *e)
+{
+    *applied = 0;
+    if (ids->count == 0)
+        return ERR_NONE;
+    struct store_texts t;
+    struct sql_query q = sql_query(&s->db, SQL_APPLY, "tttditt", json_of(ids), org, key, (int)from,
+                                   store_wall_ms(&s->base), store_fit(code, t.code, sizeof t.code),
+                                   store_fit(message, t.message, sizeof t.message));
+    for (; sql_next(&q); (*applied)++)
+        sqlite_note_sync(s, sqlite3_column_int64(q.st, 0));
+    enum err err = sql_done(&q, e);
+    release(ids);
+    if (err != ERR_NONE)
+        return err;
+    return count_many(s, org, (int)from, STORE_DONE, (int64_t)*applied, e);
 }

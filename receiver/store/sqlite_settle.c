@@ -1,6 +1,7 @@
 /*
- * The end of a pass, in one transaction under the fence: what became of each claimed row, the hints
- * that it made, the slice of rows that a whole-campaign pass stands for, and the lease itself.
+ * The end of a pass, or a slice of it (sqlite_slices.c), in one transaction under the fence: what
+ * became of each claimed row, the hints that it made, the slice of rows that a whole-campaign pass
+ * stands for, and the lease itself.
  *
  * protocol rule 6: a whole pass settles what was due at its claim and drew its sequence number no
  * later than the watermark; all else stays READY, for its change may be younger than the read. So
@@ -8,27 +9,13 @@
  */
 #include "sqlite_int.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-#include "mem.h"
-
-/* Observed after the commit. */
-static void note_sync(struct sqlite_store *s, const struct sqlite_row *row)
-{
-    if (s->sync_count == s->sync_room) {
-        s->sync_room = s->sync_room == 0 ? 256 : s->sync_room * 2;
-        s->sync_ms = mem_resize(s->sync_ms, s->sync_room, sizeof *s->sync_ms);
-    }
-    int64_t took = store_wall_ms(&s->base) - row->received_at_ms;
-    s->sync_ms[s->sync_count++] = took > 0 ? took : 0;
-}
 
 static enum err apply(struct sqlite_store *s, const struct sqlite_lease *l,
                       const struct sqlite_row *row, enum store_state from, const char *code,
                       const char *message, struct error *e)
 {
-    note_sync(s, row);
+    sqlite_note_sync(s, row->received_at_ms);
     return sqlite_row_end(s, l->org, l->key, row, from, STORE_DONE, code, message, e);
 }
 
@@ -74,6 +61,52 @@ static enum err settle_one(struct sqlite_store *s, const struct sqlite_lease *l,
     }
 }
 
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* How many outcomes from the first one on are the same: applied, with the same word. */
+static size_t applied_alike(const struct store_outcome *o, size_t count)
+{
+    size_t n = 0;
+    while (n < count && o[n].verdict == STORE_APPLIED && is_same_text(o[n].code, o->code) &&
+           is_same_text(o[n].message, o->message))
+        n++;
+    return n;
+}
+
+static enum err settle_alike(struct sqlite_store *s, const struct sqlite_lease *l,
+                             const struct store_outcome *o, size_t n, struct error *e)
+{
+    struct sqlite_ids ids = {0};
+    size_t applied;
+    for (size_t i = 0; i < n; i++)
+        sqlite_ids_add(&ids, o[i].row);
+    enum err err =
+        sqlite_rows_apply(s, l->org, l->key, &ids, STORE_LEASED, o->code, o->message, &applied, e);
+    bool are_all = applied == n; /* else some are to run again, or were settled before */
+    for (size_t i = 0; i < n && err == ERR_NONE && !are_all; i++)
+        err = settle_one(s, l, &o[i], e);
+    return err;
+}
+
+static enum err settle_outcomes(struct sqlite_store *s, const struct sqlite_lease *l,
+                                const struct store_settle *x, struct error *e)
+{
+    enum err err = ERR_NONE;
+    for (size_t at = 0, n; at < x->count && err == ERR_NONE; at += n) {
+        n = applied_alike(&x->outcomes[at], x->count - at);
+        if (n > 1) {
+            err = settle_alike(s, l, &x->outcomes[at], n, e);
+        } else {
+            err = settle_one(s, l, &x->outcomes[at], e);
+            n = 1;
+        }
+    }
+    return err;
+}
+
 /* ------------------------------------------------------------------ the whole campaign */
 
 /* Reads up to `room` more rows of one kind; adds to *n. */
@@ -84,23 +117,50 @@ static enum err read_rows(struct sql_query q, struct sqlite_row *rows, size_t *n
     return sql_done(&q, e);
 }
 
+/* All of them are in the state `from`. */
+static enum err apply_rows(struct sqlite_store *s, const struct sqlite_lease *l,
+                           const struct sqlite_row *rows, size_t n, enum store_state from,
+                           struct error *e)
+{
+    struct sqlite_ids ids = {0};
+    enum err err = ERR_NONE;
+    size_t alike = 0, applied;
+    for (size_t i = 0; i < n && err == ERR_NONE; i++) {
+        if (rows[i].rerun_at_ms != 0)
+            err = apply(s, l, &rows[i], from, NULL, NULL, e);
+    }
+    if (err != ERR_NONE)
+        return err;
+    for (size_t i = 0; i < n; i++) {
+        if (rows[i].rerun_at_ms == 0) {
+            sqlite_ids_add(&ids, rows[i].id);
+            alike++;
+        }
+    }
+    err = sqlite_rows_apply(s, l->org, l->key, &ids, from, NULL, NULL, &applied, e);
+    if (err == ERR_NONE && applied != alike)
+        err = error_set(e, ERR_INTERNAL, "%zu of %zu rows changed while they were settled",
+                        alike - applied, alike);
+    return err;
+}
+
 static enum err settle_slice(struct sqlite_store *s, const struct sqlite_lease *l, bool *more,
                              struct error *e)
 {
-    struct sqlite_row *rows = mem_array(STORE_SLICE_MAX, sizeof *rows);
+    struct sqlite_row rows[SQLITE_SLICE_MAX];
     size_t n = 0;
-    enum err err =
-        read_rows(sql_query(&s->db, SQL_LEASED_ROWS, "ttd", l->org, l->key, (int)STORE_SLICE_MAX),
-                  rows, &n, e);
+    enum err err = read_rows(
+        sql_query(&s->db, SQL_LEASED_ROWS, "ttd", l->org, l->key, SQLITE_SLICE_MAX), rows, &n, e);
     size_t leased = n;
     for (int background = 0; background <= 1 && err == ERR_NONE; background++)
         err = read_rows(sql_query(&s->db, SQL_WHOLE_ROWS, "ttdiid", l->org, l->key, background,
-                                  l->claimed_at_ms, l->watermark, STORE_SLICE_MAX - (int)n),
+                                  l->claimed_at_ms, l->watermark, SQLITE_SLICE_MAX - (int)n),
                         rows, &n, e);
-    for (size_t i = 0; i < n && err == ERR_NONE; i++)
-        err = apply(s, l, &rows[i], i < leased ? STORE_LEASED : STORE_READY, NULL, NULL, e);
-    *more = n == STORE_SLICE_MAX;
-    free(rows);
+    if (err == ERR_NONE)
+        err = apply_rows(s, l, rows, leased, STORE_LEASED, e);
+    if (err == ERR_NONE)
+        err = apply_rows(s, l, rows + leased, n - leased, STORE_READY, e);
+    *more = n == SQLITE_SLICE_MAX;
     return err;
 }
 
@@ -125,9 +185,7 @@ enum err sqlite_settle(struct sqlite_store *s, struct store_request *r, struct e
     struct sqlite_lease *l = sqlite_lease_of(s, r->lease);
     if (l == NULL)
         return sqlite_stale(r->lease, e);
-    enum err err = ERR_NONE;
-    for (size_t i = 0; i < x->count && err == ERR_NONE; i++)
-        err = settle_one(s, l, &x->outcomes[i], e);
+    enum err err = settle_outcomes(s, l, x, e);
     for (size_t i = 0; i < x->hint_count && err == ERR_NONE; i++)
         err = sqlite_add_hint(s, l->org, &x->hints[i], e);
     r->u.settle.more = false;

@@ -11,7 +11,10 @@
 #define SQL_KEY_OF    "claim_key = (SELECT id FROM claim_key WHERE org = ?1 AND key = ?2)"
 #define SQL_READY_OF  SQL_KEY_OF " AND state = 0"
 #define SQL_LEASED_OF SQL_KEY_OF " AND state = 1"
-#define SQL_DOCUMENT  "id, at, org, peer, reason, message, size, kept"
+/* A JSON array of ids: one statement for many rows costs less than one for each. No index but that
+ * of the ids may be taken for it, hence + before the other columns. */
+#define SQL_LISTED   "id IN (SELECT value FROM json_each(?1))"
+#define SQL_DOCUMENT "id, at, org, peer, reason, message, size, kept"
 #define SQL_MESSAGE                                                                                \
     "SELECT id, kind, state, background, tries, org, key, notification_id, record_id, "            \
     "subject_id, object, code, message, received_at, due_at, settled_at, replayed_by "             \
@@ -92,9 +95,8 @@
       SQL_CLAIM " AND background = 0 AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4")               \
     X(SQL_CLAIM_BACKGROUND,                                                                        \
       SQL_CLAIM " AND background = 1 AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4")               \
-    X(SQL_TAKE, "UPDATE notification SET state = 1, tries = tries + 1, unsettled = unsettled + 1 " \
-                "WHERE id = ?1")                                                                   \
-    X(SQL_TAKE_GATHERED, "UPDATE notification SET state = 1, tries = tries + 1 WHERE id = ?1")     \
+    X(SQL_TAKE, "UPDATE notification SET state = 1, tries = tries + 1, "                           \
+                "unsettled = unsettled + ?2 WHERE " SQL_LISTED)                                    \
     /* leases */                                                                                   \
     X(SQL_LEASE_PUT, "INSERT INTO lease (org, key, fence, in_flight) VALUES (?1, ?2, ?3, 0)")      \
     X(SQL_LEASE_MARK, "UPDATE lease SET in_flight = ?3 WHERE org = ?1 AND key = ?2")               \
@@ -116,6 +118,9 @@
     X(SQL_READY,                                                                                   \
       "UPDATE notification SET state = 0, seq = ?2, due_at = ?3, tries = ?4, unsettled = ?5, "     \
       "rerun_at = 0, code = coalesce(?6, code), message = coalesce(?7, message) WHERE id = ?1")    \
+    X(SQL_APPLY, "UPDATE notification SET state = 2, settled_at = ?5, unsettled = 0, code = ?6, "  \
+                 "message = ?7 WHERE " SQL_LISTED " AND +org = ?2 AND +key = ?3 AND +state = ?4 "  \
+                 "AND rerun_at = 0 RETURNING received_at")                                         \
     X(SQL_END,                                                                                     \
       "UPDATE notification SET state = ?2, settled_at = ?3, rerun_at = 0, unsettled = 0, "         \
       "code = ?4, message = ?5 WHERE id = ?1")                                                     \

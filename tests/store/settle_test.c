@@ -44,6 +44,30 @@ static void each_row_has_its_own_verdict(void **state)
     settle_applied(f, &c);
 }
 
+static void of_very_many_rows_each_has_its_own_verdict(void **state)
+{
+    static struct store_outcome outcomes[STORE_SLICE_MAX];
+    struct fixture *f = *state;
+    put_members(f, 1, STORE_SLICE_MAX, 1);
+    struct store_claim *c = claim_on(f, 1, STORE_SLICE_MAX);
+    for (size_t i = 0; i < c->count; i++) {
+        static const enum store_verdict verdicts[] = {STORE_APPLIED, STORE_APPLIED, STORE_APPLIED,
+                                                      STORE_RETRY, STORE_FAIL};
+        outcomes[i] = (struct store_outcome){.row = c->hints[i].row,
+                                             .verdict = verdicts[i % 5],
+                                             .code = i % 5 == 0 ? "held" : NULL,
+                                             .due_at_ms = wall_ms(f) + HOUR_MS};
+    }
+    resend_member(f, 2, 1); /* applied: runs again */
+    resend_member(f, STORE_SLICE_MAX - 2, 1);
+    const struct store_settle x = {.outcomes = outcomes, .count = c->count, .release = true};
+    assert_false(settle(f, c, &x));
+    lose(&c);
+    expect_counts(f, STORE_SLICE_MAX / 5 + 2, 0, STORE_SLICE_MAX / 5 * 3 - 2, STORE_SLICE_MAX / 5);
+    c = claim_on(f, 1, 2);
+    settle_applied(f, &c);
+}
+
 static void settling_twice_changes_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -400,6 +424,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(each_row_has_its_own_verdict),
+        TEST(of_very_many_rows_each_has_its_own_verdict),
         TEST(settling_twice_changes_nothing),
         TEST(rows_of_another_campaign_are_out_of_reach),
         TEST(without_release_the_lease_goes_on),

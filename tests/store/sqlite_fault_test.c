@@ -244,6 +244,49 @@ static void a_settle_that_failed_may_be_tried_again(void **state)
     sqlite_expect_sound(fixture_path(f));
 }
 
+/* After a failed fsync the slice may be there all the same: rows that no claim names are leased. */
+static void a_claim_that_failed_halfway_leaves_all_rows_ready(void **state)
+{
+    static const int slices_that_went_well[] = {1, 2, 4};
+    struct fixture *f = *state;
+    struct error e = {0};
+    struct store_claim *c = NULL;
+    put_members(f, 1, STORE_SLICE_MAX, 1);
+    for (size_t i = 0; i < 3; i++) {
+        fault_set(FAULT_SYNC, "-wal", SQLITE_IOERR_FSYNC, slices_that_went_well[i], 1);
+        EXPECT_ERR(store_claim(f->store, NULL, &c, &e), ERR_IO);
+        assert_null(c);
+        fault_clear();
+        until_mended(f);
+        expect_counts(f, STORE_SLICE_MAX, 0, 0, 0);
+    }
+    sqlite_expect_sound(fixture_path(f));
+}
+
+static void a_settle_that_failed_halfway_may_be_tried_again(void **state)
+{
+    static struct store_outcome outcomes[STORE_SLICE_MAX];
+    struct fixture *f = *state;
+    struct error e = {0};
+    bool more;
+    put_members(f, 1, STORE_SLICE_MAX, 1);
+    struct store_claim *c = claim_on(f, 1, STORE_SLICE_MAX);
+    for (size_t i = 0; i < c->count; i++)
+        outcomes[i] = (struct store_outcome){.row = c->hints[i].row, .verdict = STORE_APPLIED};
+    const struct store_settle x = {.outcomes = outcomes, .count = c->count, .release = true};
+    fault_set(FAULT_WRITE, "-wal", SQLITE_IOERR_WRITE, 2, 1);
+    EXPECT_ERR(store_settle(f->store, c, &x, &more, &e), ERR_IO);
+    fault_clear();
+    until_mended(f);
+    int64_t settled = stats_of(f, f->org).done;
+    assert_in_range(settled, 1, STORE_SLICE_MAX - 1);
+    expect_counts(f, 0, STORE_SLICE_MAX - settled, settled, 0);
+    EXPECT_OK(store_settle(f->store, c, &x, &more, &e));
+    expect_counts(f, 0, 0, STORE_SLICE_MAX, 0);
+    store_claim_free(&c);
+    sqlite_expect_sound(fixture_path(f));
+}
+
 /* Whether it was durable is known only after opening again: it was, in the cache. */
 static void a_write_mark_of_unknown_outcome_counts_as_set(void **state)
 {
@@ -363,6 +406,8 @@ int main(void)
         TEST(a_full_disk_refuses_puts_until_there_is_room),
         TEST(a_claim_that_failed_leaves_the_rows_ready),
         TEST(a_settle_that_failed_may_be_tried_again),
+        TEST(a_claim_that_failed_halfway_leaves_all_rows_ready),
+        TEST(a_settle_that_failed_halfway_may_be_tried_again),
         TEST(a_write_mark_of_unknown_outcome_counts_as_set),
         TEST(a_disk_that_cannot_be_opened_is_tried_again),
         TEST(looking_on_recovers_as_well),

@@ -50,6 +50,10 @@ static const struct {
     {"SQL_LEDGER_TRIM", "SCAN ledger", "in the order of its key, up to its limit"},
     {"SQL_LEDGER_TRIM", "LIST SUBQUERY 1", "likewise"},
     {"SQL_CLAMP", "LIST SUBQUERY 2", "up to its limit"},
+    {"SQL_TAKE", "SCAN json_each VIRTUAL TABLE INDEX 1:", "one claim"},
+    {"SQL_TAKE", "LIST SUBQUERY 1", "likewise"},
+    {"SQL_APPLY", "SCAN json_each VIRTUAL TABLE INDEX 1:", "one settle"},
+    {"SQL_APPLY", "LIST SUBQUERY 1", "likewise"},
     {"SQL_INSERT_ALL", "SCAN incoming VIRTUAL TABLE INDEX 0:", "one batch"},
     {"SQL_QUARANTINE_DROP", "SCAN quarantine", "up to the first one"},
     {"SQL_QUARANTINE_TRIM", "SCAN quarantine", "in the order of its key, up to its limit"},
@@ -77,6 +81,8 @@ static const struct {
     {"SQL_LEDGER_OF_CAMPAIGN", "ledger_campaign (campaign_id=? AND rowid<?)"},
     {"SQL_JOB_WALK_OPEN", "job_open (state<?)"},
     {"SQL_JOB_OLD", "job_ended (ended_at>? AND ended_at<?)"},
+    {"SQL_TAKE", "notification USING INTEGER PRIMARY KEY (rowid=?)"},
+    {"SQL_APPLY", "notification USING INTEGER PRIMARY KEY (rowid=?)"},
     {"SQL_CLAMP", "notification_ready (claim_key=? AND background=? AND due_at>?)"},
 };
 
