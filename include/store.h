@@ -302,9 +302,9 @@ struct store_settle {
 MUST_USE enum err store_hint(struct store *s, const char *org, const struct store_new_hint *h,
                              struct error *e);
 
-/* Under the fence. One transaction, but for outcomes without hints, which may be settled in several:
- * after an error some of them are, and settling them again changes nothing. *more: (whole) call
- * again with the same settle but no outcomes and hints. */
+/* Under the fence. One transaction, but for outcomes without hints, which may be settled in
+ * several: after an error some of them are, and settling them again changes nothing. *more: (whole)
+ * call again with the same settle but no outcomes and hints. */
 MUST_USE enum err store_settle(struct store *s, struct store_claim *c, const struct store_settle *x,
                                bool *more, struct error *e);
 

@@ -1,8 +1,8 @@
 /*
  * Statements go out without blocking and their results are waited for with poll, so that a server
  * that says nothing costs a bounded time. Statements are not prepared: what runs often is a
- * function of the schema (schema/postgres/), whose plans the session keeps. A pooler in between must
- * leave sessions whole: they have settings, a share of an advisory lock, and LISTEN.
+ * function of the schema (schema/postgres/), whose plans the session keeps. A pooler in between
+ * must leave sessions whole: they have settings, a share of an advisory lock, and LISTEN.
  */
 #include "postgres_sql.h"
 
