@@ -116,7 +116,7 @@ class Check(unittest.TestCase):
         for args in ((), ("--check",), ("--config",), ("--config", "t.yaml", "more"), ("--nonsense",)):
             done = self.run_daemon(*args)
             self.assertEqual((done.returncode, done.stdout), (2, ""))
-            self.assertIn("usage: touchpointd --config FILE [--check]", done.stderr)
+            self.assertIn("usage: touchpointd --config FILE [--check | ", done.stderr)
 
     def test_help_and_version(self):
         done = self.run_daemon("--help")

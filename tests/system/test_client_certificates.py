@@ -295,7 +295,8 @@ class Delivery(unittest.TestCase):
             tls = {"client_certificate": "required", "client_pins": [certificates.key_pin("mine")]}
             with self.subTest(delivered), World(tls=tls, org_options=options) as world:
                 org = world.start().org
-                org.create("Campaign", {"Name": "Fair", "Type": "Conference"})
+                fair = org.create("Campaign", {"Name": "Fair", "Type": "Conference"})[0]
+                org.update("Campaign", {"Id": fair, "Name": "Trade fair"})  # the flows tell of changes
                 if delivered:
                     org.flush()
                     self.assertEqual(world.rows("SELECT count(*) FROM notification"), [(1,)])
