@@ -163,10 +163,15 @@ class Upgrade(Case):
         org.heal()
         org.fault("silence", "*", count=-1)
         leased, _, _, _ = self.campaign(world)
-        wait_for("a lease", lambda: world.api("/messages", state="leased", campaign=leased)[1]["messages"])
-        api("/pause", {"reason": "an upgrade"}, 200)
-        org.update("Campaign", {"Id": done, "Name": "Waits for the new version"})
-        wait_for("a message to wait", lambda: world.api("/messages", state="ready", campaign=done)[1]["messages"])
+        is_leased = lambda: world.api("/messages", state="leased", campaign=leased)[1]["messages"]
+        for attempt in range(10):  # a pass that was paused before its first request gives its lease back
+            wait_for("a lease", is_leased)
+            api("/pause", {"reason": "an upgrade"}, 200)
+            org.update("Campaign", {"Id": done, "Name": f"Waits for the new version {attempt}"})
+            wait_for("a message to wait", lambda: world.api("/messages", state="ready", campaign=done)[1]["messages"])
+            if is_leased():
+                break
+            api("/resume", {}, 200)
         world.daemon.kill()
         org.heal()
         return done, failed, leased
