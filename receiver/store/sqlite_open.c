@@ -299,9 +299,9 @@ enum err sqlite_open_alone(struct sqlite_store **out, const struct store_options
 
 static enum err open_store(struct store **out, const struct store_options *o, struct error *e)
 {
-    struct sqlite_store *s;
+    struct sqlite_store *s = NULL;
     enum err err = sqlite_open_alone(&s, o, e);
-    if (err != ERR_NONE)
+    if (err != ERR_NONE || s == NULL)
         return err;
     if (pthread_create(&s->committer, NULL, sqlite_committer, s) != 0) {
         release(s);
