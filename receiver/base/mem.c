@@ -44,8 +44,11 @@ void *mem_alloc(size_t bytes)
 
 void *mem_array(size_t count, size_t bytes)
 {
-    if (bytes != 0 && count <= SMALL_MAX / bytes)
-        return memset(mem_resize(NULL, count, bytes), 0, count * bytes);
+    if (bytes != 0 && count <= SMALL_MAX / bytes) {
+        void *small = mem_resize(NULL, count, bytes);
+        memset(small, 0, count * bytes);
+        return small;
+    }
     void *p = calloc(count == 0 ? 1 : count, bytes == 0 ? 1 : bytes);
     if (p == NULL)
         out_of_memory();

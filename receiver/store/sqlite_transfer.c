@@ -132,18 +132,18 @@ static int digit(char c)
 static int bind_hex(sqlite3_stmt *st, int column, const char *hex)
 {
     size_t n = strlen(hex) / 2;
-    unsigned char *bytes = malloc(n + 1);
+    unsigned char *bytes = sqlite3_malloc64(n + 1);
     if (bytes == NULL)
         return SQLITE_NOMEM;
     for (size_t i = 0; i < n; i++) {
         int high = digit(hex[2 * i]), low = digit(hex[2 * i + 1]);
         if (high < 0 || low < 0) {
-            free(bytes);
+            sqlite3_free(bytes);
             return SQLITE_MISMATCH;
         }
         bytes[i] = (unsigned char)(high * 16 + low);
     }
-    return sqlite3_bind_blob64(st, column, bytes, n, free);
+    return sqlite3_bind_blob64(st, column, bytes, n, sqlite3_free);
 }
 
 static int bind_value(sqlite3_stmt *st, int column, enum store_column_type type,
