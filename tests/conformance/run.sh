@@ -3,7 +3,6 @@
 # usage: tests/conformance/run.sh     TP_FLAVOUR=asan (default release) chooses the orgsim
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-root=$PWD
 orgsim=${TP_ORGSIM:-build/${TP_FLAVOUR:-release}/orgsim}
 modules=build/conformance
 fail() {
@@ -14,16 +13,8 @@ fail() {
 
 [ -x "$orgsim" ] || make --no-print-directory -s orgsim FLAVOUR="${TP_FLAVOUR:-release}" || fail "orgsim can't be built"
 
-# Node finds packages beside the file that wants them, so the tests run from a copy beside the modules.
-mkdir -p "$modules"
-lock=$(cat tests/conformance/package.json tests/conformance/package-lock.json | sha256sum)
-if [ "$(cat "$modules/installed" 2>/dev/null)" != "$lock" ]; then
-    cp tests/conformance/package.json tests/conformance/package-lock.json "$modules/"
-    (cd "$modules" && npm ci --loglevel=error --no-audit --no-fund --ignore-scripts --cache "$root/build/npm-cache" --prefer-offline) ||
-        fail "npm ci failed"
-    echo "$lock" >"$modules/installed"
-fi
-cp tests/conformance/*.mjs "$modules/"
+. tests/npm_modules.sh
+npm_modules tests/conformance "$modules" || fail "npm ci failed"
 
 work=$(mktemp -d)
 pid=

@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "system"))
 import runner  # noqa: E402
 from harness import PATH, Process, free_port, wait_for  # noqa: E402
-from senders import Cluster, FAST, acknowledged, load, start_senders  # noqa: E402
+from senders import ClusterCase, FAST, acknowledged, load, start_senders  # noqa: E402
 from test_postgres import PostgresWorld  # noqa: E402
 
 FOLDER = ROOT / "deploy" / "balancer"
@@ -72,15 +72,7 @@ class Balanced(PostgresWorld):
             super().stop()
 
 
-class Balancer(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cluster.remove()
-
+class Balancer(ClusterCase):
     def world(self, database, name):
         world = Balanced(self.cluster, database, name)
         self.addCleanup(world.stop)

@@ -54,7 +54,7 @@ check_analyzer() {
     sources | xargs -P "$jobs" -I FILE gcc "${words[@]}" -Werror -O1 -fanalyzer -c FILE -o /dev/null
 }
 
-check_shell() { { git ls-files '*.sh'; git ls-files .ci/run deploy/certificate-hook deploy/debian/postrm; } | xargs shellcheck; }
+check_shell() { { git ls-files '*.sh'; git ls-files .ci/run deploy/certificate-hook deploy/debian/postrm; } | xargs shellcheck -x; }
 
 run() { # check description
     local start=$SECONDS

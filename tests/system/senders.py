@@ -3,6 +3,7 @@ import http.client
 import ssl
 import sys
 import threading
+import unittest
 
 from harness import DEFAULTS, ROOT, message, notification, sfid, wait_for
 from oracle import Oracle
@@ -12,6 +13,18 @@ from cluster import Cluster, programs  # noqa: E402,F401  (found by the line abo
 
 ALL = "Include all Campaign Members"
 FAST = {"worker": {**DEFAULTS["worker"], "lease": "3s", "request_timeout": "1s"}}
+
+
+class ClusterCase(unittest.TestCase):
+    """Its tests share one server."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = Cluster()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.cluster.remove()
 
 
 class Sender(threading.Thread):

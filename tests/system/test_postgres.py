@@ -5,11 +5,10 @@ The server is a temporary one (tests/store/cluster.py); each test has a database
 """
 import json
 import signal
-import unittest
 
 import runner
 from harness import FLAVOUR, ROOT, Process, World, free_port, message, notification, sfid, wait_for
-from senders import Cluster, FAST, acknowledged, differences, load, start_senders
+from senders import ClusterCase, FAST, acknowledged, differences, load, start_senders
 
 
 class PostgresWorld(World):
@@ -59,15 +58,7 @@ class PostgresWorld(World):
             super().stop()
 
 
-class Postgres(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cluster.remove()
-
+class Postgres(ClusterCase):
     def world(self, database, **config):
         world = PostgresWorld(self.cluster, database, **config)
         self.addCleanup(world.stop)

@@ -4,25 +4,16 @@ import http.client
 import re
 import signal
 import ssl
-import unittest
 
 import runner
 from harness import ORG_ID, message, notification, sfid, wait_for
-from senders import ALL, Cluster, FAST
+from senders import ALL, ClusterCase, FAST
 from test_postgres import PostgresWorld
 
 DATE, SYNC, EXCLUDE = "Buyer_Touchpoint_Date__c", "Enable_Buyer_Touchpoints__c", "Exclude all Campaign Members"
 
 
-class Nodes(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cluster.remove()
-
+class Nodes(ClusterCase):
     def start(self, database, nodes=2, **config):
         """The first daemon and others beside it, all at work."""
         self.world = world = PostgresWorld(self.cluster, database, **{**FAST, **config})

@@ -6,12 +6,11 @@ The server is a temporary one (tests/store/cluster.py).
 import json
 import sqlite3
 import subprocess
-import unittest
 
 import runner
 from harness import DEFAULTS, FLAVOUR, ORG_ID, ROOT, World, message, notification, wait_for
 from oracle import Oracle
-from senders import Cluster
+from senders import ClusterCase
 from test_dates import Case as Dates
 
 TABLES = {  # what is compared, and in which order
@@ -32,15 +31,7 @@ def rows_of(path, table):
         db.close()
 
 
-class Transfer(Dates):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cluster.remove()
-
+class Transfer(ClusterCase, Dates):
     def setUp(self):
         self.world = World(worker={**DEFAULTS["worker"], "request_timeout": "5s"})
         self.addCleanup(self.world.stop)

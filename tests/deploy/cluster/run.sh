@@ -11,15 +11,6 @@ fail() {
     exit 1
 }
 
-# Node finds packages beside the file that wants them, so the tests run from a copy beside the modules.
-mkdir -p "$modules"
-here=tests/deploy/cluster
-lock=$(cat $here/package.json $here/package-lock.json | sha256sum)
-if [ "$(cat "$modules/installed" 2>/dev/null)" != "$lock" ]; then
-    cp $here/package.json $here/package-lock.json "$modules/"
-    (cd "$modules" && npm ci --loglevel=error --no-audit --no-fund --ignore-scripts --cache "$root/build/npm-cache" --prefer-offline) ||
-        fail "npm ci failed"
-    echo "$lock" >"$modules/installed"
-fi
-cp $here/*.mjs "$modules/"
+. tests/npm_modules.sh
+npm_modules tests/deploy/cluster "$modules" || fail "npm ci failed"
 TP_SOURCE=$root exec node "$modules/main.mjs"
