@@ -123,6 +123,7 @@ jobs=$((jobs + 1)) # these wait for time-outs and back-offs more than they work
 for name in "${system[@]}"; do TP_FLAVOUR=asan run "$name" python3 -B "tests/$name.py"; done
 for name in manuals monitoring install balancer guide; do TP_FLAVOUR=asan run "deploy/test_$name" python3 -B "tests/deploy/test_$name.py"; done
 run deploy/salesforce tests/deploy/salesforce/run.sh
+run deploy/sf tests/deploy/salesforce/cli/run.sh
 TP_FLAVOUR=asan run deploy/cluster tests/deploy/cluster/run.sh
 TP_FLAVOUR=asan run chaos python3 -B tests/chaos/chaos.py --short
 TP_FLAVOUR=asan run faults python3 -B tests/faults/postgres.py --short

@@ -1,14 +1,12 @@
 import assert from 'assert';
 import { checkApex } from './apex.mjs';
 import { checkConditions, checkFields, checkNames, checkPermissions, checkReplacements, checkWsdls, presetNames } from './contract.mjs';
-import { CERTIFICATE, convert, VALUES } from './convert.mjs';
 import { checkElements, typeCount } from './elements.mjs';
 import { parse, read } from './project.mjs';
 import { checkReferences } from './references.mjs';
 
 const FILES = read();
 const PROJECT = parse(FILES);
-const DIRECTORIES = ['force-app', 'person-accounts', 'page-layouts', 'external-client-app', 'workflow-rules'];
 const tests = [];
 const test = (name, body) => tests.push({ name, body });
 const finds = (name, check) => test(name, () => assert.deepEqual(check(PROJECT), []));
@@ -72,20 +70,6 @@ test('each check finds what it is there for', () => {
     assert.match(check(parse(files)).join('\n'), want, `${check.name}, ${from}`);
   }
 });
-
-for (const directory of DIRECTORIES) {
-  test(`${directory} converts to a package, with the endpoint, the user and the certificate of the deployment`, async () => {
-    const { components, text } = await convert(directory);
-    // Apex names example addresses of its own
-    const all = Object.keys(text).filter((name) => !name.endsWith('.cls')).map((name) => text[name]).join('\n');
-    assert.ok(components.length > 0);
-    for (const c of components) assert.ok(text['package.xml'].includes(`<members>${c.split(':')[1]}</members>`), `${c} is in package.xml`);
-    assert.match(text['package.xml'], /<version>64.0<\/version>/);
-    assert.equal(all.match(/.*(example\.com|CERTIFICATE<).*/)?.[0], undefined);
-    if (all.includes('<outboundMessages>')) assert.ok(all.includes(`<endpointUrl>${VALUES.TOUCHPOINTD_ENDPOINT}<`) && all.includes(`<integrationUser>${VALUES.TOUCHPOINTD_USER}<`));
-    if (directory === 'external-client-app') assert.ok(all.includes(CERTIFICATE) && all.includes(VALUES.TOUCHPOINTD_CONTACT));
-  });
-}
 
 let failed = 0;
 for (const { name, body } of tests) {
