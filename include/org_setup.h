@@ -7,7 +7,8 @@
  * Ownership: what comes out is borrowed for the call (callbacks), or the caller's.
  * Threads:   as for the connection.
  * Source:    Tooling API, WorkflowOutboundMessage: FullName and Metadata come for one record at a
- *            time; PermissionSet.PermissionsEnableNotifications is "Send Outbound Messages".
+ *            time; PermissionSet.PermissionsEnableNotifications is "Send Outbound Messages";
+ *            User.UserType tells Salesforce's own users from people and integrations.
  */
 #ifndef TP_ORG_SETUP_H
 #define TP_ORG_SETUP_H
@@ -38,7 +39,8 @@ enum { ORG_SILENT_MAX = 10, ORG_USERNAME_SIZE = 81 };
 struct org_senders {
     bool is_refused; /* the user may not see permissions; nothing else is known then */
     bool we_send;    /* our own user's changes are sent */
-    /* Users who changed campaigns or members lately (the last 200 of each) without being sent. */
+    /* Users who changed campaigns or members lately (the last 200 of each) without being sent;
+     * Salesforce's own are left out, since an admin can't give them the permission. */
     size_t silent; /* how many; the names of the first */
     char names[ORG_SILENT_MAX][ORG_USERNAME_SIZE];
 };

@@ -191,6 +191,10 @@ static enum err on_names(void *ctx, json_t *records, struct error *e)
     return ERR_NONE;
 }
 
+/* Automated Process and Platform Integration User: Setup can give them no permission. */
+static const char NOT_SALESFORCES_OWN[] =
+    "UserType NOT IN ('AutomatedProcess', 'CloudIntegrationUser')";
+
 static enum err name_silent(struct org_conn *c, const struct users *silent, struct org_senders *out,
                             struct error *e)
 {
@@ -202,6 +206,7 @@ static enum err name_silent(struct org_conn *c, const struct users *silent, stru
     select_add(&select, "IsActive");
     struct query_in in = {.query = {.select = &select, .from = "User"},
                           .by = {"Id"},
+                          .also = NOT_SALESFORCES_OWN,
                           .ids = (const char(*)[SFID_SIZE])silent->ids,
                           .n = silent->count};
     enum err err = query_walk_in(c, &in, on_names, out, e);

@@ -15,6 +15,17 @@ static struct writer admin(struct sim *sim)
     return (struct writer){.sim = sim, .admin = true, .operation = "", .target = ""};
 }
 
+/* "as" names Salesforce's own user that scheduled flows run as, and the like. */
+static bool choose_user(const json_t *body, struct writer *w, struct sim_reply *reply)
+{
+    const json_t *as = json_object_get(body, "as");
+    w->system = as != NULL;
+    if (as == NULL || (json_is_string(as) && strcmp(json_string_value(as), "system") == 0))
+        return true;
+    control_fail(reply, "as: \"system\", or left out for the admin");
+    return false;
+}
+
 static const struct object *object_of(const char *name, struct sim_reply *reply)
 {
     const struct object *o = name == NULL ? NULL : object_find(name);
@@ -49,7 +60,7 @@ static void write_all(struct sim *sim, json_t *body, bool update, struct sim_rep
     const struct object *o = object_of(json_string_value(json_object_get(body, "object")), reply);
     json_t *records = json_object_get(body, "records"), *record, *ids = json_array();
     struct writer w = admin(sim);
-    bool good = o != NULL;
+    bool good = o != NULL && choose_user(body, &w, reply);
     size_t i;
     tx_begin(sim);
     json_array_foreach(records, i, record)

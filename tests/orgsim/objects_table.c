@@ -94,6 +94,7 @@ static const struct field USER_FIELDS[] = {
     TEXT("Name", 121, 0),
     {.name = "Email", .type = FIELD_EMAIL, .length = 128},
     TEXT("TimeZoneSidKey", 40, 0),
+    PICK("UserType", 0, NULL),
     BOOL("IsActive", 0),
 };
 

@@ -109,7 +109,7 @@ bool record_find(struct sim *sim, const struct object *o, const struct field *ke
 
 static const char *user_of(const struct writer *w)
 {
-    return w->admin ? w->sim->admin_id : w->sim->user_id;
+    return w->system ? w->sim->system_id : w->admin ? w->sim->admin_id : w->sim->user_id;
 }
 
 void record_announce(const struct writer *w, const struct object *o, const char *id,
@@ -117,7 +117,7 @@ void record_announce(const struct writer *w, const struct object *o, const char 
 {
     const struct access *a = &w->sim->access;
     bool tells = w->admin ? !a->admin_is_silent : a->send_outbound_messages;
-    if (tells && !w->quiet)
+    if (tells && !w->quiet && !w->system)
         outbound_note(w->sim->outbound, o, id, change);
 }
 

@@ -30,6 +30,7 @@ struct writer {
     const char *operation, *target; /* for row faults */
     uint64_t request;               /* holder of locks */
     bool quiet;                     /* admin: no outbound messages */
+    bool system;                    /* admin: under the name of Automated Process, and quiet */
     bool bulk;                      /* errors read as those of a bulk job */
 };
 

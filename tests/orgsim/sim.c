@@ -17,16 +17,16 @@
 #include "stats.h"
 #include "zone.h"
 
-static void add_user(struct sim *sim, const char *username, const char *name, const char *zone,
+static void add_user(struct sim *sim, const char *username, const char *name, const char *type,
                      char id[SFID_SIZE])
 {
     int64_t now = sim_clock_second_ms(&sim->clock);
     sim_id_make("005", ++sim->next_record[USER], id);
     sdb_exec(sim->db,
              "INSERT INTO User (Id, CreatedDate, CreatedById, LastModifiedDate, LastModifiedById, "
-             "SystemModstamp, Username, Name, Email, TimeZoneSidKey, IsActive) "
-             "VALUES (?1, ?2, ?1, ?2, ?1, ?2, ?3, ?4, ?3, ?5, 1)",
-             "tittt", id, now, username, name, zone);
+             "SystemModstamp, Username, Name, Email, TimeZoneSidKey, UserType, IsActive) "
+             "VALUES (?1, ?2, ?1, ?2, ?1, ?2, ?3, ?4, ?3, ?5, ?6, 1)",
+             "titttt", id, now, username, name, sim->options->time_zone, type);
 }
 
 static void add_organization(struct sim *sim, const char *zone)
@@ -68,8 +68,9 @@ enum err sim_open(struct sim **out, const struct sim_options *options, struct ev
     stats_init(sim->stats, (uint64_t)options->api_limit);
     sim->outbound = outbound_new(sim);
     sim->bulk = bulk_new(sim);
-    add_user(sim, "admin@example.com", "Admin User", options->time_zone, sim->admin_id);
-    add_user(sim, options->username, "Integration User", options->time_zone, sim->user_id);
+    add_user(sim, "admin@example.com", "Admin User", "Standard", sim->admin_id);
+    add_user(sim, options->username, "Integration User", "Standard", sim->user_id);
+    add_user(sim, "autoproc@example.com", "Automated Process", "AutomatedProcess", sim->system_id);
     add_organization(sim, options->time_zone);
     permissions_init(sim);
     *out = sim;

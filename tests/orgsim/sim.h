@@ -59,7 +59,7 @@ struct sim {
     uint64_t session; /* of the request being carried out: which token that was given */
     char org_id[SFID_SIZE];
     char token_org_id[SFID_SIZE]; /* the one that token answers name */
-    char admin_id[SFID_SIZE], user_id[SFID_SIZE];
+    char admin_id[SFID_SIZE], user_id[SFID_SIZE], system_id[SFID_SIZE];
     char address[64]; /* http://127.0.0.1:port */
     unsigned latency_ms;
     size_t tx_marks[TX_DEPTH_MAX]; /* of outbound, by depth */

@@ -133,8 +133,8 @@ class Org:
     def create(self, kind, *records):
         return self.call("POST", "/sim/records", {"object": kind, "records": list(records)})["ids"]
 
-    def update(self, kind, *records):
-        return self.call("PATCH", "/sim/records", {"object": kind, "records": list(records)})
+    def update(self, kind, *records, **options):
+        return self.call("PATCH", "/sim/records", {"object": kind, "records": list(records), **options})
 
     def delete(self, kind, *ids):
         return self.call("DELETE", f"/sim/records?object={kind}&ids={','.join(ids)}")

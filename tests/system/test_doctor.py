@@ -120,6 +120,14 @@ class OneWorld(Doctor):
         self.campaign(self.world)
         self.problem(self.world, "senders", "1 of those who changed campaigns or members lately lack", "Touchpoint_Marketing: admin@")
 
+    def test_salesforces_own_users_whom_nobody_can_give_a_permission(self):
+        org = self.world.org
+        self.permit(admin_is_silent=True)
+        campaign, _, _, _ = self.campaign(self.world)
+        org.update("Campaign", {"Id": campaign, "Description": "by a scheduled flow"}, **{"as": "system"})
+        found = self.problem(self.world, "senders", "1 of those who changed", "admin@")
+        self.assertNotIn("autoproc@", self.told(found, "senders"))
+
     def test_what_the_user_may_not_see_is_said_and_no_problem(self):
         self.permit(view_setup=False)
         found = self.warning(self.world, "outbound_messages", "grant it View Setup and Configuration")
