@@ -9,16 +9,19 @@
 
 #define DELETION_RECORD "Campaign_Member_Deletion__c"
 
+#define NAME(text) .name = (text), .len = sizeof(text) - 1
+
 static const struct field {
     const char *name;
+    size_t len;
     size_t at;          /* in struct soap_notification */
     bool deletion_only; /* counts on the deletion record alone */
 } FIELDS[SOAP_FIELD_KINDS] = {
-    {"Id", offsetof(struct soap_notification, record_id), false},
-    {"CampaignId", offsetof(struct soap_notification, campaign_id), false},
-    {"PersonContactId", offsetof(struct soap_notification, person_contact_id), false},
-    {"Campaign_Id__c", offsetof(struct soap_notification, campaign_id), true},
-    {"Campaign_Member_Id__c", offsetof(struct soap_notification, member_id), true},
+    {NAME("Id"), offsetof(struct soap_notification, record_id), false},
+    {NAME("CampaignId"), offsetof(struct soap_notification, campaign_id), false},
+    {NAME("PersonContactId"), offsetof(struct soap_notification, person_contact_id), false},
+    {NAME("Campaign_Id__c"), offsetof(struct soap_notification, campaign_id), true},
+    {NAME("Campaign_Member_Id__c"), offsetof(struct soap_notification, member_id), true},
 };
 
 /* API names are ASCII: a letter, then letters, digits and underscores. */
@@ -105,6 +108,19 @@ int soap_field_place(bool deletion_record, const char *local)
             return IN_FIELDS + i;
     }
     return SOAP_PLACE_IGNORED;
+}
+
+bool soap_is_ignored_field(const char *local, size_t n)
+{
+    for (int i = 0; i < SOAP_FIELD_KINDS; i++) {
+        const struct field *f = &FIELDS[i];
+        bool has_len =
+            f->deletion_only ? n >= f->len : n == f->len; /* a package's name before it */
+        if (has_len && local[n - 1] == f->name[f->len - 1] &&
+            memcmp(local + n - f->len, f->name, f->len) == 0)
+            return false;
+    }
+    return true;
 }
 
 char *soap_field_of(struct soap_notification *n, int place)

@@ -142,7 +142,7 @@ static void on_end(struct soap_xml *x)
 
 /* ------------------------------------------------------------------ the reader */
 
-static const struct soap_grammar GRAMMAR = {on_open, on_close, on_end};
+static const struct soap_grammar GRAMMAR = {on_open, on_close, on_end, soap_is_ignored_field};
 
 void soap_global_init(void)
 {

@@ -47,6 +47,9 @@ bool soap_is_deletion_record(const char *object);
 /* The place of a field, of a deletion record or of another object, or SOAP_PLACE_IGNORED. */
 int soap_field_place(bool deletion_record, const char *local);
 
+/* True of fields that have no place on any object. */
+bool soap_is_ignored_field(const char *local, size_t n);
+
 /* Where the id of a field goes. */
 char *soap_field_of(struct soap_notification *n, int place);
 

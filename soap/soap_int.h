@@ -1,7 +1,8 @@
 /*
  * soap_int - what the files of soap/ share
  *
- *     body ─▶ soap_scan (bytes, tokens, limits) ─▶ soap_xml (libxml2, places, text) ─▶ a grammar
+ *     body ─▶ soap_scan (bytes, tokens, limits; plain fields that nobody reads are left out)
+ *          ─▶ soap_xml (libxml2, places, text) ─▶ a grammar
  *
  * A grammar is one kind of document: message.c reads notifications, ack.c reads acknowledgements.
  * It names the places of its elements with small positive numbers; whatever it does not know is
@@ -33,19 +34,41 @@ enum {
 
 /* ------------------------------------------------------------------ scan.c */
 
-/* Checks the whole body without libxml2: it is UTF-8 and says nothing else, has only characters
- * that XML allows, no DOCTYPE, and its tags split cleanly and stay within the limits above. *start
- * is where the document begins (after a byte order mark); else *at is the offset of the problem. */
+/* Checks the bytes of the body without libxml2: it is UTF-8 and says nothing else, and has only
+ * characters that XML allows. *start is where the document begins (after a byte order mark); else
+ * *at is the offset of the problem. */
 MUST_USE enum soap_problem soap_scan(const char *body, size_t n, size_t *start, size_t *at);
-
-/* The same for the markup alone: tags, comments, sections. */
-MUST_USE enum soap_problem soap_scan_tags(const char *body, size_t n, size_t *at);
 
 /* Where `what` first stands as a whole in [from, end), or NULL. */
 const char *soap_find(const char *from, const char *end, const char *what);
 
 /* True if the first bytes show UTF-16 or UTF-32, by a mark or by the zero bytes around '<'. */
 bool soap_is_wide(const char *body, size_t n);
+
+/* ------------------------------------------------------------------ tags.c, leaf.c */
+
+/* True if nothing is read of an element of that local name as a field, whatever object it stands
+ * in. */
+typedef bool soap_ignores(const char *local, size_t n);
+
+/* Checks the markup of a document that soap_scan has passed: no DOCTYPE, its tags split cleanly and
+ * stay within the limits above. Else *at is the offset of the problem. copy, of n bytes, gets the
+ * document without the plain fields that `ignores` (NULL: none) names; *copied its length, which is
+ * what to wipe even if there was a problem. */
+MUST_USE enum soap_problem soap_scan_tags(const char *document, size_t n, soap_ignores *ignores,
+                                          char *copy, size_t *copied, size_t *at);
+
+/* An element that libxml2 is given, without attributes: its prefix is bound by an ancestor. */
+struct soap_sibling {
+    const char *name;
+    size_t prefix_len; /* with the colon; 0 without a prefix */
+    unsigned depth;    /* elements around it; 0 if there is no such sibling */
+};
+
+/* Where the plain field ends that begins with the '<' at `tag`, beside `sibling`; NULL if it is not
+ * plain, or not ignored. */
+const char *soap_leaf_end(const char *tag, const char *end, const struct soap_sibling *sibling,
+                          soap_ignores *ignores);
 
 /* ------------------------------------------------------------------ xml.c */
 
@@ -76,6 +99,8 @@ struct soap_grammar {
     void (*close)(struct soap_xml *x, int place, const struct soap_text *text);
     /* The document ended well-formed. */
     void (*end)(struct soap_xml *x);
+    /* Of fields that are ignored, those that are plain may never be opened; NULL: all are. */
+    soap_ignores *ignores;
 };
 
 /* One row of a grammar: in `from`, an element {ns}local opens `to`. */

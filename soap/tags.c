@@ -1,7 +1,8 @@
 /*
  * The second pass of the scan: from one '<' to the next. The tag's own grammar is read strictly,
  * everything between tags is skipped with memchr. Names are only checked as far as it takes to find
- * their end; libxml2 checks them properly afterwards.
+ * their end; libxml2 checks them properly afterwards. On the way the document is copied for
+ * libxml2, but for the fields that leaf.c finds plain.
  */
 #include "soap_int.h"
 
@@ -20,9 +21,15 @@ const char *soap_find(const char *from, const char *end, const char *what)
     return NULL;
 }
 
+/* Envelope, Body, notifications, Notification and sObject are around a field. */
+enum { FIELDS_DEPTH = 5 };
+
 struct cursor {
     const char *p, *end;
+    const char *kept; /* what is kept from here on is not copied yet */
+    char *copy;       /* where it goes */
     unsigned depth, instructions;
+    struct soap_sibling sibling; /* the last one in the element that is open */
 };
 
 /* Markup that runs to a fixed end and holds no tags. The declaration is an instruction here. */
@@ -116,13 +123,23 @@ static enum soap_problem scan_attributes(struct cursor *c)
     }
 }
 
+static void note_sibling(struct cursor *c, const char *name, size_t n)
+{
+    const char *colon = memchr(name, ':', n);
+    size_t prefix_len = colon == NULL ? 0 : (size_t)(colon - name) + 1;
+    c->sibling = (struct soap_sibling){name, prefix_len, c->depth};
+}
+
 static enum soap_problem scan_start_tag(struct cursor *c)
 {
-    c->p++;
-    if (skip_name(c) == 0)
+    const char *name = ++c->p;
+    size_t n = skip_name(c);
+    if (n == 0)
         return SOAP_NOT_WELL_FORMED;
     if (c->depth == SOAP_DEPTH_MAX)
         return SOAP_TOO_DEEP;
+    if (c->p < c->end && *c->p == '>')
+        note_sibling(c, name, n);
     enum soap_problem p = scan_attributes(c);
     if (p != SOAP_OK)
         return p;
@@ -137,6 +154,8 @@ static enum soap_problem scan_end_tag(struct cursor *c)
     if (skip_name(c) == 0 || c->depth == 0)
         return SOAP_NOT_WELL_FORMED;
     c->depth--;
+    if (c->depth < c->sibling.depth)
+        c->sibling.depth = 0;
     skip_space(c);
     return skip_char(c, '>') ? SOAP_OK : SOAP_NOT_WELL_FORMED;
 }
@@ -170,16 +189,44 @@ static enum soap_problem scan_tag(struct cursor *c)
     return SOAP_NOT_WELL_FORMED;
 }
 
-enum soap_problem soap_scan_tags(const char *body, size_t n, size_t *at)
+/* ------------------------------------------------------------------ the copy */
+
+static void copy_until(struct cursor *c, const char *to)
 {
-    struct cursor c = {.p = body, .end = body + n};
+    size_t n = (size_t)(to - c->kept);
+    memcpy(c->copy, c->kept, n);
+    c->copy += n;
+}
+
+/* Moves behind a field that libxml2 need not be given; false if this is none. */
+static bool leave_out(struct cursor *c, soap_ignores *ignores)
+{
+    if (c->depth < FIELDS_DEPTH || c->sibling.depth != c->depth || ignores == NULL)
+        return false;
+    const char *end = soap_leaf_end(c->p, c->end, &c->sibling, ignores);
+    if (end == NULL)
+        return false;
+    copy_until(c, c->p);
+    c->p = c->kept = end;
+    return true;
+}
+
+enum soap_problem soap_scan_tags(const char *document, size_t n, soap_ignores *ignores, char *copy,
+                                 size_t *copied, size_t *at)
+{
+    struct cursor c = {.p = document, .end = document + n, .kept = document, .copy = copy};
     enum soap_problem p = SOAP_OK;
     const char *tag;
 
     while (p == SOAP_OK && (tag = memchr(c.p, '<', (size_t)(c.end - c.p))) != NULL) {
         c.p = tag;
+        if (leave_out(&c, ignores))
+            continue;
         p = scan_tag(&c);
-        *at = (size_t)(tag - body);
+        *at = (size_t)(tag - document);
     }
+    if (p == SOAP_OK)
+        copy_until(&c, c.end);
+    *copied = (size_t)(c.copy - copy);
     return p;
 }

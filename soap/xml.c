@@ -327,15 +327,14 @@ static __attribute__((noinline)) void wipe_stack(void)
     explicit_bzero(below, sizeof below);
 }
 
-static void make_copy(struct soap_xml *x, const char *from, size_t n)
+/* Room for a copy of n bytes and a NUL. */
+static void make_room(struct soap_xml *x, size_t n)
 {
-    if (n >= x->copy_size) {
-        free(x->copy);
-        x->copy_size = n + 1;
-        x->copy = mem_resize(NULL, x->copy_size, 1);
-    }
-    memcpy(x->copy, from, n);
-    x->copy[n] = '\0';
+    if (n < x->copy_size)
+        return;
+    free(x->copy);
+    x->copy_size = n + 1;
+    x->copy = mem_resize(NULL, x->copy_size, 1);
 }
 
 /* The memory is kept for the next document, unless it is a very large one's. */
@@ -347,6 +346,20 @@ static void drop_copy(struct soap_xml *x, size_t n)
         x->copy = NULL;
         x->copy_size = 0;
     }
+}
+
+/* The markup is checked and copied, and the copy is walked. */
+static void read_document(struct soap_xml *x, const char *document, size_t n, size_t *at)
+{
+    size_t copied = 0;
+    make_room(x, n);
+    x->problem = soap_scan_tags(document, n, x->grammar->ignores, x->copy, &copied, at);
+    x->copy[copied] = '\0';
+    if (x->problem == SOAP_OK)
+        walk(x, x->copy);
+    else
+        x->line = line_at(document, *at);
+    drop_copy(x, copied);
 }
 
 enum soap_problem soap_xml_read(struct soap_xml *x, const char *body, size_t n)
@@ -362,9 +375,7 @@ enum soap_problem soap_xml_read(struct soap_xml *x, const char *body, size_t n)
         x->line = line_at(body, at);
         return x->problem;
     }
-    make_copy(x, body + start, n - start);
-    walk(x, x->copy);
-    drop_copy(x, n - start);
+    read_document(x, body + start, n - start, &at);
     wipe_stack();
     return x->problem;
 }
