@@ -169,10 +169,10 @@ class Upgrade(Case):
             api("/pause", {"reason": "an upgrade"}, 200)
             org.update("Campaign", {"Id": done, "Name": f"Waits for the new version {attempt}"})
             wait_for("a message to wait", lambda: world.api("/messages", state="ready", campaign=done)[1]["messages"])
+            org.flush()  # else what is stored but not yet acknowledged comes again after the upgrade, and changes its row
             if is_leased():
                 break
             api("/resume", {}, 200)
-        org.flush()  # else what is stored but not yet acknowledged comes again after the upgrade, and changes its row
         world.daemon.kill()
         org.heal()
         return done, failed, leased
