@@ -21,6 +21,8 @@
  * failure, ERR_LIMIT where nine tenths of its API calls are used, or, for a question that reads a
  * whole campaign, where only the part is left that is kept for live work. */
 MUST_USE enum err look_may_ask(struct org *o, bool whole, struct error *e);
+/* The second half of it: ERR_LIMIT alone. */
+MUST_USE enum err look_has_calls(struct org *o, bool whole, struct error *e);
 
 struct look { /* borrowed */
     struct org *org;

@@ -88,6 +88,7 @@ struct ask {
     size_t whose; /* index of its org; org_count: of all, or none; org_count + 1: the store's */
     void (*run)(struct ask *k, struct answer *out);
     struct ask_thread *thread; /* that runs it */
+    bool despite_hold; /* asks an org that is left alone, too: who has just heard from it may */
     struct ask *next;
 };
 /* Takes args. Sets ANSWER_LATER, or 503 where as many wait already. */

@@ -108,7 +108,8 @@ static enum err before_request(void *ctx, struct error *e)
         return error_set(e, ERR_STOPPED, "ask again once it has started");
     if (listener_wait_is_over(t->current->wait))
         return error_set(e, ERR_STOPPED, "nobody waits for the answer any more");
-    return look_may_ask(t->asked, t->is_whole, e);
+    return t->current->despite_hold ? look_has_calls(t->asked, t->is_whole, e)
+                                    : look_may_ask(t->asked, t->is_whole, e);
 }
 
 /* Where there is but one it need not be named. org_count: none of ours, or several. */

@@ -148,8 +148,10 @@ static enum err on_explained(void *ctx, const struct look_explained *x, struct e
 {
     struct finding *f = ctx;
     (void)e;
-    finding_detail(*f, "member %s: %s, touchpoint: %s", x->member->id,
-                   reason_code(x->explanation->decision.reason), look_action_name(x->action));
+    enum reason reason = x->explanation->decision.reason;
+    finding_detail(*f, "member %s gets %s%s; to do: %s", x->member->id,
+                   reason == REASON_NONE ? "" : "no touchpoint, since ", reason_text(reason),
+                   look_action_name(x->action));
     return ERR_NONE;
 }
 
@@ -159,6 +161,10 @@ static void doctor_dry_run(const struct look *l, json_t *checks)
     char member[SFID_SIZE];
     struct error e = {0};
     struct finding f = finding_new(checks, "dry_run", org_config(l->org));
+    if (look_may_ask(l->org, false, &e) == ERR_BUSY) {
+        finding_warning(f, "not tried, since the org's work waits: see orgs");
+        return;
+    }
     enum err err = org_latest_member(l->conn, member, &e);
     if (err == ERR_NONE && member[0] == '\0') {
         finding_warning(f, "the org shows no campaign member, so none could be looked at");
@@ -179,8 +185,8 @@ static void doctor_org(struct ask *k, struct org *o, json_t *checks)
     struct endpoints at = {.count = 0};
     struct org_state state;
     const struct config_org *c = org_config(o);
-    org_state_get(o,
-                  &state); /* as the look has just found it: one that is silent isn't waited for */
+    org_state_get(o, &state); /* as the look has just found it: who is silent isn't waited for */
+    k->despite_hold = true;   /* it answered; what holds its work need not hold up what follows */
     if (!state.reachable || !state.authenticated || !ask_look(k, c->id, false, &l, &scratch)) {
         finding_warning(finding_new(checks, "outbound_messages", c),
                         "not looked at, since the org can't be asked: see orgs");

@@ -13,12 +13,19 @@ enum err look_may_ask(struct org *o, bool whole, struct error *e)
 {
     struct org_state state;
     org_state_get(o, &state);
-    enum budget budget =
-        budget_of(state.api_used, state.api_limit, org_config(o)->api_reserve_percent);
     if (state.held_until_boot_ms > time_boot_ms() || state.breaker_open)
         return error_set(e, ERR_BUSY,
                          "the org is left alone after a failure, and so is its work: %s",
                          state.problem);
+    return look_has_calls(o, whole, e);
+}
+
+enum err look_has_calls(struct org *o, bool whole, struct error *e)
+{
+    struct org_state state;
+    org_state_get(o, &state);
+    enum budget budget =
+        budget_of(state.api_used, state.api_limit, org_config(o)->api_reserve_percent);
     if (budget == BUDGET_DELETES_ONLY)
         return error_set(e, ERR_LIMIT,
                          "nine tenths of the org's API calls of 24 hours are used (%lld of %lld): "

@@ -102,7 +102,7 @@ class OneWorld(Doctor):
             self.assertEqual([one["status"] for one in found["checks"][check]], ["ok"], check)
             self.assertEqual((self.told(found, check), self.told(found, check, "warnings")), ("", ""))
         self.assertEqual(found["checks"]["round_trip"][0]["detail"], "sent, stored and acknowledged")
-        self.assertIn("touchpoint: keep", found["checks"]["dry_run"][0]["detail"])
+        self.assertRegex(found["checks"]["dry_run"][0]["detail"], "^member 00v[0-9A-Za-z]{15} gets a touchpoint; to do: keep$")
         self.assertEqual(world.rows("SELECT state, kind FROM notification WHERE object = 'Touchpoint_Doctor' AND state <> 2"), [])
         self.assertTrue(world.rows("SELECT 1 FROM notification WHERE object = 'Touchpoint_Doctor'"))
 
@@ -127,6 +127,20 @@ class OneWorld(Doctor):
         org.update("Campaign", {"Id": campaign, "Description": "by a scheduled flow"}, **{"as": "system"})
         found = self.problem(self.world, "senders", "1 of those who changed", "admin@")
         self.assertNotIn("autoproc@", self.told(found, "senders"))
+
+    def test_what_stops_the_work_does_not_stop_the_doctor(self):
+        org = self.world.org
+        before = org.call("GET", "/sim/outbound")["objects"]
+        self.addCleanup(lambda: (self.permit(), self.look(self.world)))  # else the work goes on to wait
+        self.addCleanup(org.outbound, objects=before)
+        self.campaign(self.world)
+        org.outbound(objects={"Lead": None})
+        self.permit(admin_is_silent=True, no_field=["CampaignMember.Buyer_Touchpoint_Date__c"])
+        for _ in range(2):  # found; known and held
+            found = self.problem(self.world, "schema", "CampaignMember.Buyer_Touchpoint_Date__c does not exist")
+            self.assertIn("lack Send Outbound Messages", self.told(found, "senders"))
+            self.assertIn("no outbound message of Lead", self.told(found, "outbound_messages"))
+            self.assertIn("see orgs", self.told(found, "dry_run", "warnings"))
 
     def test_what_the_user_may_not_see_is_said_and_no_problem(self):
         self.permit(view_setup=False)
