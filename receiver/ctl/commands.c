@@ -52,9 +52,14 @@ static void add_check(struct table *t, const char *name, const json_t *check)
     const char *text = ctl_text(check, "problem");
     if (text[0] == '\0')
         text = ctl_text(check, "detail");
+    if (text[0] == '\0')
+        text = days;
     const char *status = ctl_text(check, "status");
+    if (text[0] == '\0' && strcmp(status, "ok") == 0 &&
+        json_array_size(json_object_get(check, "warnings")) > 0)
+        return; /* the notes say all that there is to say */
     if (status[0] != '\0')
-        table_add(t, (const char *[]){name, who, coloured(status), text[0] == '\0' ? days : text});
+        table_add(t, (const char *[]){name, who, coloured(status), text});
 }
 
 static void add_queue(struct table *t, const json_t *queue)

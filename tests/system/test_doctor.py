@@ -192,14 +192,22 @@ class OneWorld(Doctor):
             self.problem(world, "outbound_messages", "the outbound messages could not be asked")
             world.org.heal()
 
-    def test_touchpointctl_prints_each_finding_with_what_to_do(self):
-        self.permit(send_outbound_messages=True)
-        done = subprocess.run(
+    def printed(self):
+        return subprocess.run(
             [ROOT / "build" / FLAVOUR / "touchpointctl", "--url", f"http://127.0.0.1:{self.world.admin_port}", "--token-file",
              self.world.folder / "admin.token", "doctor"], capture_output=True, text=True, timeout=120)
+
+    def test_touchpointctl_prints_each_finding_with_what_to_do(self):
+        self.permit(send_outbound_messages=True)
+        done = self.printed()
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("take it from its profile", done.stdout)
         self.assertIn("sent, stored and acknowledged", done.stdout)
+
+    def test_touchpointctl_says_of_what_was_not_looked_at_no_ok(self):
+        self.permit(view_setup=False)
+        lines = [line.split()[2] for line in self.printed().stdout.splitlines() if line.startswith("senders")]
+        self.assertEqual(lines, ["note"])
 
 
 class OwnSide(Doctor):
