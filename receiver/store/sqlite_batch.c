@@ -1,8 +1,8 @@
 /*
  * One batch, one transaction. The workers' requests go first, each in a savepoint, then the puts,
- * all in one: under a savepoint SQLite copies each page that is changed, so one for each put would
- * cost more than the put. If one of them fails by its data, the savepoint is undone and they are
- * tried again, each in its own, so that it fails alone. What the operations keep in memory (leases,
+ * all in one, or in none if no request is undone with them: under a savepoint SQLite copies each
+ * page that is changed, so one for each put would cost more than the put. If one of them fails by
+ * its data, all are undone and tried again, each in its own, so that it fails alone. What the operations keep in memory (leases,
  * counts, memos) is undone with the savepoint or with the transaction that it belongs to.
  *
  * Invariant S1: a put's result is ERR_NONE only after COMMIT returned well.
@@ -173,14 +173,23 @@ static void run_request(struct sqlite_store *s, struct store_request *r)
     }
 }
 
-/* All in one savepoint. False: one failed, and none has entered. */
-static bool run_together(struct sqlite_store *s, struct store_put *puts, struct error *e)
+/* After requests: all in one savepoint. */
+static enum err run_behind(struct sqlite_store *s, struct store_put *puts, struct error *e)
 {
     enum err err = sql_run(&s->db, e, SQL_SAVEPOINT, "");
-    if (err != ERR_NONE)
-        return false;
-    err = sqlite_put_all(s, puts, e);
-    return close_savepoint(s, err, e) == ERR_NONE;
+    return err != ERR_NONE ? err : close_savepoint(s, sqlite_put_all(s, puts, e), e);
+}
+
+/* With nothing before them in the transaction, which then begins again if one fails. */
+static enum err run_first(struct sqlite_store *s, struct store_put *puts, struct error *e)
+{
+    enum err err = sqlite_put_all(s, puts, e);
+    if (err == ERR_NONE || s->db.broken)
+        return err;
+    sqlite_rollback(s);
+    if (!s->db.broken && sqlite_begin(s, e) != ERR_NONE)
+        s->db.broken = true;
+    return err;
 }
 
 static void run_put(struct sqlite_store *s, struct store_put *p, struct error *e)
@@ -211,7 +220,9 @@ static size_t run_puts(struct sqlite_store *s, struct store_batch *b, struct err
     struct error why;
     enum err refused = b->puts == NULL ? ERR_NONE : sqlite_may_put(s, &why);
     size_t notifications = 0;
-    bool entered = b->puts != NULL && refused == ERR_NONE && run_together(s, b->puts, e);
+    bool entered = false;
+    if (b->puts != NULL && refused == ERR_NONE)
+        entered = (b->requests == NULL ? run_first : run_behind)(s, b->puts, e) == ERR_NONE;
     for (struct store_put *p = b->puts; p != NULL && !s->db.broken; p = p->next) {
         if (refused != ERR_NONE)
             p->result = refused; /* the next store_put says why */

@@ -50,8 +50,10 @@
       "state, background, seq, due_at, received_at, settled_at, code, message, claim_key) VALUES " \
       "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) "                   \
       "ON CONFLICT (org, notification_id, record_id) DO NOTHING")                                  \
+    /* OR FAIL: what had entered is undone by the caller, so no statement journal is kept */       \
     X(SQL_INSERT_ALL,                                                                              \
-      "INSERT INTO notification (org, notification_id, record_id, subject_id, key, kind, object, " \
+      "INSERT OR FAIL INTO notification (org, notification_id, record_id, subject_id, key, kind, " \
+      "object, "                                                                                   \
       "state, background, seq, due_at, received_at, settled_at, claim_key) "                       \
       "SELECT org, notification_id, record_id, subject_id, key, kind, object, state, 0, seq, "     \
       "?1, ?1, iif(ended, ?1, NULL), claim_key FROM incoming WHERE true "                          \
