@@ -55,6 +55,8 @@ struct ssl_st *tls_session_new(struct tls_server *t);
 /* Ends the handshake when the client says that its greeting is longer than 16 KiB, before room is
  * made for it. To be called once the session has its socket; false when OpenSSL has no memory. */
 MUST_USE bool tls_session_bound_hello(struct ssl_st *s);
+/* The session's two buffers of 17 KB stay from record to record instead of coming and going. */
+void tls_session_keep_buffers(struct ssl_st *s);
 /* Writes n ≤ 16384 bytes as one record. *sent is n, or 0 when the socket is full: then the same
  * bytes must be written next. False when the connection is broken. */
 MUST_USE bool tls_session_write(struct ssl_st *s, const char *bytes, size_t n, size_t *sent);

@@ -20,7 +20,10 @@
 #include "timeutil.h"
 #include "tls.h"
 
-enum { DRAINING_IDLE_MS = 1000 };
+enum {
+    DRAINING_IDLE_MS = 1000,
+    BUFFERED_MAX = 64, /* connections of a loop; 34 KB each */
+};
 
 static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -45,6 +48,17 @@ static void enter_idle(struct connection *c)
     connection_enter(c, CONNECTION_IDLE, timeout_ms);
 }
 
+/* OpenSSL takes and wipes 17 KB for each record, and so it should for thousands of connections that
+ * do nothing. A few that have proved to be senders keep theirs. */
+static void keep_buffers(struct connection *c)
+{
+    if (c->tls == NULL || !c->is_proven || c->keeps_buffers || c->loop->buffered == BUFFERED_MAX)
+        return;
+    tls_session_keep_buffers(c->tls);
+    c->keeps_buffers = true;
+    c->loop->buffered++;
+}
+
 /* True when a reply was being written and is out. */
 static bool finish_reply(struct connection *c)
 {
@@ -56,6 +70,7 @@ static bool finish_reply(struct connection *c)
     }
     http_reader_next(c->reader);
     c->is_head = false;
+    keep_buffers(c);
     enter_idle(c);
     return true;
 }
@@ -388,6 +403,7 @@ void connection_free(struct connection *c)
         event_free(c->timer);
     limits_leave(c->loop->listener->limits, &c->place, was_promised);
     c->loop->in_state[c->state]--;
+    c->loop->buffered -= c->keeps_buffers;
     loop_free_slot(c->loop, c->slot);
     free(c);
 }

@@ -91,6 +91,7 @@ struct connection {
     bool close_after;  /* the reply that is being written is the last */
     bool is_paused;    /* input is full, so nothing is read */
     bool is_advancing; /* connection_advance is on the stack */
+    bool keeps_buffers; /* OpenSSL's, from record to record; counted by the loop */
     struct listener_peer peer;
 };
 
@@ -131,8 +132,9 @@ struct loop {
     struct connection_list leaving;  /* to be closed by this loop; guarded by room_lock */
     struct http_reader *spare_readers[SPARE_READERS_MAX];
     size_t spare_count;
-    struct buf out; /* one reply's bytes */
-    char date[40];  /* "Date: …\r\n", renewed by the tick */
+    unsigned buffered; /* connections that keep OpenSSL's buffers */
+    struct buf out;    /* one reply's bytes */
+    char date[40];     /* "Date: …\r\n", renewed by the tick */
 
     unsigned in_state[CONNECTION_STATE_COUNT], published[CONNECTION_STATE_COUNT];
     bool accept_paused;           /* out of descriptors; the tick tries again */

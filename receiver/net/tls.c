@@ -173,6 +173,11 @@ struct ssl_st *tls_session_new(struct tls_server *t)
     return s;
 }
 
+void tls_session_keep_buffers(struct ssl_st *s)
+{
+    SSL_clear_mode(s, SSL_MODE_RELEASE_BUFFERS);
+}
+
 bool tls_session_write(struct ssl_st *s, const char *bytes, size_t n, size_t *sent)
 {
     *sent = 0;
