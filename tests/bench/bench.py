@@ -180,8 +180,9 @@ class Bench:
             for name in names[turn:] + names[:turn]:
                 self.sample(case, name, self.load(self.servers[name], **options))
         rate = self.median("single", "touchpointd", lambda sample: sample["rate"]) / 2
-        result = self.load(self.ours, connections=64, notifications=1, rate=rate)
-        self.sample("half", "touchpointd", {**result, "wanted_rate": rate})
+        for name in ("touchpointd", "nginx"):
+            result = self.load(self.servers[name], connections=64, notifications=1, rate=rate)
+            self.sample("half", name, {**result, "wanted_rate": rate})
 
     def measure_connections(self):
         """Resident memory while many TLS connections are open."""

@@ -62,14 +62,20 @@ def versus(bench, measure, unit, case, server, figure, must=None, aim=None, scal
 
 
 def speed_rows(bench):
+    sync = [p50(sample) for sample in bench.samples["fdatasync", "disk"]]
+
+    def latency(server):
+        return [p99(sample) for sample in bench.samples["half", server]]
     return [
         versus(bench, "durable Acks, 1 a message, 64 connections", "/s", "single", "nginx", rate, 0.45, 0.7),
         versus(bench, "same", "/s", "single", "gsoap", rate, 3, 6),
         versus(bench, "durable notifications, 100 a message, 8 connections", "/s", "full", "gsoap", rate, 2, 4, 100),
         versus(bench, "full TLS handshakes, each with one message", "/s", "handshake", "nginx", rate, 0.8, 1),
         row("p99 of the latency at half of the load above",
-            [p99(sample) for sample in bench.samples["half", "touchpointd"]], "µs", 8, 4, NAMES["disk"],
-            [p50(sample) for sample in bench.samples["fdatasync", "disk"]], low_is_good=True),
+            latency("touchpointd"), "µs", 8, 4, NAMES["disk"], sync, low_is_good=True),
+        row("p99 of nginx's static Ack at that rate: the machine's own", latency("nginx"), "µs", against=NAMES["disk"], yardstick=sync),
+        row("CPU a message at that rate", [cpu(sample) for sample in bench.samples["half", "touchpointd"]], "µs", against=NAMES["nginx"],
+            yardstick=[cpu(sample) for sample in bench.samples["half", "nginx"]]),
     ]
 
 
