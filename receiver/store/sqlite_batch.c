@@ -2,8 +2,9 @@
  * One batch, one transaction. The workers' requests go first, each in a savepoint, then the puts,
  * all in one, or in none if no request is undone with them: under a savepoint SQLite copies each
  * page that is changed, so one for each put would cost more than the put. If one of them fails by
- * its data, all are undone and tried again, each in its own, so that it fails alone. What the operations keep in memory (leases,
- * counts, memos) is undone with the savepoint or with the transaction that it belongs to.
+ * its data, all are undone and tried again, each in its own, so that it fails alone. What the
+ * operations keep in memory (leases, counts, memos) is undone with the savepoint or with the
+ * transaction that it belongs to.
  *
  * Invariant S1: a put's result is ERR_NONE only after COMMIT returned well.
  */

@@ -128,8 +128,8 @@ enum err sqlite_open_writer(struct sqlite_store *s, struct error *e)
     if (err == ERR_NONE && strcmp(mode, "wal") != 0)
         err =
             error_set(e, ERR_CONFIG, "%s: the file system does not support SQLite's WAL", s->path);
-    /* A small cache: after a commit that split pages SQLite walks all of it, and what is not in it is
-     * in the kernel's. */
+    /* A small cache: after a commit that split pages SQLite walks all of it, and what is not in it
+     * is in the kernel's. */
     if (err == ERR_NONE)
         err = sql_exec(&s->db,
                        "PRAGMA synchronous = FULL; PRAGMA cache_size = -4096; "

@@ -1,8 +1,8 @@
+#define _GNU_SOURCE
 /*
  * Plain fields that nobody reads are not given to libxml2 (leaf.c). Whether they are must not show:
  * each document here is read as it is and by a reader that leaves nothing out.
  */
-#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
