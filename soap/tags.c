@@ -198,15 +198,20 @@ static void copy_until(struct cursor *c, const char *to)
     c->copy += n;
 }
 
-/* Moves behind a field that libxml2 need not be given; false if this is none. */
-static bool leave_out(struct cursor *c, soap_ignores *ignores)
+/* Moves behind a field that libxml2 need not be given; false if the one at `tag` is none. Without it
+ * the texts on both sides are one, so the first may be nothing but white space: "]]" would meet a
+ * '>', and "&am" a "p;". */
+static bool leave_out(struct cursor *c, const char *tag, soap_ignores *ignores)
 {
     if (c->depth < FIELDS_DEPTH || c->sibling.depth != c->depth || ignores == NULL)
         return false;
-    const char *end = soap_leaf_end(c->p, c->end, &c->sibling, ignores);
+    skip_space(c);
+    if (c->p != tag)
+        return false;
+    const char *end = soap_leaf_end(tag, c->end, &c->sibling, ignores);
     if (end == NULL)
         return false;
-    copy_until(c, c->p);
+    copy_until(c, tag);
     c->p = c->kept = end;
     return true;
 }
@@ -219,9 +224,9 @@ enum soap_problem soap_scan_tags(const char *document, size_t n, soap_ignores *i
     const char *tag;
 
     while (p == SOAP_OK && (tag = memchr(c.p, '<', (size_t)(c.end - c.p))) != NULL) {
-        c.p = tag;
-        if (leave_out(&c, ignores))
+        if (leave_out(&c, tag, ignores))
             continue;
+        c.p = tag;
         p = scan_tag(&c);
         *at = (size_t)(tag - document);
     }
