@@ -181,10 +181,13 @@ static enum err run_behind(struct sqlite_store *s, struct store_put *puts, struc
     return err != ERR_NONE ? err : close_savepoint(s, sqlite_put_all(s, puts, e), e);
 }
 
-/* With nothing before them in the transaction, which then begins again if one fails. */
+/* With nothing before them in the transaction, which then begins again if one fails. Their counts
+ * go in at once: a document that fails behind them forgets those that wait. */
 static enum err run_first(struct sqlite_store *s, struct store_put *puts, struct error *e)
 {
     enum err err = sqlite_put_all(s, puts, e);
+    if (err == ERR_NONE)
+        err = sqlite_flush_tally(s, e);
     if (err == ERR_NONE || s->db.broken)
         return err;
     sqlite_rollback(s);

@@ -72,6 +72,28 @@ static void a_bad_put_takes_no_request_along(void **state)
     pending_release(&bad);
 }
 
+/* Nor are the counts of the puts that came with it undone with a document. */
+static void a_refused_document_takes_no_count_along(void **state)
+{
+    struct fixture *f = *state;
+    struct store_item item = member_item(1, 1);
+    struct store_document *d = store_document_new("abc", 3);
+    struct pending gate, put;
+    store_set_quarantine(f->store, 1000);
+    sqlite_change(fixture_path(f), "CREATE TRIGGER refuse BEFORE INSERT ON quarantine "
+                                   "BEGIN SELECT RAISE(ABORT, 'a document'); END");
+    pending_init(&put, f->org, &item, 1);
+    gate_shut(f, &gate);
+    store_quarantine(f->store, &d);
+    pending_start(f, &put);
+    gate_open(&gate);
+    pending_wait(&put);
+    assert_int_equal(put.put.result, ERR_NONE);
+    expect_counts(f, 1, 0, 0, 0);
+    sqlite_expect_sound(fixture_path(f));
+    pending_release(&put);
+}
+
 /* ------------------------------------------------------------------ numbers */
 
 /* The first draw of a process reserves a block; here the request that drew first is undone. */
@@ -182,6 +204,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_bad_put_takes_no_request_along),
+        TEST(a_refused_document_takes_no_count_along),
         TEST(numbers_reserved_by_a_request_that_failed_are_reserved_again),
         TEST(numbers_are_never_used_twice),
         TEST(the_ledger_is_written_and_trimmed),
