@@ -11,7 +11,8 @@
  * value with a reference in it) is wiped by the allocator that soap_xml_setup_memory puts in.
  *
  * One parser context serves many documents. Its dictionary of names is never emptied by libxml2, so
- * a context that has learnt many of them is thrown away: strangers can't make it grow for ever.
+ * a context that has learnt many of them, or long ones, is thrown away: strangers can't make it grow
+ * for ever, nor fill it, since from 10 MB on it takes no new name of any document.
  *
  * Stopping: inside a SAX callback with xmlStopParser. In the error callback, where libxml2 may be
  * half-way through a token, with the two fields that libxml2 itself sets when it runs out of
@@ -29,6 +30,7 @@
 
 enum {
     NAMES_KEPT = 2048, /* a Salesforce object has fewer than a thousand fields */
+    NAME_BYTES_KEPT = 1 << 20,
     STACK_WIPED = 16384,
     COPY_KEPT_MAX = 256 << 10, /* a full message of a wide object */
 };
@@ -269,6 +271,12 @@ static const xmlSAXHandler HANDLER = {
     .serror = on_error,
 };
 
+static bool knows_many_names(const struct soap_xml *x)
+{
+    return xmlDictSize(x->parser->dict) > NAMES_KEPT ||
+           xmlDictGetUsage(x->parser->dict) > NAME_BYTES_KEPT;
+}
+
 static void new_parser(struct soap_xml *x)
 {
     x->parser = xmlNewParserCtxt();
@@ -312,7 +320,7 @@ static void walk(struct soap_xml *x, const char *text)
         soap_xml_fail(x, SOAP_NOT_WELL_FORMED);
     if (x->problem == SOAP_OK)
         x->grammar->end(x);
-    if (xmlDictSize(x->parser->dict) > NAMES_KEPT) {
+    if (knows_many_names(x)) {
         xmlFreeParserCtxt(x->parser);
         new_parser(x);
     } else {

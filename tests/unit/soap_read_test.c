@@ -236,6 +236,35 @@ static void a_reader_does_not_grow_with_the_names_it_has_met(void **state)
     soap_reader_free(&r);
 }
 
+static enum soap_problem read_long_names(struct soap_reader *r, unsigned document, int len)
+{
+    struct buf b;
+    struct soap_message m;
+    unsigned line;
+    buf_init(&b, BODY_MAX);
+    buf_printf(&b, "%s%s", HEAD, OPEN);
+    for (int i = 0; i < 70; i++)
+        buf_printf(&b, "<n_%u_%d_%0*d/>", document, i, len, 0);
+    buf_printf(&b, "%s%s", CLOSE, TAIL);
+    enum soap_problem p = soap_read(r, b.data, b.len, &m, &line);
+    buf_release(&b);
+    return p;
+}
+
+/* libxml2's dictionary holds 10 MB of them and then refuses any new one, of whatever document. */
+static void long_names_do_not_keep_a_reader_from_later_documents(void **state)
+{
+    (void)state;
+    struct soap_reader *r = soap_reader_new();
+    unsigned document = 0;
+    for (; document < 5; document++)
+        assert_int_equal(read_long_names(r, document, 49000), SOAP_OK);
+    for (int len = 49000; len > 1; len = len * 2 / 3) /* what is left of it */
+        assert_int_equal(read_long_names(r, document++, len), SOAP_OK);
+    assert_int_equal(read_long_names(r, document, 1), SOAP_OK);
+    soap_reader_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +276,7 @@ int main(void)
         cmocka_unit_test(a_reader_forgets_the_document_before),
         cmocka_unit_test(the_body_is_not_changed),
         cmocka_unit_test(a_reader_does_not_grow_with_the_names_it_has_met),
+        cmocka_unit_test(long_names_do_not_keep_a_reader_from_later_documents),
     };
     soap_global_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
