@@ -103,15 +103,21 @@ enum err sqlite_commit(struct sqlite_store *s, struct error *e)
     return ERR_NONE;
 }
 
-void sqlite_rollback(struct sqlite_store *s)
+static enum err roll_back(struct sqlite_store *s, struct error *e)
 {
-    if (s->db.handle != NULL && sqlite3_get_autocommit(s->db.handle) == 0) {
-        struct error e; /* the connection is closed next if this fails */
-        if (sql_run(&s->db, &e, SQL_ROLLBACK, "") != ERR_NONE)
-            s->db.broken = true;
-    }
+    enum err err = ERR_NONE;
+    if (s->db.handle != NULL && sqlite3_get_autocommit(s->db.handle) == 0)
+        err = sql_run(&s->db, e, SQL_ROLLBACK, "");
+    s->db.broken = s->db.broken || err != ERR_NONE;
     sqlite_copy_leases(&s->leases, &s->before_batch);
     forget_uncommitted(s);
+    return err;
+}
+
+void sqlite_rollback(struct sqlite_store *s)
+{
+    struct error e; /* the connection is closed next if this fails */
+    (void)(roll_back(s, &e) == ERR_NONE);
 }
 
 enum err sqlite_recover(struct sqlite_store *s, struct error *e)
@@ -147,8 +153,11 @@ static enum err close_savepoint(struct sqlite_store *s, enum err err, struct err
         return err;
     struct error own;
     if (sql_run(&s->db, &own, SQL_ROLLBACK_TO, "") != ERR_NONE ||
-        sql_run(&s->db, &own, SQL_RELEASE, "") != ERR_NONE)
-        s->db.broken = true;
+        sql_run(&s->db, &own, SQL_RELEASE, "") != ERR_NONE) {
+        s->db.broken = true; /* by this, which fails the whole batch */
+        *e = own;
+        return own.kind;
+    }
     return err;
 }
 
@@ -190,9 +199,12 @@ static enum err run_first(struct sqlite_store *s, struct store_put *puts, struct
         err = sqlite_flush_tally(s, e);
     if (err == ERR_NONE || s->db.broken)
         return err;
-    sqlite_rollback(s);
-    if (!s->db.broken && sqlite_begin(s, e) != ERR_NONE)
+    struct error own;
+    if (roll_back(s, &own) != ERR_NONE || sqlite_begin(s, &own) != ERR_NONE) {
         s->db.broken = true;
+        *e = own;
+        return own.kind;
+    }
     return err;
 }
 

@@ -94,6 +94,55 @@ static void a_refused_document_takes_no_count_along(void **state)
     pending_release(&put);
 }
 
+/* Stands for a lack of memory just then. */
+static int deny_undoing(void *arg, int action, const char *operation, const char *b, const char *c,
+                        const char *d)
+{
+    (void)arg;
+    (void)b;
+    (void)c;
+    (void)d;
+    bool is_undoing = (action == SQLITE_TRANSACTION || action == SQLITE_SAVEPOINT) &&
+                      strcmp(operation, "ROLLBACK") == 0;
+    return is_undoing ? SQLITE_DENY : SQLITE_OK;
+}
+
+/* Then the batch fails by that, and not by the bad put's data. */
+static void a_bad_put_that_cannot_be_undone_makes_no_other_invalid(void **state)
+{
+    struct fixture *f = *state;
+    struct sqlite_store *s = (struct sqlite_store *)f->store;
+    for (unsigned with_request = 0; with_request < 2; with_request++) {
+        struct store_item items[2] = {member_item(1, 1), member_item(2, 1)};
+        struct worker worker = {.f = f};
+        struct pending gate, good, bad;
+        pthread_t thread;
+        memset(items[1].notification_id, 0, SFID_SIZE);
+        pending_init(&good, f->org, items, 1);
+        pending_init(&bad, f->org, items + 1, 1);
+        gate_shut(f, &gate);
+        assert_int_equal(sqlite3_set_authorizer(s->db.handle, deny_undoing, NULL), SQLITE_OK);
+        if (with_request == 1)
+            assert_int_equal(pthread_create(&thread, NULL, set_cursor, &worker), 0);
+        while (with_request == 1 && !has_request(&s->queue))
+            sched_yield();
+        pending_start(f, &good);
+        pending_start(f, &bad);
+        gate_open(&gate);
+        pending_wait(&good);
+        pending_wait(&bad);
+        if (with_request == 1)
+            assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(good.put.result, ERR_DENIED);
+        assert_int_equal(worker.result, with_request == 1 ? ERR_DENIED : ERR_NONE);
+        expect_counts(f, 0, 0, 0, 0);
+        pending_release(&good);
+        pending_release(&bad);
+    }
+    put_member(f, 1, 1); /* on a connection of its own */
+    sqlite_expect_sound(fixture_path(f));
+}
+
 /* ------------------------------------------------------------------ numbers */
 
 /* The first draw of a process reserves a block; here the request that drew first is undone. */
@@ -205,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_bad_put_takes_no_request_along),
         TEST(a_refused_document_takes_no_count_along),
+        TEST(a_bad_put_that_cannot_be_undone_makes_no_other_invalid),
         TEST(numbers_reserved_by_a_request_that_failed_are_reserved_again),
         TEST(numbers_are_never_used_twice),
         TEST(the_ledger_is_written_and_trimmed),
