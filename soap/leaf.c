@@ -4,8 +4,8 @@
  * takes no parser to see that it is well-formed, so libxml2 is not given it. What is plain is drawn
  * so narrowly that leaving it out can't be told from reading it: no attribute, reference, section
  * or child, an ASCII name, and a prefix that libxml2 has just resolved on a sibling without
- * declarations of its own. A line break is not plain, so that libxml2 counts the same lines.
- * Everything else goes to libxml2 as it came.
+ * declarations of its own. A line break is not plain, so that libxml2 counts the same lines; nor is
+ * a field with text before it, which tags.c sees to. Everything else goes to libxml2 as it came.
  */
 #include "soap_int.h"
 
