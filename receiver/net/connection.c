@@ -20,10 +20,7 @@
 #include "timeutil.h"
 #include "tls.h"
 
-enum {
-    DRAINING_IDLE_MS = 1000,
-    BUFFERED_MAX = 64, /* connections of a loop; 34 KB each */
-};
+enum { DRAINING_IDLE_MS = 1000 };
 
 static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
 

@@ -55,6 +55,7 @@ enum connection_state {
 enum {
     INPUT_MAX = 16384,       /* bytes read ahead of the HTTP reader, give or take one TLS record */
     SPARE_READERS_MAX = 128, /* kept for the next requests; an idle connection has none */
+    BUFFERED_MAX = 64,       /* connections of a loop that keep TLS buffers; 34 KB each */
 };
 
 struct connection {
@@ -132,9 +133,9 @@ struct loop {
     struct connection_list leaving;  /* to be closed by this loop; guarded by room_lock */
     struct http_reader *spare_readers[SPARE_READERS_MAX];
     size_t spare_count;
-    unsigned buffered; /* connections that keep OpenSSL's buffers */
-    struct buf out;    /* one reply's bytes */
-    char date[40];     /* "Date: …\r\n", renewed by the tick */
+    _Atomic unsigned buffered; /* connections that keep OpenSSL's buffers; any thread reads */
+    struct buf out;            /* one reply's bytes */
+    char date[40];             /* "Date: …\r\n", renewed by the tick */
 
     unsigned in_state[CONNECTION_STATE_COUNT], published[CONNECTION_STATE_COUNT];
     bool accept_paused;           /* out of descriptors; the tick tries again */

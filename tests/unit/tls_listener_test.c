@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "../../receiver/net/listener_int.h"
 #include "tls_server_fixture.h"
 
 static void an_early_refusal_survives_over_tls(void **state)
@@ -127,6 +128,46 @@ static void a_reply_of_many_records_arrives_whole(void **state)
     server_stop(&s);
 }
 
+static unsigned buffered(const struct server *s)
+{
+    unsigned sum = 0;
+    for (unsigned i = 0; i < s->listener->loop_count; i++)
+        sum += s->listener->loops[i].buffered;
+    return sum;
+}
+
+static bool keeps_none(void *arg)
+{
+    return buffered(arg) == 0;
+}
+
+/* Those that have got an answer that not anybody gets: but only so many, and none that is gone. */
+static void a_bounded_number_of_senders_keep_their_buffers(void **state)
+{
+    (void)state;
+    enum { SENDERS = 2 * BUFFERED_MAX + 20 };
+    static const char request[] = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+    static struct net_client senders[SENDERS];
+    struct server s;
+    server_start(&s, 20000);
+    for (unsigned i = 0; i < SENDERS; i++)
+        net_client_open(&senders[i], listener_address(s.listener), s.client, NULL);
+    assert_int_equal(buffered(&s), 0);
+    for (unsigned turn = 0; turn < 2; turn++) {
+        for (unsigned i = 0; i < SENDERS; i++) {
+            net_client_text(&senders[i], request);
+            assert_true(net_client_response(&senders[i], &response, false));
+            assert_string_equal(response.body, "abc");
+            assert_in_range(buffered(&s), 0, 2 * BUFFERED_MAX);
+        }
+    }
+    assert_in_range(buffered(&s), BUFFERED_MAX, 2 * BUFFERED_MAX);
+    for (unsigned i = 0; i < SENDERS; i++)
+        net_client_close(&senders[i]);
+    assert_true(net_wait(keeps_none, &s));
+    server_stop(&s);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -135,6 +176,7 @@ int main(void)
         cmocka_unit_test(the_curl_program_sends_and_is_refused_in_words),
         cmocka_unit_test(full_records_behind_a_slow_answer_are_all_read_in_the_end),
         cmocka_unit_test(a_reply_of_many_records_arrives_whole),
+        cmocka_unit_test(a_bounded_number_of_senders_keep_their_buffers),
     };
     return cmocka_run_group_tests_name("tls listener", tests, make_pki, drop_pki);
 }
