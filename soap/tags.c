@@ -198,9 +198,9 @@ static void copy_until(struct cursor *c, const char *to)
     c->copy += n;
 }
 
-/* Moves behind a field that libxml2 need not be given; false if the one at `tag` is none. Without it
- * the texts on both sides are one, so the first may be nothing but white space: "]]" would meet a
- * '>', and "&am" a "p;". */
+/* Moves behind a field that libxml2 need not be given; false if the one at `tag` is none. Without
+ * it the texts on both sides are one, so the first may be nothing but white space: "]]" would meet
+ * a '>', and "&am" a "p;". */
 static bool leave_out(struct cursor *c, const char *tag, soap_ignores *ignores)
 {
     if (c->depth < FIELDS_DEPTH || c->sibling.depth != c->depth || ignores == NULL)

@@ -11,8 +11,8 @@
  * value with a reference in it) is wiped by the allocator that soap_xml_setup_memory puts in.
  *
  * One parser context serves many documents. Its dictionary of names is never emptied by libxml2, so
- * a context that has learnt many of them, or long ones, is thrown away: strangers can't make it grow
- * for ever, nor fill it, since from 10 MB on it takes no new name of any document.
+ * a context that has learnt many of them, or long ones, is thrown away: strangers can't make it
+ * grow for ever, nor fill it, since from 10 MB on it takes no new name of any document.
  *
  * Stopping: inside a SAX callback with xmlStopParser. In the error callback, where libxml2 may be
  * half-way through a token, with the two fields that libxml2 itself sets when it runs out of

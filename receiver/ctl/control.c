@@ -15,23 +15,35 @@ enum { DOCUMENT_MAX = 4 << 20 };
 
 /* ------------------------------------------------------------------ inject */
 
-static bool read_document(const char *name, struct buf *out)
+static bool read_all(FILE *f, struct buf *out)
 {
     char bytes[65536];
     size_t n;
-    FILE *f = strcmp(name, "-") == 0 ? stdin : fopen(name, "rb");
-    if (f == NULL) {
-        (void)fprintf(stderr, "touchpointctl: %s: %s\n", name, strerror(errno));
-        return false;
-    }
     while ((n = fread(bytes, 1, sizeof bytes, f)) > 0 && out->len + n <= DOCUMENT_MAX)
         buf_put(out, bytes, n);
-    bool well = ferror(f) == 0 && n == 0;
-    if (f != stdin)
-        (void)fclose(f);
-    if (!well)
-        (void)fprintf(stderr, "touchpointctl: %s can't be read, or is larger than 4 MiB\n", name);
+    return ferror(f) == 0 && n == 0;
+}
+
+static bool read_file(const char *name, struct buf *out)
+{
+    FILE *f = fopen(name, "rb");
+    if (f == NULL)
+        return false;
+    bool well = read_all(f, out);
+    int why = errno;
+    (void)fclose(f);
+    errno = why;
     return well;
+}
+
+static bool read_document(const char *name, struct buf *out)
+{
+    errno = 0;
+    if (strcmp(name, "-") == 0 ? read_all(stdin, out) : read_file(name, out))
+        return true;
+    (void)fprintf(stderr, "touchpointctl: %s: %s\n", name,
+                  errno != 0 ? strerror(errno) : "larger than 4 MiB");
+    return false;
 }
 
 int run_inject(struct ctl *c, int argc, char **argv)
