@@ -132,5 +132,5 @@ int main(void)
         T(a_row_fault_hits_its_row_only),
     };
 #undef T
-    return run_served("faults", tests, sizeof tests / sizeof tests[0]);
+    return run_group("faults", tests, sizeof tests / sizeof tests[0]);
 }

@@ -22,6 +22,7 @@
 #include "outbound.h"
 #include "soap.h"
 #include "test_org.h"
+#include "run_group.h"
 
 enum { SEEN_MAX = 64 };
 
@@ -152,16 +153,6 @@ static void configure(const char *text)
     if (!outbound_configure(org->sim->outbound, json, why, sizeof why))
         fail_msg("%s", why);
     json_decref(json);
-}
-
-/* Runs the tests with curl and libxml2 set up. */
-static int run_outbound(const char *name, const struct CMUnitTest *tests, size_t count)
-{
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-    soap_global_init();
-    int failed = _cmocka_run_group_tests(name, tests, count, NULL, NULL);
-    curl_global_cleanup();
-    return failed;
 }
 
 #endif

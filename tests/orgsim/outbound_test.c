@@ -287,5 +287,5 @@ int main(void)
         T(settings_that_make_no_sense_change_nothing),
     };
 #undef T
-    return run_outbound("outbound", tests, sizeof tests / sizeof tests[0]);
+    return run_group("outbound", tests, sizeof tests / sizeof tests[0]);
 }

@@ -125,5 +125,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_receivers_certificate_is_verified, setup_tls,
                                         teardown_tls),
     };
-    return run_outbound("outbound TLS", tests, sizeof tests / sizeof tests[0]);
+    return run_group("outbound TLS", tests, sizeof tests / sizeof tests[0]);
 }

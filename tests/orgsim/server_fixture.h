@@ -18,6 +18,7 @@
 #include "mem.h"
 #include "soap.h"
 #include "test_org.h"
+#include "run_group.h"
 
 #define V "/services/data/v64.0"
 
@@ -168,16 +169,6 @@ static int64_t stat_of(const char *group, const char *name)
     int64_t n = json_integer_value(json_object_get(json_object_get(a, group), name));
     json_decref(a);
     return n;
-}
-
-/* Runs the tests with curl and libxml2 set up. */
-static int run_served(const char *name, const struct CMUnitTest *tests, size_t count)
-{
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-    soap_global_init();
-    int failed = _cmocka_run_group_tests(name, tests, count, NULL, NULL);
-    curl_global_cleanup();
-    return failed;
 }
 
 #endif

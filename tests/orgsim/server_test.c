@@ -272,5 +272,5 @@ int main(void)
         T(touchpoints_are_shown_with_who_wrote_them),
     };
 #undef T
-    return run_served("server", tests, sizeof tests / sizeof tests[0]);
+    return run_group("server", tests, sizeof tests / sizeof tests[0]);
 }
