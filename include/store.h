@@ -19,7 +19,7 @@
  * What admins see and do (jobs, messages, the ledger) is in store_admin.h.
  *
  * Invariants (the protocol's numbered rules: receiver/PROTOCOL.md):
- *   S1 nothing is reported stored before COMMIT returned well
+ *   S1 nothing is reported stored before COMMIT, or the sync of the intake log, returned well
  *   S2 a row is in exactly one state
  *   S3 at most one live lease a campaign; each carries a fence that only grows
  *   S4 no settle and no write mark without the fence
@@ -128,19 +128,27 @@ struct store_item {
 };
 
 /* One request's notifications. The caller fills the first part; after store_put returned ERR_NONE
- * the struct and all it points to belong to the store until `done` is called, on the store's own
- * thread: it may only hand over (push and wake). */
+ * the struct and all it points to belong to the store until `done` is called, on a thread of the
+ * store's (there may be two): it may only hand over (push and wake). */
 struct store_put {
     char org[SFID_SIZE];
     const struct store_item *items;
     size_t count;
     void (*done)(struct store_put *p);
-    void *owner; /* the caller's, untouched */
+    void *owner;       /* the caller's, untouched */
+    bool wants_counts; /* it is to be known which were known already, if that takes longer */
 
     enum err result;           /* ERR_NONE: every item is durable; else none is acknowledged */
-    size_t stored, duplicates; /* stored + duplicates = count */
-    struct store_put *next;    /* the store's */
-    int64_t queued_boot_ms;    /* likewise */
+    size_t stored, duplicates; /* stored + duplicates = count. Without wants_counts duplicates may
+                                  be 0 as they are not known yet: the store counts them later, in
+                                  METRIC_NOTIFICATIONS_DUPLICATE */
+    bool more; /* another one with the same `done` is handed back right after this one, by the same
+                  thread */
+    /* The store's: */
+    struct store_put *next;
+    int64_t queued_boot_ms;
+    int64_t received_at_ms; /* 0: now */
+    bool may_go_ahead;
 };
 
 /* While a put has waited for so long, others are refused with ERR_BUSY: well below the 20 s after

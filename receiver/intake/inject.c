@@ -39,6 +39,7 @@ static enum err put_and_wait(struct intake *i, struct intake_request *r, struct 
                              struct error *e)
 {
     r->put.done = on_stored;
+    r->put.wants_counts = true;
     r->injected = x;
     atomic_fetch_add(&i->in_flight, 1);
     enum err err = i->options.put(i->options.store, &r->put, e);

@@ -193,12 +193,18 @@ void store_ledger_release(struct store_ledger_entry *entries, size_t n)
 
 /* ------------------------------------------------------------------ forgetting */
 
+/* Once even if nothing is found: what is gone from the tables may be in a file yet. */
+static bool is_to_be_erased(const struct store_forget_slice *found)
+{
+    return found->count > 0 || (found->from == STORE_FORGET_MESSAGES && !found->more);
+}
+
 static enum err forget_in(struct store *s, struct store_request *find, bool dry_run,
                           int64_t *forgotten, struct error *e)
 {
     do {
         enum err err = store_submit(s, find, e);
-        if (err == ERR_NONE && !dry_run && find->u.forget.count > 0) {
+        if (err == ERR_NONE && !dry_run && is_to_be_erased(&find->u.forget)) {
             struct store_request erase = *find;
             erase.op = STORE_OP_FORGET;
             err = store_submit(s, &erase, e);

@@ -176,10 +176,7 @@ static void answer(struct pg_store *s, struct store_batch *b)
     if (b->document != NULL)
         store_count_document(&s->base, b->document_kept);
     store_document_free(&b->document);
-    for (struct store_put *p = b->puts, *next; p != NULL; p = next) {
-        next = p->next;
-        p->done(p);
-    }
+    store_hand_back(b->puts);
 }
 
 static void run(struct pg_store *s, struct store_batch *b)

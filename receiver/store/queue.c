@@ -34,7 +34,8 @@ void store_queue_init(struct store_queue *q, size_t put_max)
     q->put_last = &q->put_first;
     q->put_count = q->put_notifications = 0;
     q->put_max = put_max;
-    q->is_busy = q->is_gathering = false;
+    q->is_busy = q->is_gathering = q->is_committing = false;
+    store_ahead_init(&q->ahead);
     q->request_first = NULL;
     q->request_last = &q->request_first;
     q->document_first = NULL;
@@ -47,6 +48,7 @@ void store_queue_init(struct store_queue *q, size_t put_max)
 void store_queue_release(struct store_queue *q)
 {
     assert(q->put_first == NULL && q->request_first == NULL && q->document_first == NULL);
+    store_ahead_release(&q->ahead);
     pthread_cond_destroy(&q->answered);
     pthread_cond_destroy(&q->work);
     pthread_mutex_destroy(&q->lock);
@@ -60,6 +62,7 @@ static bool is_enough(const struct store_queue *q)
 static enum err admit(const struct store_queue *q, int64_t now_boot_ms, struct error *e)
 {
     const struct store_put *oldest = q->put_first;
+    const struct store_logged *logged = q->ahead.first;
     if (q->stopping)
         return error_set(e, ERR_STOPPED, "the store is closing");
     if (q->refusal.kind != ERR_NONE)
@@ -69,7 +72,25 @@ static enum err admit(const struct store_queue *q, int64_t now_boot_ms, struct e
     if (oldest != NULL && now_boot_ms - oldest->queued_boot_ms >= STORE_PUT_WAIT_MAX_MS)
         return error_set(e, ERR_BUSY, "messages have waited for the disk for %lld ms",
                          (long long)(now_boot_ms - oldest->queued_boot_ms));
+    if (logged != NULL && time_boot_ms() - logged->logged_boot_ms >= STORE_PUT_WAIT_MAX_MS)
+        return error_set(e, ERR_BUSY,
+                         "what was acknowledged has not entered the database for "
+                         "%lld ms",
+                         (long long)(time_boot_ms() - logged->logged_boot_ms));
     return ERR_NONE;
+}
+
+/* Wakes whose the puts are that wait. A committer that is at work looks by itself afterwards; the
+ * other thread is to know from when on the first of them waits. */
+static void wake(struct store_queue *q, int64_t now_boot_ms)
+{
+    if (q->is_gathering && !is_enough(q))
+        return;
+    bool may_matter_ahead = q->ahead.runs && (q->put_count == 1 || !q->ahead.usable);
+    if (store_ahead_takes(q, now_boot_ms) || (q->is_committing && may_matter_ahead))
+        pthread_cond_signal(&q->ahead.work);
+    else if (!q->is_committing)
+        pthread_cond_signal(&q->work);
 }
 
 enum err store_queue_put(struct store_queue *q, struct store_put *p, int64_t now_boot_ms,
@@ -84,8 +105,7 @@ enum err store_queue_put(struct store_queue *q, struct store_put *p, int64_t now
         q->put_last = &p->next;
         q->put_count++;
         q->put_notifications += p->count;
-        if (!q->is_gathering || is_enough(q))
-            pthread_cond_signal(&q->work);
+        wake(q, now_boot_ms);
     }
     pthread_mutex_unlock(&q->lock);
     return err;
@@ -153,16 +173,19 @@ void store_queue_stop(struct store_queue *q)
 {
     pthread_mutex_lock(&q->lock);
     q->stopping = true;
+    q->ahead.enter_boot_ms = 0; /* what failed to enter is tried once more */
     pthread_cond_broadcast(&q->work);
+    pthread_cond_broadcast(&q->ahead.work);
+    pthread_cond_broadcast(&q->ahead.moved);
     pthread_mutex_unlock(&q->lock);
 }
 
-/* Cuts the puts off the queue's head: whole requests, up to the bound. Under the lock. */
-static void take_puts(struct store_queue *q, struct store_batch *out, size_t notifications_max)
+void store_queue_cut(struct store_queue *q, struct store_batch *out, size_t notifications_max,
+                     bool ahead)
 {
     struct store_put **end = &q->put_first;
-    size_t puts = 0;
-    while (*end != NULL &&
+    size_t puts = 0, logged = out->notifications;
+    while (*end != NULL && (!ahead || (*end)->may_go_ahead) &&
            (out->puts == NULL || out->notifications + (*end)->count <= notifications_max)) {
         out->puts = q->put_first;
         out->notifications += (*end)->count;
@@ -170,7 +193,7 @@ static void take_puts(struct store_queue *q, struct store_batch *out, size_t not
         puts++;
         end = &(*end)->next;
     }
-    q->put_notifications -= out->notifications;
+    q->put_notifications -= out->notifications - logged;
     q->is_busy = puts >= BUSY_PUTS;
     struct store_put *rest = *end;
     *end = NULL;
@@ -191,11 +214,6 @@ static void take_document(struct store_queue *q, struct store_batch *out)
         q->document_last = &q->document_first;
 }
 
-static bool has_work(const struct store_queue *q)
-{
-    return q->put_first != NULL || q->request_first != NULL || q->document_first != NULL;
-}
-
 static struct timespec soon(void)
 {
     struct timespec at = time_cond_after(0);
@@ -208,36 +226,99 @@ static struct timespec soon(void)
 }
 
 /* A worker that waits for its request is not kept waiting. */
-static void gather(struct store_queue *q)
+void store_queue_gather(struct store_queue *q, pthread_cond_t *work)
 {
     struct timespec until = soon();
+    bool is_committer = work == &q->work;
     int rc = 0;
     q->is_gathering = true;
-    while (rc != ETIMEDOUT && q->request_first == NULL && !is_enough(q) && !q->stopping)
-        rc = pthread_cond_timedwait(&q->work, &q->lock, &until);
+    while (rc != ETIMEDOUT && !(is_committer && q->request_first != NULL) && !is_enough(q) &&
+           !q->stopping)
+        rc = pthread_cond_timedwait(work, &q->lock, &until);
     q->is_gathering = false;
+}
+
+/* What the committer finds. */
+struct finding {
+    bool puts, logged;
+    int64_t in_ms; /* something may be found by waiting so long */
+};
+
+static struct finding look(const struct store_queue *q, int64_t max_ms)
+{
+    int64_t now = time_boot_ms();
+    struct finding f = {.in_ms = max_ms};
+    f.puts = q->put_first != NULL && !store_ahead_takes(q, now);
+    f.logged = store_ahead_is_due(q, now, &f.in_ms);
+    return f;
+}
+
+static bool is_something(const struct store_queue *q, const struct finding *f)
+{
+    return f->puts || f->logged || q->request_first != NULL || q->document_first != NULL;
+}
+
+/* Nobody hands anything in any more. */
+static bool is_over(const struct store_queue *q)
+{
+    return q->stopping && !q->ahead.runs;
+}
+
+static void take_logged(struct store_queue *q, struct store_batch *out)
+{
+    const struct store_logged *l = out->logged = q->ahead.first;
+    for (; l != NULL && out->notifications < AHEAD_ENTER_AT; l = l->next) {
+        out->notifications += l->notifications;
+        out->logged_count++;
+    }
 }
 
 bool store_queue_take(struct store_queue *q, struct store_batch *out, size_t notifications_max,
                       int64_t max_ms)
 {
-    struct timespec until = time_cond_after(max_ms);
+    int64_t end = time_boot_ms() + max_ms, left = max_ms;
     *out = (struct store_batch){0};
     pthread_mutex_lock(&q->lock);
-    int rc = 0;
-    while (!has_work(q) && !q->stopping && rc != ETIMEDOUT)
-        rc = pthread_cond_timedwait(&q->work, &q->lock, &until);
-    if (q->is_busy && q->put_first != NULL)
-        gather(q);
+    q->is_committing = false;
+    struct finding f = look(q, left);
+    while (!is_something(q, &f) && !is_over(q) && left > 0) {
+        struct timespec until = time_cond_after(f.in_ms);
+        (void)pthread_cond_timedwait(&q->work, &q->lock, &until);
+        left = end - time_boot_ms();
+        f = look(q, left);
+    }
+    if (f.puts && q->is_busy)
+        store_queue_gather(q, &q->work);
     out->requests = q->request_first;
     q->request_first = NULL;
     q->request_last = &q->request_first;
-    take_puts(q, out, notifications_max);
+    if (f.logged)
+        take_logged(q, out);
+    if (f.puts)
+        store_queue_cut(q, out, notifications_max, false);
     take_document(q, out);
-    bool going_on =
-        !q->stopping || out->requests != NULL || out->puts != NULL || out->document != NULL;
+    q->is_committing = true;
+    bool going_on = !is_over(q) || out->requests != NULL || out->logged_count > 0 ||
+                    out->puts != NULL || out->document != NULL;
     pthread_mutex_unlock(&q->lock);
     return going_on;
+}
+
+bool store_queue_is_stopping(struct store_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    bool stopping = q->stopping;
+    pthread_mutex_unlock(&q->lock);
+    return stopping;
+}
+
+void store_hand_back(struct store_put *puts)
+{
+    for (struct store_put *p = puts, *next; p != NULL; p = next) {
+        next = p->next;
+        p->more = next != NULL && next->done == p->done;
+        p->done(p);
+    }
 }
 
 void store_queue_answer(struct store_queue *q, struct store_request *requests)

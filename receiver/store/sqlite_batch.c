@@ -6,13 +6,15 @@
  * operations keep in memory (leases, counts, memos) is undone with the savepoint or with the
  * transaction that it belongs to.
  *
- * Invariant S1: a put's result is ERR_NONE only after COMMIT returned well.
+ * Invariant S1: a put's result is ERR_NONE only after COMMIT returned well. What comes from the
+ * intake log was acknowledged before (sqlite_ahead.c).
  */
 #include "sqlite_int.h"
 
 #include <string.h>
 #include <time.h>
 
+#include "intake_payload.h"
 #include "log.h"
 
 static const struct {
@@ -215,7 +217,11 @@ static void run_put(struct sqlite_store *s, struct store_put *p, struct error *e
         p->result = sqlite_put(s, p, e);
         p->result = close_savepoint(s, p->result, e);
     }
-    if (p->result == ERR_INVALID) /* its owner learns the kind only */
+    if (p->result == ERR_NONE || s->db.broken)
+        return;
+    if (p->received_at_ms != 0)
+        sqlite_ahead_refused(s, p, e->text);
+    else if (p->result == ERR_INVALID) /* its owner learns the kind only */
         log_warn("a message was refused by the store", "org", p->org, "error", e->text, NULL);
 }
 
@@ -231,22 +237,36 @@ static void run_requests(struct sqlite_store *s, struct store_batch *b, struct e
     }
 }
 
-static size_t run_puts(struct sqlite_store *s, struct store_batch *b, struct error *e)
+/* What was acknowledged enters whatever the disk's room is; the others only if they may. */
+static size_t run_puts(struct sqlite_store *s, struct store_batch *b, struct store_put *logged,
+                       struct error *e)
 {
     struct error why;
     enum err refused = b->puts == NULL ? ERR_NONE : sqlite_may_put(s, &why);
+    struct store_put *puts = refused == ERR_NONE ? b->puts : NULL, *all = puts, *tail = logged;
     size_t notifications = 0;
     bool entered = false;
-    if (b->puts != NULL && refused == ERR_NONE)
-        entered = (b->requests == NULL ? run_first : run_behind)(s, b->puts, e) == ERR_NONE;
-    for (struct store_put *p = b->puts; p != NULL && !s->db.broken; p = p->next) {
+    while (tail != NULL && tail->next != NULL)
+        tail = tail->next;
+    if (tail != NULL) {
+        tail->next = puts;
+        all = logged;
+    }
+    if (all != NULL)
+        entered = (b->requests == NULL ? run_first : run_behind)(s, all, e) == ERR_NONE;
+    for (struct store_put *p = all; p != NULL && !entered && !s->db.broken; p = p->next)
+        run_put(s, p, e);
+    for (struct store_put *p = b->puts; p != NULL; p = p->next) {
         if (refused != ERR_NONE)
             p->result = refused; /* the next store_put says why */
-        else if (!entered)
-            run_put(s, p, e);
         if (p->result == ERR_NONE)
             notifications += p->count;
     }
+    if (tail != NULL)
+        tail->next = NULL;
+    if (logged != NULL && !s->db.broken &&
+        sql_run(&s->db, e, SQL_META_SET, "ti", "logged", sqlite_ahead_number(b)) != ERR_NONE)
+        s->db.broken = true;
     return notifications;
 }
 
@@ -266,28 +286,50 @@ static void run_document(struct sqlite_store *s, struct store_batch *b, struct e
         *e = own;
 }
 
-enum err sqlite_run_batch(struct sqlite_store *s, struct store_batch *b, struct error *e)
+static enum err run_all(struct sqlite_store *s, struct store_batch *b, struct store_put *logged,
+                        size_t *notifications, struct error *e)
 {
-    if (b->requests == NULL && b->puts == NULL && b->document == NULL)
-        return ERR_NONE;
     enum err err = sqlite_begin(s, e);
     if (err != ERR_NONE)
         return err;
     run_requests(s, b, e);
-    size_t notifications = s->db.broken ? 0 : run_puts(s, b, e);
+    if (!s->db.broken)
+        *notifications = run_puts(s, b, logged, e);
     run_document(s, b, e);
     if (s->db.broken) {
         sqlite_rollback(s);
         return e->kind;
     }
-    err = sqlite_commit(s, e);
-    if (err != ERR_NONE)
-        return err;
-    if (notifications > 0)
-        metric_observe(s->base.batch_size, (double)notifications);
-    for (size_t i = 0; i < s->sync_count; i++)
-        metric_observe(s->base.sync_seconds, (double)s->sync_ms[i] / 1000);
-    return ERR_NONE;
+    return sqlite_commit(s, e);
+}
+
+/* Which of them were known was not known yet as they were acknowledged. */
+static void count_duplicates(const struct store_put *logged)
+{
+    for (const struct store_put *p = logged; p != NULL; p = p->next) {
+        if (p->duplicates > 0)
+            metric_add(metric_series(METRIC_NOTIFICATIONS_DUPLICATE, p->org), p->duplicates);
+    }
+}
+
+enum err sqlite_run_batch(struct sqlite_store *s, struct store_batch *b, struct error *e)
+{
+    if (b->requests == NULL && b->logged_count == 0 && b->puts == NULL && b->document == NULL)
+        return ERR_NONE;
+    size_t notifications = 0;
+    struct store_put *logged = sqlite_ahead_puts(b);
+    enum err err = run_all(s, b, logged, &notifications, e);
+    if (err == ERR_NONE) {
+        count_duplicates(logged);
+        if (b->logged_count > 0)
+            s->logged = sqlite_ahead_number(b);
+        if (notifications > 0)
+            metric_observe(s->base.batch_size, (double)notifications);
+        for (size_t i = 0; i < s->sync_count; i++)
+            metric_observe(s->base.sync_seconds, (double)s->sync_ms[i] / 1000);
+    }
+    intake_payload_free(logged);
+    return err;
 }
 
 void sqlite_fail_batch(struct store_batch *b, const struct error *why)
@@ -311,10 +353,7 @@ void sqlite_answer_batch(struct sqlite_store *s, struct store_batch *b)
     if (b->document != NULL)
         store_count_document(&s->base, b->document_kept);
     store_document_free(&b->document);
-    for (struct store_put *p = b->puts, *next; p != NULL; p = next) {
-        next = p->next;
-        p->done(p);
-    }
+    store_hand_back(b->puts);
 }
 
 /* ------------------------------------------------------------------ in the caller's thread */
@@ -322,9 +361,15 @@ void sqlite_answer_batch(struct sqlite_store *s, struct store_batch *b)
 static void run_reader(struct sqlite_store *s, struct sqlite_reader *reader,
                        struct store_request *r)
 {
+    /* People look for what they just sent; and what is not found is not forgotten. */
+    bool sees_all = reader != &s->browser || store_ahead_catch_up(&s->queue);
     pthread_mutex_lock(&reader->lock);
     r->result = ERR_NONE;
-    if (reader->db.handle == NULL)
+    if (!sees_all && r->op == STORE_OP_FORGET_FIND)
+        r->result = error_set(&r->error, ERR_BUSY,
+                              "messages that were acknowledged have yet to enter the database; "
+                              "not all was forgotten, try again when the store works");
+    else if (reader->db.handle == NULL)
         r->result = sqlite_open_reader(s, &reader->db, &r->error);
     if (r->result == ERR_NONE)
         r->result = OPS[r->op].run(s, r, &r->error);

@@ -18,8 +18,8 @@
 enum {
     WIPE_RETRY_MS = 1000,
     IDLE_PAGES = 1024, /* 4 MiB of WAL, when nothing else is to do */
-    FULL_PAGES = 4096, /* 16 MiB, in any case */
-    STEP_PAGES = 512,  /* new since the last one, which a reader may have held up */
+    FULL_PAGES = 8192, /* 32 MiB, in any case */
+    STEP_PAGES = 2048, /* new since the last one, which a reader may have held up */
 };
 
 /* ------------------------------------------------------------------ pins */

@@ -98,7 +98,7 @@ static bool mend(struct sqlite_store *s, struct error *e)
         refuse_or_accept(s, NULL);
         return true;
     }
-    if (store_boot_ms(&s->base) < s->retry_at_boot_ms) {
+    if (store_boot_ms(&s->base) < s->retry_at_boot_ms && !store_queue_is_stopping(&s->queue)) {
         store_queue_refusal(&s->queue, e);
         return false;
     }
@@ -132,6 +132,10 @@ static void run(struct sqlite_store *s, struct store_batch *b)
         sqlite_damaged(s, e.text);
     if (err != ERR_NONE)
         sqlite_fail_batch(b, &e);
+    if (err != ERR_NONE && b->logged_count > 0)
+        store_ahead_put_off(&s->queue, RETRY_MS);
+    else
+        store_ahead_entered(&s->queue, b->logged_count);
     if (s->db.broken && s->retry_at_boot_ms == 0)
         (void)mend(s, &e); /* at once: the next put meets a store that works, or a refusal */
     sqlite_answer_batch(s, b);
@@ -146,7 +150,7 @@ void *sqlite_committer(void *store)
         atomic_store(&s->busy_since_boot_ms, store_boot_ms(&s->base));
         run(s, &b);
         atomic_store(&s->busy_since_boot_ms, 0);
-        sqlite_checkpoint(s, b.requests == NULL && b.puts == NULL);
+        sqlite_checkpoint(s, b.requests == NULL && b.logged_count == 0 && b.puts == NULL);
         sqlite_wipe_wal(s);
     }
     return NULL;

@@ -130,6 +130,7 @@ enum err sqlite_forget(struct sqlite_store *s, struct store_request *r, struct e
             err = sql_run(&s->db, e, SQL_FORGET_JOB, "it", x->ids[i], short_id);
     }
     s->wal_holds_forgotten = true;
+    store_ahead_reset(&s->queue);
     return err;
 }
 

@@ -16,7 +16,7 @@
 /* In the order of `enum column`. */
 static const char DECLARATION[] =
     "CREATE TABLE x(org, notification_id, record_id, subject_id, key, kind, object, state, seq, "
-    "ended, claim_key)";
+    "received, ended, claim_key)";
 enum column {
     COLUMN_ORG,
     COLUMN_NOTIFICATION_ID,
@@ -27,6 +27,7 @@ enum column {
     COLUMN_OBJECT,
     COLUMN_STATE,
     COLUMN_SEQ,
+    COLUMN_RECEIVED,
     COLUMN_ENDED,
     COLUMN_CLAIM_KEY,
 };
@@ -144,6 +145,9 @@ static int x_column(sqlite3_vtab_cursor *cursor, sqlite3_context *out, int colum
         break;
     case COLUMN_SEQ:
         sqlite3_result_int64(out, r->seq);
+        break;
+    case COLUMN_RECEIVED:
+        sqlite3_result_int64(out, r->received_at_ms);
         break;
     case COLUMN_ENDED:
         sqlite3_result_int(out, r->state == STORE_DONE);

@@ -18,7 +18,7 @@ struct sqlite_incoming_row {
     const struct store_item *item;
     const char *key; /* the campaign, or * */
     enum store_state state;
-    int64_t seq, claim_key;
+    int64_t seq, claim_key, received_at_ms;
 };
 struct sqlite_incoming {
     size_t count, room;

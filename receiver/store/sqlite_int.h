@@ -10,6 +10,7 @@
  *     sqlite_quarantine.c  refused documents                          sqlite_jobs.c    admins' jobs
  *     sqlite_checkpoint.c  the WAL into the database, in steps
  *     sqlite_incoming.c    a batch as a table
+ *     sqlite_ahead.c       what is acknowledged before it enters: the intake log
  *
  * One connection writes and checkpoints, in one thread, the committer: SQLite before 3.51.3 can
  * lose commits when a checkpoint of one connection races with a commit of another. All other
@@ -84,12 +85,13 @@ struct sqlite_store {
     char *path;
     int lock_fd;
     struct store_queue queue;
-    pthread_t committer;
+    pthread_t committer, ahead;
     bool committer_runs, unclean;
 
     /* The committer's own (sqlite_open before and after its life). */
     struct sql_db db;
     struct sqlite_counter seq, fence;
+    int64_t logged, log_of; /* the last record of the intake log that has entered; whose it is */
     struct sqlite_leases leases;
     struct sqlite_leases before_op, before_batch; /* to go back to */
     struct sqlite_key_memo key_memo[SQLITE_KEY_MEMOS];
@@ -124,8 +126,10 @@ struct sqlite_store {
     struct sql_db checked;
     atomic_bool damaged, checker_stop, check_passed;
 
-    _Atomic int64_t busy_since_boot_ms; /* the batch under way; 0: none */
-    _Atomic uint64_t inode;             /* of the file that is open */
+    _Atomic int64_t busy_since_boot_ms;  /* the batch under way; 0: none */
+    _Atomic int64_t ahead_since_boot_ms; /* likewise, the record of the intake log */
+    atomic_bool keeps_log;               /* its file is not removed but put aside */
+    _Atomic uint64_t inode;              /* of the file that is open */
 };
 
 /* ------------------------------------------------------------------ sqlite_open.c */
@@ -155,6 +159,18 @@ uint64_t sqlite_inode_of(const char *path); /* 0: there is no such file */
 
 /* ------------------------------------------------------------------ sqlite_commit.c */
 void *sqlite_committer(void *store);
+
+/* ------------------------------------------------------------------ sqlite_ahead.c */
+void *sqlite_ahead(void *store);
+bool sqlite_may_go_ahead(const struct store_put *p);
+/* The puts of a batch's logged records, freed by intake_payload_free; and the last number. */
+struct store_put *sqlite_ahead_puts(const struct store_batch *b);
+int64_t sqlite_ahead_number(const struct store_batch *b);
+/* That put was acknowledged and does not enter: its record is kept for people. */
+void sqlite_ahead_refused(struct sqlite_store *s, const struct store_put *p, const char *why);
+/* Before and after the life of both threads. */
+MUST_USE enum err sqlite_ahead_recover(struct sqlite_store *s, struct error *e);
+void sqlite_ahead_close(struct sqlite_store *s);
 
 /* ------------------------------------------------------------------ sqlite_checkpoint.c */
 /* Between batches: moves a part of the WAL into the database if it is time. */

@@ -132,7 +132,7 @@ enum err sqlite_open_writer(struct sqlite_store *s, struct error *e)
      * is in the kernel's. */
     if (err == ERR_NONE)
         err = sql_exec(&s->db,
-                       "PRAGMA synchronous = FULL; PRAGMA cache_size = -4096; "
+                       "PRAGMA synchronous = FULL; PRAGMA cache_size = -12288; "
                        "PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = ON;",
                        e);
     if (err == ERR_NONE)
@@ -222,6 +222,10 @@ static enum err read_state(struct sqlite_store *s, struct error *e)
     if (err == ERR_NONE)
         err = read_meta(s, s->fence.name, &s->fence.value, e);
     if (err == ERR_NONE)
+        err = read_meta(s, "logged", &s->logged, e);
+    if (err == ERR_NONE)
+        err = read_meta(s, "log_of", &s->log_of, e);
+    if (err == ERR_NONE)
         err = read_meta(s, "clean", &clean, e);
     s->seq.reserved = s->seq.value;
     s->fence.reserved = s->fence.value;
@@ -244,6 +248,8 @@ static enum err open_all(struct sqlite_store *s, struct error *e)
         err = sqlite_recover(s, e);
     if (err == ERR_NONE)
         err = set_clean(s, 0, e);
+    if (err == ERR_NONE)
+        err = sqlite_ahead_recover(s, e);
     if (err == ERR_NONE)
         err = sqlite_open_reader(s, &s->reader.db, e);
     if (err == ERR_NONE && s->unclean)
@@ -299,15 +305,27 @@ enum err sqlite_open_alone(struct sqlite_store **out, const struct store_options
     return err;
 }
 
+static bool start_threads(struct sqlite_store *s)
+{
+    s->queue.ahead.runs = true;
+    if (pthread_create(&s->ahead, NULL, sqlite_ahead, s) != 0)
+        return false;
+    if (pthread_create(&s->committer, NULL, sqlite_committer, s) == 0)
+        return true;
+    store_queue_stop(&s->queue);
+    pthread_join(s->ahead, NULL);
+    return false;
+}
+
 static enum err open_store(struct store **out, const struct store_options *o, struct error *e)
 {
     struct sqlite_store *s = NULL;
     enum err err = sqlite_open_alone(&s, o, e);
     if (err != ERR_NONE || s == NULL)
         return err;
-    if (pthread_create(&s->committer, NULL, sqlite_committer, s) != 0) {
+    if (!start_threads(s)) {
         release(s);
-        return error_set(e, ERR_INTERNAL, "the store's thread cannot be started");
+        return error_set(e, ERR_INTERNAL, "the store's threads cannot be started");
     }
     *out = &s->base;
     return ERR_NONE;
@@ -328,6 +346,7 @@ void sqlite_close_alone(struct sqlite_store *s)
             log_warn("the store will be checked at the next start", "error", e.text, NULL);
         (void)sqlite3_wal_checkpoint_v2(s->db.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     }
+    sqlite_ahead_close(s);
     release(s);
 }
 
@@ -336,18 +355,27 @@ static void close_store(struct store *store)
     struct sqlite_store *s = (struct sqlite_store *)store;
     store_queue_stop(&s->queue);
     store_waiters_close(&store->waiters);
+    pthread_join(s->ahead, NULL);
     pthread_join(s->committer, NULL);
     sqlite_close_alone(s);
 }
 
 static enum err put(struct store *store, struct store_put *p, struct error *e)
 {
+    p->may_go_ahead = sqlite_may_go_ahead(p);
     return store_queue_put(&((struct sqlite_store *)store)->queue, p, store_boot_ms(store), e);
 }
 
 static bool quarantine(struct store *store, struct store_document *d)
 {
     return store_queue_document(&((struct sqlite_store *)store)->queue, d);
+}
+
+/* 0: nothing is under way. */
+static int64_t ms_since(const struct sqlite_store *s, const _Atomic int64_t *boot_ms)
+{
+    int64_t since = atomic_load(boot_ms);
+    return since == 0 ? 0 : store_boot_ms(&s->base) - since;
 }
 
 static enum err probe(struct store *store, struct error *e)
@@ -358,8 +386,9 @@ static enum err probe(struct store *store, struct error *e)
         err = store_queue_probe(&s->queue, store_boot_ms(store), e);
     if (err != ERR_NONE)
         return err;
-    int64_t busy_since = atomic_load(&s->busy_since_boot_ms);
-    int64_t busy_ms = busy_since == 0 ? 0 : store_boot_ms(store) - busy_since;
+    int64_t busy_ms = ms_since(s, &s->busy_since_boot_ms);
+    int64_t ahead_ms = ms_since(s, &s->ahead_since_boot_ms);
+    busy_ms = ahead_ms > busy_ms ? ahead_ms : busy_ms;
     if (busy_ms > BUSY_DEAD_MS)
         return error_set(e, ERR_IO, "a write to %s has been under way for %lld s: the disk hangs",
                          s->path, (long long)(busy_ms / 1000));

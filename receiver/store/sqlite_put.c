@@ -167,6 +167,7 @@ static const char *key_of(const char *campaign)
 
 static struct entry entry_of(const struct store_put *p, const struct store_item *item, int64_t now)
 {
+    int64_t received = p->received_at_ms != 0 ? p->received_at_ms : now;
     return (struct entry){.org = p->org,
                           .notification_id = item->notification_id,
                           .record_id = item->record_id,
@@ -174,8 +175,8 @@ static struct entry entry_of(const struct store_put *p, const struct store_item 
                           .key = key_of(item->campaign_id),
                           .object = item->object,
                           .kind = item->kind,
-                          .due_at_ms = now,
-                          .received_at_ms = now};
+                          .due_at_ms = received,
+                          .received_at_ms = received};
 }
 
 enum err sqlite_put(struct sqlite_store *s, struct store_put *p, struct error *e)
@@ -204,7 +205,8 @@ static bool is_of_same_key(const struct sqlite_incoming_row *a, const struct sql
 
 /* All numbers are drawn first, since no other statement may run while the rows are read. An ignored
  * one draws one too, by which it is known again. */
-static enum err lay_out(struct sqlite_store *s, const struct store_put *puts, struct error *e)
+static enum err lay_out(struct sqlite_store *s, const struct store_put *puts, int64_t now,
+                        struct error *e)
 {
     s->incoming.count = 0;
     enum err err = ERR_NONE;
@@ -212,6 +214,7 @@ static enum err lay_out(struct sqlite_store *s, const struct store_put *puts, st
         for (size_t i = 0; i < p->count && err == ERR_NONE; i++) {
             struct sqlite_incoming_row *r = sqlite_incoming_add(&s->incoming);
             r->org = p->org;
+            r->received_at_ms = p->received_at_ms != 0 ? p->received_at_ms : now;
             r->item = &p->items[i];
             r->key = key_of(r->item->campaign_id);
             r->state = r->item->kind == STORE_IGNORED ? STORE_DONE : STORE_READY;
@@ -228,14 +231,15 @@ static enum err lay_out(struct sqlite_store *s, const struct store_put *puts, st
 
 /* What must follow a row that entered. */
 static enum err follow(struct sqlite_store *s, const struct sqlite_incoming_row *r,
-                       const struct sqlite_incoming_row *before, int64_t now, struct error *e)
+                       const struct sqlite_incoming_row *before, struct error *e)
 {
     enum err err = sqlite_count(s, r->org, -1, (int)r->state, e);
     if (err != ERR_NONE || r->state != STORE_READY)
         return err;
-    if (before != NULL && before->state == STORE_READY && is_of_same_key(r, before))
+    if (before != NULL && before->state == STORE_READY && is_of_same_key(r, before) &&
+        before->received_at_ms <= r->received_at_ms)
         return ERR_NONE; /* its lane is low enough */
-    return sqlite_lane_lower(s, r->org, r->key, 0, now, e);
+    return sqlite_lane_lower(s, r->org, r->key, 0, r->received_at_ms, e);
 }
 
 /* all: every row is new. */
@@ -250,7 +254,7 @@ static enum err follow_all(struct sqlite_store *s, struct store_put *puts, bool 
             bool inserted = true;
             enum err err = all ? ERR_NONE : meet(s, &n, &r->seq, &inserted, e);
             if (err == ERR_NONE && inserted)
-                err = follow(s, r, before, now, e);
+                err = follow(s, r, before, e);
             if (err != ERR_NONE)
                 return err;
             p->stored += inserted;
@@ -264,10 +268,10 @@ static enum err follow_all(struct sqlite_store *s, struct store_put *puts, bool 
 enum err sqlite_put_all(struct sqlite_store *s, struct store_put *puts, struct error *e)
 {
     int64_t now = store_wall_ms(&s->base);
-    enum err err = lay_out(s, puts, e);
+    enum err err = lay_out(s, puts, now, e);
     int64_t before = sqlite3_total_changes64(s->db.handle);
     if (err == ERR_NONE)
-        err = sql_run(&s->db, e, SQL_INSERT_ALL, "i", now);
+        err = sql_run(&s->db, e, SQL_INSERT_ALL, "");
     bool all = sqlite3_total_changes64(s->db.handle) - before == (sqlite3_int64)s->incoming.count;
     if (err == ERR_NONE)
         err = follow_all(s, puts, all, now, e);

@@ -9,6 +9,8 @@
 
 #include "timeutil.h"
 
+enum { STATS_TRIES = 10 };
+
 enum err sqlite_fingerprint(struct sqlite_store *s, struct store_request *r, struct error *e)
 {
     struct sql_query q = sql_query(&s->reader.db, SQL_PASS_GET, "tt", r->u.fingerprint.org,
@@ -84,22 +86,38 @@ static enum err oldest(struct sqlite_store *s, struct store_org_stats *o, struct
     return err;
 }
 
-enum err sqlite_stats(struct sqlite_store *s, struct store_request *r, struct error *e)
+/* One snapshot. *logged: the last record of the intake log that is in it. */
+static enum err read_tallies(struct sqlite_store *s, struct store_request *r, int64_t *logged,
+                             struct error *e)
 {
-    struct store_org_stats *out = r->u.stats.out;
     size_t n = 0;
     struct sql_query q = sql_query(&s->reader.db, SQL_TALLIES, "i", (int64_t)r->u.stats.max);
     while (n < r->u.stats.max && sql_next(&q)) {
-        struct store_org_stats *o = &out[n++];
+        struct store_org_stats *o = &r->u.stats.out[n++];
+        memset(o->org, 0, sizeof o->org);
         sql_text(&q, 0, o->org, sizeof o->org);
         o->ready = sqlite3_column_int64(q.st, 1);
         o->leased = sqlite3_column_int64(q.st, 2);
         o->done = sqlite3_column_int64(q.st, 3);
         o->failed = sqlite3_column_int64(q.st, 4);
+        *logged = sqlite3_column_int64(q.st, 5);
     }
-    enum err err = sql_done(&q, e);
-    for (size_t i = 0; i < n && err == ERR_NONE; i++)
-        err = oldest(s, &out[i], e);
     r->u.stats.count = n;
+    return sql_done(&q, e);
+}
+
+/* Read again if more has entered meanwhile, so that nothing is counted twice or not at all. */
+enum err sqlite_stats(struct sqlite_store *s, struct store_request *r, struct error *e)
+{
+    struct store_org_stats *out = r->u.stats.out;
+    enum err err = ERR_NONE;
+    bool fits = false;
+    for (int i = 0; i < STATS_TRIES && !fits && err == ERR_NONE; i++) {
+        int64_t logged = 0;
+        err = read_tallies(s, r, &logged, e);
+        fits = store_ahead_count(&s->queue, logged, out, r->u.stats.max, &r->u.stats.count);
+    }
+    for (size_t i = 0; i < r->u.stats.count && err == ERR_NONE; i++)
+        err = oldest(s, &out[i], e);
     return err;
 }

@@ -56,7 +56,7 @@
       "object, "                                                                                   \
       "state, background, seq, due_at, received_at, settled_at, claim_key) "                       \
       "SELECT org, notification_id, record_id, subject_id, key, kind, object, state, 0, seq, "     \
-      "?1, ?1, iif(ended, ?1, NULL), claim_key FROM incoming WHERE true "                          \
+      "received, received, iif(ended, received, NULL), claim_key FROM incoming WHERE true "        \
       "ON CONFLICT (org, notification_id, record_id) DO NOTHING")                                  \
     X(SQL_FIND, "SELECT " SQL_ROW ", state, key, seq FROM notification "                           \
                 "WHERE org = ?1 AND notification_id = ?2 AND record_id = ?3")                      \
@@ -165,7 +165,9 @@
     X(SQL_BULK_LIST, "SELECT job, kind, rows FROM bulk_job WHERE org = ?1 AND key = ?2 ORDER BY "  \
                      "at, job LIMIT ?3")                                                           \
     X(SQL_CURSOR_GET, "SELECT value FROM org_cursor WHERE org = ?1 AND name = ?2")                 \
-    X(SQL_TALLIES, "SELECT org, ready, leased, done, failed FROM tally ORDER BY org LIMIT ?1")     \
+    X(SQL_TALLIES,                                                                                 \
+      "SELECT org, ready, leased, done, failed, (SELECT value FROM meta WHERE name = 'logged') "   \
+      "FROM tally ORDER BY org LIMIT ?1")                                                          \
     /* the loops' order is the indexes': sorting would read all that is due */                     \
     X(SQL_OLDEST_DUE,                                                                              \
       "SELECT n.received_at FROM lane l CROSS JOIN claim_key k ON k.org = l.org AND k.key = "      \

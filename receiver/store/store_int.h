@@ -271,12 +271,48 @@ void store_waiters_close(struct store_waiters *w);
 
 /* ------------------------------------------------------------------ queue before a committer */
 
+/* Puts that were written to the intake log and acknowledged, and have yet to enter the database. */
+struct store_logged_org {
+    char org[SFID_SIZE];
+    size_t notifications;
+};
+struct store_logged {
+    struct store_logged *next;
+    int64_t number; /* of the log's record */
+    int64_t logged_boot_ms;
+    struct store_logged_org *orgs;
+    size_t org_count;
+    size_t notifications; /* of all of them */
+    size_t size;
+    char payload[]; /* sqlite_ahead.c */
+};
+
 struct store_batch {
     struct store_request *requests;
+    const struct store_logged *logged; /* the first logged_count of the queue's, which keeps them */
+    size_t logged_count;
     struct store_put *puts;
     size_t notifications;
     struct store_document *document; /* at most one a batch, so that no Ack waits for many */
     bool document_kept;
+};
+
+/* What a second thread does where puts come faster than the committer takes them: it writes them to
+ * a log, acknowledges them, and leaves them to the committer, who takes many at once
+ * (queue_ahead.c). Under the queue's lock. */
+struct store_ahead {
+    pthread_cond_t work, moved; /* for that thread; something was logged or has entered */
+    bool runs;                  /* there is that thread */
+    bool usable;                /* there is a log that can be written */
+    bool wants_reset;           /* the file is to be removed when all of it has entered */
+    size_t crowd;               /* so many puts that wait are too many for the committer */
+    int64_t open_boot_ms;       /* no log is made before then */
+    int64_t enter_boot_ms;      /* nothing enters before then: the database failed */
+    unsigned readers;           /* who wait for what is logged */
+    struct store_logged *first, **last;
+    size_t notifications;
+    int64_t added_boot_ms; /* the last of them */
+    int64_t entered;       /* the number of the last that has */
 };
 
 /* All under `lock`. */
@@ -286,7 +322,9 @@ struct store_queue {
     struct store_put *put_first, **put_last;
     size_t put_count, put_notifications, put_max;
     bool is_busy;      /* the last batch had many puts */
-    bool is_gathering; /* the committer waits for more of them */
+    bool is_gathering; /* who takes puts waits for more of them */
+    bool is_committing;
+    struct store_ahead ahead;
     struct store_request *request_first, **request_last;
     struct store_document *document_first, **document_last;
     size_t document_bytes; /* of those that wait, their structs included */
@@ -308,13 +346,75 @@ bool store_queue_document(struct store_queue *q, struct store_document *d);
 void store_queue_refuse(struct store_queue *q, const struct error *why);
 void store_queue_refusal(struct store_queue *q, struct error *out);
 void store_queue_stop(struct store_queue *q);
+bool store_queue_is_stopping(struct store_queue *q);
 
 /* The committer's side. All waiting requests, and puts up to the bound (at least one). Waits at
  * most max_ms for any. False when there is nothing left and the queue was stopped. */
 bool store_queue_take(struct store_queue *q, struct store_batch *out, size_t notifications_max,
                       int64_t max_ms);
+/* Hands them back to their owners, results and all. */
+void store_hand_back(struct store_put *puts);
 /* Wakes the callers of a batch's requests; they are gone afterwards. */
 void store_queue_answer(struct store_queue *q, struct store_request *requests);
+/* For queue_ahead.c; under the lock. Cuts puts off the queue's head: whole requests, up to the
+ * bound, at least one; ahead: only those that may go ahead. */
+void store_queue_cut(struct store_queue *q, struct store_batch *out, size_t notifications_max,
+                     bool ahead);
+/* Gives the puts a moment to become more. */
+void store_queue_gather(struct store_queue *q, pthread_cond_t *work);
+
+/* ------------------------------------------------------------------ ahead of the committer */
+
+enum {
+    AHEAD_CROWD = 4, /* puts that wait … */
+    AHEAD_CROWD_NOTIFICATIONS = 200,
+    AHEAD_WAIT_MS = 1,         /* … or one for so long, while the committer is at work */
+    AHEAD_BATCH_MAX = 2000,    /* notifications in a record of the log */
+    AHEAD_ENTER_AT = 4000,     /* so many that are logged enter at once, … */
+    AHEAD_ENTER_AFTER_MS = 50, /* … fewer when the oldest has waited so long … */
+    AHEAD_QUIET_MS = 10,       /* … or none was added for so long */
+    AHEAD_LOGGED_MAX = 20000,  /* notifications that have yet to enter; then puts wait */
+    AHEAD_READER_WAITS_MS = 1000,
+    AHEAD_IDLE_MS = 60 * 1000, /* a log that was not written to for so long is removed */
+};
+
+enum store_ahead_turn { AHEAD_LOG, AHEAD_OPEN, AHEAD_RESET, AHEAD_STOP };
+
+void store_ahead_init(struct store_ahead *a);
+void store_ahead_release(struct store_ahead *a);
+/* Under the lock: whether the puts that wait are the other thread's … */
+bool store_ahead_takes(const struct store_queue *q, int64_t now_boot_ms);
+/* … and whether what is logged is the committer's now. *in_ms: when it will be, if that is sooner. */
+bool store_ahead_is_due(const struct store_queue *q, int64_t now_boot_ms, int64_t *in_ms);
+
+/* The thread's side. Waits for a turn: puts to be logged, a log to be made, or removed. */
+enum store_ahead_turn store_ahead_wait(struct store_queue *q, struct store_put **puts);
+/* A log can be written now; or it failed, is to be removed when all of it has entered, and none is
+ * made before so many ms have passed; or it was removed. */
+void store_ahead_opened(struct store_queue *q);
+void store_ahead_failed(struct store_queue *q, int64_t retry_ms);
+void store_ahead_removed(struct store_queue *q);
+/* Takes `logged`, whose puts may be acknowledged now. */
+void store_ahead_logged(struct store_queue *q, struct store_logged *logged);
+/* The number of the last record that has entered; 0: none since the start. */
+int64_t store_ahead_last_entered(struct store_queue *q);
+/* The puts that this thread has (at least one) are the committer's after all. */
+void store_ahead_give_back(struct store_queue *q, struct store_put *puts);
+void store_ahead_ended(struct store_queue *q);
+
+/* The committer's side: the first `count` have entered; or have not, and are tried again later. */
+void store_ahead_entered(struct store_queue *q, size_t count);
+void store_ahead_put_off(struct store_queue *q, int64_t ms);
+/* The log holds what is to be forgotten: its file goes when all of it has entered. */
+void store_ahead_reset(struct store_queue *q);
+
+void store_logged_free(struct store_logged **l);
+/* Adds the records later than `logged` to `ready`, and orgs that are not there, up to max. False:
+ * some of them have entered and are not here any more. */
+bool store_ahead_count(struct store_queue *q, int64_t logged, struct store_org_stats *out,
+                       size_t max, size_t *count);
+/* Waits until all that is logged now has entered; false: it has not after AHEAD_READER_WAITS_MS. */
+bool store_ahead_catch_up(struct store_queue *q);
 
 /* ------------------------------------------------------------------ backends */
 

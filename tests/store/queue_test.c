@@ -96,12 +96,55 @@ static void what_is_not_taken_stays_counted(void **state)
     assert_int_equal(take(), 1);
 }
 
+/* ------------------------------------------------------------------ what is logged */
+
+static void what_is_logged_is_due_when_it_is_much_old_or_the_last(void **state)
+{
+    enum { NOW = 1000000 };
+    static const struct {
+        size_t notifications;
+        int64_t oldest_ms, newest_ms; /* ago */
+        bool unusable, stopping, is_read;
+        int64_t put_off_ms, in_ms; /* in_ms 0: it is due */
+    } rows[] = {
+        {1, 0, 0, false, false, false, 0, AHEAD_QUIET_MS},
+        {AHEAD_ENTER_AT - 1, 3, 3, false, false, false, 0, AHEAD_QUIET_MS - 3},
+        {AHEAD_ENTER_AT, 0, 0, false, false, false, 0, 0},
+        {1, AHEAD_QUIET_MS, AHEAD_QUIET_MS, false, false, false, 0, 0},
+        {1, AHEAD_ENTER_AFTER_MS - 1, 0, false, false, false, 0, 1},
+        {1, AHEAD_ENTER_AFTER_MS, 0, false, false, false, 0, 0},
+        {1, 0, 0, true, false, false, 0, 0},
+        {1, 0, 0, false, true, false, 0, 0},
+        {1, 0, 0, false, false, true, 0, 0},
+        {AHEAD_ENTER_AT, 500, 0, true, true, true, 50, 50},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct store_logged l = {.logged_boot_ms = NOW - rows[i].oldest_ms};
+        struct store_ahead *a = &queue.ahead;
+        int64_t in_ms = 60000;
+        assert_false(store_ahead_is_due(&queue, NOW, &in_ms));
+        a->first = &l;
+        a->notifications = rows[i].notifications;
+        a->added_boot_ms = NOW - rows[i].newest_ms;
+        a->usable = !rows[i].unusable;
+        queue.stopping = rows[i].stopping;
+        a->readers = rows[i].is_read;
+        a->enter_boot_ms = NOW + rows[i].put_off_ms;
+        bool is_due = store_ahead_is_due(&queue, NOW, &in_ms);
+        if (is_due != (rows[i].in_ms == 0) || (!is_due && in_ms != rows[i].in_ms))
+            fail_msg("row %zu: due %d, in %lld ms", i, is_due, (long long)in_ms);
+        a->first = NULL;
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(only_after_a_batch_of_many_a_turn_waits_for_more),
         TEST(what_is_not_taken_stays_counted),
+        TEST(what_is_logged_is_due_when_it_is_much_old_or_the_last),
     };
     return cmocka_run_group_tests_name("store queue", tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "../../receiver/store/sqlite_int.h"
 #include "sqlite_look.h"
 #include "store_fixture.h"
 
@@ -101,8 +102,13 @@ static struct store_item numbered_item(unsigned number, unsigned i)
     return member_item(number * ITEMS + i, 1 + number % 50);
 }
 
+/* How many puts that wait go ahead of the committer. */
+static size_t crowd = AHEAD_CROWD;
+
 static void put_for_ever(struct fixture *f, int out)
 {
+    ((struct sqlite_store *)(void *)f->store)->queue.ahead.crowd = crowd; /* before the first put */
+    fixture_may_go_ahead = true; /* in this process, the child */
     static struct lane lanes[IN_FLIGHT];
     static unsigned first; /* rounds go on where the last one may have come to */
     first = (unsigned)sqlite_number(fixture_path(f), "SELECT count(*) FROM notification") + 1;
@@ -124,7 +130,7 @@ static void put_for_ever(struct fixture *f, int out)
     }
 }
 
-static void what_was_told_to_be_stored_survives_the_kill(void **state)
+static void survives_the_kill(void **state)
 {
     static unsigned numbers[NUMBERS_MAX];
     struct fixture *f = *state;
@@ -149,6 +155,18 @@ static void what_was_told_to_be_stored_survives_the_kill(void **state)
     }
     fixture_open(f);
     print_message("%zu puts told in %d rounds\n", told, ROUNDS);
+}
+
+static void what_was_told_to_be_stored_survives_the_kill(void **state)
+{
+    survives_the_kill(state);
+}
+
+static void what_was_acknowledged_ahead_survives_the_kill(void **state)
+{
+    crowd = 1;
+    survives_the_kill(state);
+    crowd = AHEAD_CROWD;
 }
 
 /* ------------------------------------------------------------------ write marks and verdicts */
@@ -196,6 +214,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(what_was_told_to_be_stored_survives_the_kill),
+        TEST(what_was_acknowledged_ahead_survives_the_kill),
         TEST(each_write_that_was_under_way_has_its_echo),
     };
     (void)unsetenv("TP_STORE_URL"); /* for SQLite alone */

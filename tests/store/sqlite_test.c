@@ -233,6 +233,7 @@ static const char WITHOUT_CLAIM_KEYS[] =
     "CREATE INDEX notification_ready ON notification (org, key, background, due_at) WHERE state = "
     "0;"
     "CREATE INDEX notification_leased ON notification (org, key) WHERE state = 1;"
+    "DELETE FROM meta WHERE name IN ('logged', 'log_of');"
     "PRAGMA user_version = 4;";
 
 static void rows_from_before_claim_keys_keep_their_states_and_are_claimed(void **state)

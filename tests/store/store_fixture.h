@@ -72,6 +72,10 @@ void put_members(struct fixture *f, unsigned from, unsigned count, unsigned camp
 /* The same again; fails unless it was known. */
 void resend_member(struct fixture *f, unsigned n, unsigned campaign);
 
+/* False, as at first: every put waits until it has entered the database, and says what was known.
+ * True: it may be acknowledged ahead (sqlite_ahead.c). */
+extern bool fixture_may_go_ahead;
+
 /* A put that is not waited for at once. */
 struct pending {
     struct store_put put;

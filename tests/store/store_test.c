@@ -36,7 +36,7 @@ struct world {
     _Atomic unsigned truth[CAMPAIGNS][MEMBERS];
     unsigned written[CAMPAIGNS][MEMBERS]; /* owner: who holds `busy` of the campaign */
     atomic_bool busy[CAMPAIGNS];
-    _Atomic unsigned next_id, lost, stored, hints, claims;
+    _Atomic unsigned next_id, lost, hints, claims;
     atomic_bool stop, may_lose;
     atomic_bool broken; /* an assertion of a thread failed */
 };
@@ -89,7 +89,6 @@ static void *put_many(void *arg)
         struct put_result got = put_items(w->f, w->f->org, items, count);
         check(w, got.result == ERR_NONE, "a put failed");
         check(w, got.stored + got.duplicates == count, "a put lost an item");
-        atomic_fetch_add(&w->stored, (unsigned)got.stored);
     }
     return NULL;
 }
@@ -320,13 +319,14 @@ static void no_update_is_lost(void **state)
     check_all_written(&w);
     assert_false(atomic_load(&w.broken));
     struct store_org_stats end = stats_of(w.f, w.f->org);
-    assert_true(end.done + end.failed >= atomic_load(&w.stored)); /* and the workers' hints */
-    print_message("%u stored, %u claims of %u hints, %u lost\n", atomic_load(&w.stored),
+    assert_true(end.done + end.failed >= atomic_load(&w.next_id)); /* and what came again */
+    print_message("%u ids, %u claims of %u hints, %u lost\n", atomic_load(&w.next_id),
                   atomic_load(&w.claims), atomic_load(&w.hints), atomic_load(&w.lost));
 }
 
 int main(void)
 {
+    fixture_may_go_ahead = true;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(no_update_is_lost, fixture_setup, fixture_teardown),
     };
