@@ -109,6 +109,16 @@ MUST_USE enum err listener_start(struct listener **out, const struct listener_op
 /* "127.0.0.1:43117": the address with the port that the system chose. */
 const char *listener_address(const struct listener *l);
 void listener_reply(struct listener_token t, const struct listener_answer *a);
+
+/* Many replies with one wake-up of each loop: zero, then listener_reply_later for each, then
+ * listener_wake, before which they do not leave and until which the listener must live. */
+struct listener_wakes {
+    struct listener *listener;
+    uint64_t loops; /* by number, the first 64; others are woken at once */
+};
+void listener_reply_later(struct listener_token t, const struct listener_answer *a,
+                          struct listener_wakes *w);
+void listener_wake(struct listener_wakes *w);
 /* Whether anybody still waits for the answer to t. Made in `request`, on the loop's thread, before
  * it returns; its maker frees it. */
 struct listener_wait;

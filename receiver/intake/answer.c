@@ -137,14 +137,42 @@ void intake_answer_health(struct intake_loop *loop, bool ready, struct listener_
                                        .for_anybody = true};
 }
 
-/* On the store's thread: the listener may be on its way out, so the door is held meanwhile. */
-static void reply_from_outside(struct intake *i, struct listener_token token,
+/* The answers that one commit brings, on the store's thread: each loop is woken once for all of
+ * them. The listener may be on its way out, so the door is held until then. */
+static _Thread_local struct {
+    struct intake *of; /* NULL: none is under way */
+    struct listener_wakes wakes;
+    unsigned answered;
+} answers;
+
+static void end_answers(void)
+{
+    struct intake *i = answers.of;
+    unsigned answered = answers.answered;
+    if (i == NULL)
+        return;
+    listener_wake(&answers.wakes);
+    answers.of = NULL;
+    pthread_mutex_unlock(&i->door);
+    atomic_fetch_sub(&i->in_flight, answered); /* last: whoever sees 0 may take the intake down */
+}
+
+static void begin_answers(struct intake *i)
+{
+    if (answers.of == i)
+        return;
+    end_answers(); /* of another reading of the configuration */
+    pthread_mutex_lock(&i->door);
+    answers.of = i;
+    answers.wakes = (struct listener_wakes){0};
+    answers.answered = 0;
+}
+
+static void reply_from_outside(const struct intake *i, struct listener_token token,
                                const struct listener_answer *a)
 {
-    pthread_mutex_lock(&i->door);
     if (!i->is_shut)
-        listener_reply(token, a);
-    pthread_mutex_unlock(&i->door);
+        listener_reply_later(token, a, &answers.wakes);
 }
 
 static void acknowledge(struct intake_request *r)
@@ -181,11 +209,14 @@ static void refuse_stored(struct intake_request *r, enum err why)
 void intake_stored(struct store_put *p)
 {
     struct intake_request *r = p->owner;
-    struct intake *i = r->intake;
+    bool more = p->more;
+    begin_answers(r->intake);
     if (p->result == ERR_NONE)
         acknowledge(r);
     else
         refuse_stored(r, p->result);
     free(r);
-    atomic_fetch_sub(&i->in_flight, 1); /* last: whoever sees 0 may take the intake down */
+    answers.answered++;
+    if (!more)
+        end_answers();
 }

@@ -10,7 +10,7 @@
 #include "mem.h"
 #include "timeutil.h"
 
-enum { ALIVE_MS = 5000, ANSWER_TIMEOUT_MS = 20000 };
+enum { ALIVE_MS = 5000, ANSWER_TIMEOUT_MS = 20000, WAKES_MAX = 64 };
 
 static void look_up_metrics(struct listener *l)
 {
@@ -114,8 +114,31 @@ void listener_reply(struct listener_token t, const struct listener_answer *a)
     struct loop *loop = &t.listener->loops[t.loop];
     if (loop_is_current(loop))
         loop_apply(loop, &t, a);
-    else
-        loop_push(loop, &t, a);
+    else if (loop_push(loop, &t, a))
+        loop_wake(loop);
+}
+
+void listener_reply_later(struct listener_token t, const struct listener_answer *a,
+                          struct listener_wakes *w)
+{
+    if (t.loop >= WAKES_MAX) {
+        listener_reply(t, a);
+        return;
+    }
+    if (w->listener != t.listener)
+        listener_wake(w);
+    w->listener = t.listener;
+    if (t.loop < t.listener->loop_count && loop_push(&t.listener->loops[t.loop], &t, a))
+        w->loops |= UINT64_C(1) << t.loop;
+}
+
+void listener_wake(struct listener_wakes *w)
+{
+    for (uint32_t i = 0; w->loops != 0; i++) {
+        if ((w->loops >> i & 1) != 0)
+            loop_wake(&w->listener->loops[i]);
+        w->loops &= ~(UINT64_C(1) << i);
+    }
 }
 
 static void wake_all(struct listener *l)

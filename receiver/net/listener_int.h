@@ -193,7 +193,8 @@ void loop_close_listening(struct loop *loop);
 
 /* slots.c */
 void loop_wake(struct loop *loop);
-void loop_push(struct loop *loop, const struct listener_token *t, const struct listener_answer *a);
+/* True: the loop must be woken. */
+bool loop_push(struct loop *loop, const struct listener_token *t, const struct listener_answer *a);
 void loop_apply(struct loop *loop, const struct listener_token *t, const struct listener_answer *a);
 struct queued_reply *loop_take_replies(struct loop *loop);
 struct http_reader *loop_take_reader(struct loop *loop);

@@ -1,8 +1,8 @@
 /*
  * What a loop keeps for its connections: their slots, which tokens name together with a generation,
  * and readers to spare, so that an idle connection needs none. And the way in for replies from
- * other threads: a list under a lock and an eventfd, written only when the list was empty, so that
- * a batch of replies costs one wake-up.
+ * other threads: a list under a lock and an eventfd, written only when the list was empty, and
+ * for a batch of replies once.
  */
 #include "listener_int.h"
 
@@ -68,7 +68,7 @@ void loop_wake(struct loop *loop)
     (void)n; /* EAGAIN: the counter is full, so a wake-up is pending anyway */
 }
 
-void loop_push(struct loop *loop, const struct listener_token *t, const struct listener_answer *a)
+bool loop_push(struct loop *loop, const struct listener_token *t, const struct listener_answer *a)
 {
     size_t copied = a->body_static ? 0 : a->body_len;
     struct queued_reply *r = malloc(sizeof *r + copied);
@@ -87,8 +87,7 @@ void loop_push(struct loop *loop, const struct listener_token *t, const struct l
     *loop->replies_end = r;
     loop->replies_end = &r->next;
     pthread_mutex_unlock(&loop->lock);
-    if (was_empty)
-        loop_wake(loop);
+    return was_empty;
 }
 
 /* Invariant (protocol rule 3): only the request that the token was made for is answered. */

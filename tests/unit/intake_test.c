@@ -431,6 +431,35 @@ static void draining_answers_503_and_finishes_what_waits(void **state)
     fixture_stop(&f);
 }
 
+/* The answers of a commit leave together, behind the last of them. */
+static void what_one_commit_stored_is_answered_together(void **state)
+{
+    (void)state;
+    static struct net_client first;
+    struct fixture f;
+    fixture_start(&f);
+    f.store.keep = true;
+    open_client(&f);
+    send_member(&f, 1);
+    struct store_put *one = take_kept(&f);
+    first = client;
+    open_client(&f);
+    send_member(&f, 2);
+    struct store_put *two = take_kept(&f);
+    one->more = true;
+    one->done(one);
+    assert_int_equal(intake_in_flight(f.intake), 2);
+    two->result = ERR_IO;
+    two->done(two);
+    assert_int_equal(intake_in_flight(f.intake), 0);
+    expect_status(503);
+    net_client_close(&client);
+    assert_true(net_client_response(&first, &response, false));
+    assert_string_equal(response.body, SOAP_ACK_TRUE);
+    net_client_close(&first);
+    fixture_stop(&f);
+}
+
 static void the_store_may_answer_after_the_listener_is_gone(void **state)
 {
     (void)state;
@@ -477,6 +506,7 @@ int main(void)
         cmocka_unit_test(nothing_is_acknowledged_that_was_not_stored),
         cmocka_unit_test(what_was_stored_is_counted),
         cmocka_unit_test(draining_answers_503_and_finishes_what_waits),
+        cmocka_unit_test(what_one_commit_stored_is_answered_together),
         cmocka_unit_test(the_store_may_answer_after_the_listener_is_gone),
         cmocka_unit_test(a_path_that_does_not_begin_with_a_slash_is_a_configuration_error),
     };

@@ -190,6 +190,37 @@ static void a_peer_that_ends_its_side_still_gets_its_answer(void **state)
     server_stop(&s);
 }
 
+static void replies_of_a_batch_leave_with_one_wake_up(void **state)
+{
+    (void)state;
+    static struct net_client second;
+    struct listener_wakes wakes = {0};
+    const struct listener_answer late = {.status = 200, .body = "late", .body_len = 4};
+    struct server s;
+    struct listener_options o = usual();
+    o.threads = 1;
+    server_start(&s, &o);
+    net_client_open(&second, listener_address(s.listener), NULL, NULL);
+    net_client_text(&second, LATER);
+    struct listener_token t = take_token(&s);
+    net_client_open(&client, listener_address(s.listener), NULL, NULL);
+    net_client_text(&client, LATER);
+    listener_reply_later(take_token(&s), &late, &wakes);
+    listener_reply_later(t, &late, &wakes);
+    char byte;
+    pass_through_loop(&s);
+    assert_int_equal(recv(client.fd, &byte, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(wakes.loops, 1);
+    listener_wake(&wakes);
+    assert_int_equal(wakes.loops, 0);
+    expect_response(200, "late");
+    net_client_close(&client);
+    assert_true(net_client_response(&second, &response, false));
+    assert_string_equal(response.body, "late");
+    net_client_close(&second);
+    server_stop(&s);
+}
+
 static void requests_before_the_peers_end_are_all_answered(void **state)
 {
     (void)state;
@@ -325,6 +356,7 @@ int main(void)
         cmocka_unit_test(many_pipelined_requests_wait_in_the_socket_not_in_memory),
         cmocka_unit_test(a_large_body_comes_back_whole),
         cmocka_unit_test(a_peer_that_ends_its_side_still_gets_its_answer),
+        cmocka_unit_test(replies_of_a_batch_leave_with_one_wake_up),
         cmocka_unit_test(requests_before_the_peers_end_are_all_answered),
         cmocka_unit_test(a_token_that_no_longer_matches_is_dropped),
         cmocka_unit_test(a_request_that_nobody_answers_gets_503_and_its_token_is_void),
