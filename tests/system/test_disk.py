@@ -15,6 +15,7 @@ import unittest
 import unittest.mock
 
 import runner
+from crowd import Crowd
 from harness import ADMIN_TOKEN, FLAVOUR, PATH, ROOT, Process, World, message, notification, sfid, wait_for
 
 MIB = 1 << 20
@@ -135,6 +136,24 @@ class Failing(Outage):
 
     def test_a_disk_that_fails_to_sync(self):
         self.run_with("eio", "")
+
+    def test_a_disk_that_fails_again_and_again_under_a_crowd_loses_nothing_acknowledged(self):
+        with FaultWorld() as world:
+            world.start()
+            world.checked()
+            fault = world.folder / "fault"
+            with Crowd(world, 30_000_000) as crowd:
+                for mode in ("eio", "readonly", "eio"):
+                    wait_for("the intake log", lambda: (world.folder / "queue.db-intake").exists())
+                    before, refused = len(crowd.acknowledged), crowd.refused
+                    wait_for("messages to be taken", lambda: len(crowd.acknowledged) > before + 50)
+                    fault.write_text(mode)
+                    wait_for("messages to be refused", lambda: crowd.refused > refused + 20)
+                    fault.unlink()
+            wait_for("messages to be taken again", lambda: world.post(body(1))[0] == 200)
+            self.assertIn("the store's intake log failed", world.daemon.text())
+            self.assertEqual(world.daemon.terminate(), 0)
+            self.assertEqual(crowd.missing(), [])
 
     def test_a_disk_that_stalls_costs_a_503_and_no_time_out(self):
         with FaultWorld() as world:

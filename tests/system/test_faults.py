@@ -8,6 +8,7 @@ import time
 import unittest
 
 import runner
+from crowd import Crowd
 from harness import ADMIN_TOKEN, DEFAULTS, PATH, World, message, notification, sfid, wait_for
 from oracle import Oracle
 from test_sync import ALL, EXCLUDE, RESPONDED, SYNC, Case
@@ -362,6 +363,22 @@ class Killed(Case):
             self.assertEqual([n for n in acked if sfid("04l", n) not in have], [], "acknowledged and lost")
             self.assertGreater(len(acked), 20)
             self.assertEqual(world.rows("SELECT count(*) FROM notification WHERE state NOT IN (2)")[0][0], 0)
+
+    def test_kill_9_under_a_crowd_loses_nothing_that_was_acknowledged(self):
+        dice, told = random.Random(47), 0
+        with World() as world:
+            world.start()
+            with Crowd(world, 50_000_000) as crowd:
+                for _ in range(self.ROUNDS):
+                    before = len(crowd.acknowledged)
+                    wait_for("messages to be taken", lambda: len(crowd.acknowledged) > before + 100)
+                    time.sleep(dice.uniform(0, 0.3))  # the moment of the kill
+                    world.daemon.kill()
+                    world.start_daemon()
+                    told += "just before the last stop" in world.daemon.text()
+            self.assertEqual(world.daemon.terminate(), 0)
+            self.assertEqual(crowd.missing(), [], "acknowledged and lost")
+            self.assertGreater(told, 0, "never was anything in the intake log")
 
     @staticmethod
     def change(dice, org, campaign, members, leads, contacts):
