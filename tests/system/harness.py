@@ -3,6 +3,7 @@
 Everything lives in one temporary folder and on free ports; stop() ends exactly the processes started here, by pid.
 Standard library only.
 """
+import contextlib
 import http.client
 import json
 import os
@@ -396,10 +397,17 @@ class World:
             if connection is None:
                 http_.close()
 
+    def entered(self):
+        """Waits until what was acknowledged has left the store's intake log: who asks the API for messages waits for that."""
+        if self.daemon.alive():
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                self.api("/messages", limit=1, timeout=10)
+
     def rows(self, sql, *values):
         """Reads the queue's file directly, read-only, as an auditor would."""
         import sqlite3
 
+        self.entered()
         db = sqlite3.connect(f"file:{self.folder / 'queue.db'}?mode=ro", uri=True, timeout=60)
         try:
             return db.execute(sql, values).fetchall()

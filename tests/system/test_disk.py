@@ -92,6 +92,7 @@ class Outage(unittest.TestCase):
         self.assertFalse({sfid("701", n) for n in range(20, 30)} & stored)
 
     def stored(self, world):
+        world.entered()
         copy = world.folder / "copy"
         copy.mkdir()
         for file in world.disk.glob("queue.db*"):
