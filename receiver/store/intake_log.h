@@ -45,8 +45,8 @@ MUST_USE enum err intake_log_append(struct intake_log *l, const char *payload, s
                                     int64_t *number, struct error *e);
 
 /* Gives each record later than `after` to visit, or all if the file is another database's, in
- * order, until that fails. *found false: there is no such file. *damage is NULL, or what is wrong with it: everything that could be read was
- * visited all the same. */
+ * order, until that fails. *found false: there is no such file. *damage is NULL, or what is wrong
+ * with it: everything that could be read was visited all the same. */
 typedef enum err intake_log_visit(void *ctx, int64_t number, const char *payload, size_t n,
                                   struct error *e);
 MUST_USE enum err intake_log_read(const char *path, int64_t database, int64_t after,

@@ -6,7 +6,7 @@
  * own one, so that list is as long as there are threads. Documents for the quarantine have a third,
  * which nobody waits for.
  */
-#include "store_int.h"
+#include "queue_ahead.h"
 
 #include <assert.h>
 #include <errno.h>

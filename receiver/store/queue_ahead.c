@@ -13,7 +13,7 @@
  * only when there is time. The order in which two equal notifications enter does not matter: each
  * is a hint, and what enters later than it came is looked at later (protocol rules 2 and 6).
  */
-#include "store_int.h"
+#include "queue_ahead.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -20,6 +20,7 @@
 #define TP_SQLITE_INT_H
 
 #include "buf.h"
+#include "queue_ahead.h"
 #include "sqlite_incoming.h"
 #include "sqlite_sql.h"
 #include "store_int.h"

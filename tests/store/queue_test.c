@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../../receiver/store/store_int.h"
+#include "../../receiver/store/queue_ahead.h"
 
 enum { PUTS = 40, BATCH_MAX = 4000, GATHERS_US = 300 /* 400, and clocks are coarse */ };
 
