@@ -85,7 +85,7 @@ collect
 
 threaded="tests/store/store_test tests/store/sqlite_ahead_test tests/store/sqlite_ahead_fault_test tests/store/wait_test tests/store/quarantine_test tests/unit/listener_test tests/unit/listener_life_test tests/unit/listener_drain_test tests/unit/listener_room_test
           tests/unit/tls_hello_test tests/unit/tls_listener_test tests/unit/tls_drain_test tests/unit/tls_handshake_test tests/unit/tls_tickets_test
-          tests/unit/intake_test tests/unit/org_auth_test tests/unit/org_bulk_fault_test tests/unit/worker_gather_test tests/orgsim/server_test tests/orgsim/faults_test"
+          tests/unit/intake_test tests/unit/intake_end_test tests/unit/org_auth_test tests/unit/org_bulk_fault_test tests/unit/worker_gather_test tests/orgsim/server_test tests/orgsim/faults_test"
 for program in $threaded; do
     wanted "tsan/${program#tests/}" || continue
     echo "building (tsan) $program …"

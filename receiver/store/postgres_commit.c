@@ -63,19 +63,12 @@ static void tell_counts(struct store_put *puts, const struct store_put *end, con
 
 /* ------------------------------------------------------------------ one transaction */
 
-static double seconds_now(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
 static enum err enter(struct pg_store *s, struct store_put *puts, const struct store_put *end,
                       struct error *e)
 {
     struct buf c[COLUMNS];
     size_t n = 0;
-    double begun = seconds_now();
+    double begun = store_seconds();
     PGresult *r = NULL;
     for (int i = 0; i < TRIES && r == NULL; i++) {
         n = fill_columns(c, puts, end);
@@ -92,7 +85,7 @@ static enum err enter(struct pg_store *s, struct store_put *puts, const struct s
         return e->kind;
     tell_counts(puts, end, r);
     PQclear(r);
-    metric_observe(s->base.commit_seconds, seconds_now() - begun);
+    metric_observe(s->base.commit_seconds, store_seconds() - begun);
     if (n > 0) {
         metric_observe(s->base.batch_size, (double)n);
         pg_wake(s);

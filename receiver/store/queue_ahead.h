@@ -2,7 +2,11 @@
  * queue_ahead - the part of a committer's queue by which a second thread acknowledges ahead of it
  * (struct store_ahead in store_int.h)
  *
- * Threads: any, but where it says whose side. Ownership: as it says.
+ * Times:     milliseconds of the boot clock.
+ * Threads:   any, but where it says whose side; all take the queue's lock, but for those that want
+ *            it held.
+ * Ownership: puts are whose turn they came with until they are answered or given back; what is
+ *            logged is the queue's from store_ahead_logged until store_ahead_entered.
  */
 #ifndef TP_QUEUE_AHEAD_H
 #define TP_QUEUE_AHEAD_H

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "intake_log.h"
@@ -104,13 +103,6 @@ static struct store_logged *logged_of(const struct store_put *puts, const struct
     return l;
 }
 
-static double seconds_now(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
 /* Durable when it returns ERR_NONE. There is always room, since what has not entered is less than
  * half a file (AHEAD_LOGGED_MAX). */
 static enum err append(struct sqlite_store *s, struct intake_log *log, const struct buf *payload,
@@ -118,12 +110,12 @@ static enum err append(struct sqlite_store *s, struct intake_log *log, const str
 {
     if (!intake_log_has_room(log, payload->len, store_ahead_last_entered(&s->queue)))
         return error_set(e, ERR_FULL, "it has no room");
-    double start = seconds_now();
+    double start = store_seconds();
     atomic_store(&s->ahead_since_boot_ms, store_boot_ms(&s->base));
     enum err err = intake_log_append(log, payload->data, payload->len, number, e);
     atomic_store(&s->ahead_since_boot_ms, 0);
     if (err == ERR_NONE)
-        metric_observe(s->base.commit_seconds, seconds_now() - start);
+        metric_observe(s->base.commit_seconds, store_seconds() - start);
     return err;
 }
 

@@ -12,7 +12,6 @@
 #include "sqlite_int.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "intake_payload.h"
 #include "log.h"
@@ -62,13 +61,6 @@ static const struct {
 
 /* ------------------------------------------------------------------ transactions */
 
-static double seconds_now(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
 /* What was drawn stays drawn; what was reserved in a transaction that is undone was not. */
 static void forget_uncommitted(struct sqlite_store *s)
 {
@@ -89,7 +81,7 @@ enum err sqlite_begin(struct sqlite_store *s, struct error *e)
 
 enum err sqlite_commit(struct sqlite_store *s, struct error *e)
 {
-    double start = seconds_now();
+    double start = store_seconds();
     enum err err = sqlite_flush_tally(s, e);
     bool wrote = sqlite3_total_changes64(s->db.handle) != s->changes_before;
     if (err == ERR_NONE)
@@ -99,7 +91,7 @@ enum err sqlite_commit(struct sqlite_store *s, struct error *e)
         return err;
     }
     if (wrote)
-        metric_observe(s->base.commit_seconds, seconds_now() - start);
+        metric_observe(s->base.commit_seconds, store_seconds() - start);
     if (s->wakes)
         store_waiters_wake(&s->base.waiters);
     return ERR_NONE;

@@ -93,6 +93,13 @@ int64_t store_boot_ms(const struct store *s)
     return time_boot_ms() + atomic_load(&s->boot_shift_ms);
 }
 
+double store_seconds(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
 void store_shift_clock(struct store *s, int64_t wall_ms, int64_t boot_ms)
 {
     atomic_fetch_add(&s->wall_shift_ms, wall_ms);

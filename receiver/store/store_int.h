@@ -418,6 +418,7 @@ bool store_may_move(enum store_kind kind, enum store_state state, enum store_job
 void store_count_document(struct store *s, bool is_kept);
 int64_t store_wall_ms(const struct store *s);
 int64_t store_boot_ms(const struct store *s);
+double store_seconds(void); /* monotonic, for how long something took */
 /* Tests move the store's clocks; everyone who waits looks again. */
 void store_shift_clock(struct store *s, int64_t wall_ms, int64_t boot_ms);
 

@@ -57,23 +57,9 @@ static inline struct store_queue *queue_of(const struct fixture *f)
     return &((struct sqlite_store *)(void *)f->store)->queue;
 }
 
-static inline const char *beside(const struct fixture *f, const char *suffix)
-{
-    static char slots[4][600];
-    static unsigned next;
-    char *slot = slots[next++ % 4];
-    (void)snprintf(slot, sizeof slots[0], "%s%s", fixture_path(f), suffix);
-    return slot;
-}
-
 static inline bool has_log(const struct fixture *f)
 {
     return access(beside(f, "-intake"), F_OK) == 0;
-}
-
-static inline void pause_a_little(void)
-{
-    (void)nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
 }
 
 #define WAIT_FOR(condition)                                                                        \
@@ -133,17 +119,6 @@ static inline void go_ahead(struct fixture *f, unsigned n, unsigned campaign)
 static inline void hold_back(const struct fixture *f)
 {
     store_ahead_put_off(queue_of(f), FAR_MS);
-}
-
-static inline void copy_file(const char *from, const char *to)
-{
-    static char buffer[1 << 16];
-    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
-    assert_true(in != NULL && out != NULL);
-    for (size_t n; (n = fread(buffer, 1, sizeof buffer, in)) > 0;)
-        assert_int_equal(fwrite(buffer, 1, n, out), n);
-    (void)fclose(in);
-    assert_int_equal(fclose(out), 0);
 }
 
 /* What a crash would leave now, as another store's files. */

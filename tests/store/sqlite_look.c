@@ -1,8 +1,11 @@
+#define _GNU_SOURCE
 #include "sqlite_look.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <sqlite3.h>
@@ -95,4 +98,29 @@ void sqlite_expect_sound(const char *path)
             fail_msg("%s: %lld times not", rules[i].name, (long long)wrong);
     }
     sqlite3_close(db);
+}
+
+const char *beside(const struct fixture *f, const char *suffix)
+{
+    static char slots[4][600];
+    static unsigned next;
+    char *slot = slots[next++ % 4];
+    (void)snprintf(slot, sizeof slots[0], "%s%s", fixture_path(f), suffix);
+    return slot;
+}
+
+void copy_file(const char *from, const char *to)
+{
+    static char buffer[1 << 16];
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    assert_true(in != NULL && out != NULL);
+    for (size_t n; (n = fread(buffer, 1, sizeof buffer, in)) > 0;)
+        assert_int_equal(fwrite(buffer, 1, n, out), n);
+    (void)fclose(in);
+    assert_int_equal(fclose(out), 0);
+}
+
+void pause_a_little(void)
+{
+    (void)nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
 }

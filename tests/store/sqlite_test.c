@@ -20,16 +20,6 @@
 #include "store_fixture.h"
 #include "timeutil.h"
 
-/* "queue.db" and what follows, in the fixture's folder; static until the 4th next call. */
-static const char *beside(const struct fixture *f, const char *suffix)
-{
-    static char slots[4][600];
-    static unsigned next;
-    char *slot = slots[next++ % 4];
-    (void)snprintf(slot, sizeof slots[0], "%s%s", fixture_path(f), suffix);
-    return slot;
-}
-
 static void expect_refused(const struct fixture *f, const char *url, enum err want,
                            const char *says)
 {
@@ -277,30 +267,12 @@ static void a_migration_that_fails_changes_nothing(void **state)
 /* ------------------------------------------------------------------ damage */
 
 /* As a crash leaves it: a copy of the open database. */
-static void copy_file(const char *from, const char *to)
-{
-    static char buffer[1 << 16];
-    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
-    assert_non_null(in);
-    assert_non_null(out);
-    for (size_t n; (n = fread(buffer, 1, sizeof buffer, in)) > 0;)
-        assert_int_equal(fwrite(buffer, 1, n, out), n);
-    (void)fclose(in);
-    assert_int_equal(fclose(out), 0);
-}
-
 static void open_copy(const struct fixture *f, struct fixture *out)
 {
     *out = *f;
     out->store = NULL;
     (void)snprintf(out->url, sizeof out->url, "sqlite:%s", beside(f, "2"));
     out->options.url = out->url;
-}
-
-static void pause_a_little(void)
-{
-    const struct timespec pause = {.tv_nsec = 2000000};
-    (void)nanosleep(&pause, NULL);
 }
 
 static void after_an_unclean_stop_the_database_is_checked(void **state)

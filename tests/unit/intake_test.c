@@ -407,75 +407,6 @@ static void what_was_stored_is_counted(void **state)
     assert_int_equal(metric_value(seconds), before[4] + 2); /* the refusal was an answer too */
 }
 
-static void draining_answers_503_and_finishes_what_waits(void **state)
-{
-    (void)state;
-    static struct net_client waiting;
-    struct fixture f;
-    fixture_start(&f);
-    f.store.keep = true;
-    open_client(&f);
-    send_member(&f, 1);
-    struct store_put *p = take_kept(&f);
-    waiting = client;
-    intake_drain(f.intake);
-    open_client(&f);
-    send_member(&f, 2);
-    expect_fault(503, "Server", "stopping");
-    net_client_close(&client);
-    p->done(p);
-    assert_true(net_client_response(&waiting, &response, false));
-    assert_string_equal(response.body, SOAP_ACK_TRUE);
-    net_client_close(&waiting);
-    assert_int_equal(f.store.put_count, 1);
-    fixture_stop(&f);
-}
-
-/* The answers of a commit leave together, behind the last of them. */
-static void what_one_commit_stored_is_answered_together(void **state)
-{
-    (void)state;
-    static struct net_client first;
-    struct fixture f;
-    fixture_start(&f);
-    f.store.keep = true;
-    open_client(&f);
-    send_member(&f, 1);
-    struct store_put *one = take_kept(&f);
-    first = client;
-    open_client(&f);
-    send_member(&f, 2);
-    struct store_put *two = take_kept(&f);
-    one->more = true;
-    one->done(one);
-    assert_int_equal(intake_in_flight(f.intake), 2);
-    two->result = ERR_IO;
-    two->done(two);
-    assert_int_equal(intake_in_flight(f.intake), 0);
-    expect_status(503);
-    net_client_close(&client);
-    assert_true(net_client_response(&first, &response, false));
-    assert_string_equal(response.body, SOAP_ACK_TRUE);
-    net_client_close(&first);
-    fixture_stop(&f);
-}
-
-static void the_store_may_answer_after_the_listener_is_gone(void **state)
-{
-    (void)state;
-    struct fixture f;
-    fixture_start(&f);
-    f.store.keep = true;
-    open_client(&f);
-    send_member(&f, 1);
-    struct store_put *p = take_kept(&f);
-    intake_shut(f.intake);
-    listener_stop(&f.listener);
-    p->done(p);
-    net_client_close(&client);
-    fixture_stop(&f);
-}
-
 static void a_path_that_does_not_begin_with_a_slash_is_a_configuration_error(void **state)
 {
     (void)state;
@@ -505,9 +436,6 @@ int main(void)
         cmocka_unit_test(an_ack_waits_for_the_store),
         cmocka_unit_test(nothing_is_acknowledged_that_was_not_stored),
         cmocka_unit_test(what_was_stored_is_counted),
-        cmocka_unit_test(draining_answers_503_and_finishes_what_waits),
-        cmocka_unit_test(what_one_commit_stored_is_answered_together),
-        cmocka_unit_test(the_store_may_answer_after_the_listener_is_gone),
         cmocka_unit_test(a_path_that_does_not_begin_with_a_slash_is_a_configuration_error),
     };
     return cmocka_run_group_tests_name("intake", tests, NULL, NULL);
