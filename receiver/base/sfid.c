@@ -7,35 +7,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_id_char(char c)
+/* What may stand in an id, and which of it is upper case. */
+enum { ID_CHAR = 1, UPPER = 2 };
+#define TEN(x)        x, x, x, x, x, x, x, x, x, x
+#define TWENTY_SIX(x) TEN(x), TEN(x), x, x, x, x, x, x
+static const unsigned char KINDS[256] = {
+    ['0'] = TEN(ID_CHAR),
+    ['A'] = TWENTY_SIX(ID_CHAR | UPPER),
+    ['a'] = TWENTY_SIX(ID_CHAR),
+};
+
+static unsigned char kind_of(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    return KINDS[(unsigned char)c];
 }
 
-static void suffix_of(const char *id, char out[3])
+/* False: there is something in it that no id has. */
+static bool suffix_of(const char *id, char out[3])
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
+    unsigned all = ID_CHAR;
     for (size_t group = 0; group < 3; group++) {
         unsigned bits = 0;
         for (unsigned i = 0; i < 5; i++) {
-            char c = id[group * 5 + i];
-            if (c >= 'A' && c <= 'Z')
-                bits |= 1u << i;
+            unsigned kind = kind_of(id[group * 5 + i]);
+            all &= kind;
+            bits |= (kind / UPPER) << i;
         }
         out[group] = letters[bits];
     }
+    return all == ID_CHAR;
 }
 
 bool sfid_normalise(const char *s, size_t n, char out[SFID_SIZE])
 {
-    if (n != 15 && n != SFID_LEN)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        if (!is_id_char(s[i]))
-            return false;
-    }
     char suffix[3];
-    suffix_of(s, suffix);
+    if ((n != 15 && n != SFID_LEN) || !suffix_of(s, suffix))
+        return false;
     for (size_t i = 0; n == SFID_LEN && i < 3; i++) {
         char c = s[15 + i];
         if (c >= 'a' && c <= 'z')

@@ -45,6 +45,24 @@ static void an_id_of_15_gets_its_checksum(void **state)
     }
 }
 
+/* Letters and digits of ASCII, at each place. */
+static void each_byte_of_an_id_is_looked_at(void **state)
+{
+    (void)state;
+    for (size_t at = 0; at < 15; at++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            char id[] = "000000000000000", got[SFID_SIZE];
+            bool is_good = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
+                           (byte >= 'a' && byte <= 'z');
+            id[at] = (char)byte;
+            assert_int_equal(sfid_normalise(id, 15, got), is_good);
+            if (is_good)
+                assert_int_equal(got[15 + at / 5],
+                                 byte >= 'A' && byte <= 'Z' ? "BCEIQ"[at % 5] : 'A');
+        }
+    }
+}
+
 static void date_times_of_every_form_are_read(void **state)
 {
     (void)state;
@@ -246,6 +264,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_id_of_15_gets_its_checksum),
+        cmocka_unit_test(each_byte_of_an_id_is_looked_at),
         cmocka_unit_test(ids_are_sorted_and_kept_once),
         cmocka_unit_test(a_timed_wait_ends_by_the_clock_that_nobody_sets),
         cmocka_unit_test(date_times_of_every_form_are_read),
