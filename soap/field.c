@@ -24,15 +24,18 @@ static const struct field {
     {NAME("Campaign_Member_Id__c"), offsetof(struct soap_notification, member_id), true},
 };
 
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 /* API names are ASCII: a letter, then letters, digits and underscores. */
 static bool is_api_name(const char *s, size_t n)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    static const char digits[] = "0123456789_";
-    if (n == 0 || strchr(letters, s[0]) == NULL)
+    if (n == 0 || !is_letter(s[0]))
         return false;
-    for (size_t i = 0; i < n; i++) {
-        if (s[i] == '\0' || (strchr(letters, s[i]) == NULL && strchr(digits, s[i]) == NULL))
+    for (size_t i = 1; i < n; i++) {
+        if (!is_letter(s[i]) && !(s[i] >= '0' && s[i] <= '9') && s[i] != '_')
             return false;
     }
     return true;

@@ -8,9 +8,10 @@
  */
 #include "soap_int.h"
 
-#include <stdint.h>
 #include <string.h>
 #include <strings.h>
+
+#include "bytes16.h"
 
 /* ------------------------------------------------------------------ characters */
 
@@ -51,42 +52,56 @@ static bool is_noncharacter(const unsigned char *p, size_t len)
     return len == 3 && p[0] == 0xEF && p[1] == 0xBF && p[2] >= 0xBE;
 }
 
-/* How many of the next bytes are plain ASCII without control characters, as far as eights of them
- * tell: most of a message is. */
-static size_t plain_len(const unsigned char *p, size_t left)
+/* Not zero where a byte is none of ASCII that XML allows. */
+static bytes16 odd(const char *p)
 {
-    const uint64_t ones = 0x0101010101010101u, tops = ones * 0x80;
+    bytes16 v = bytes16_load(p);
+    return (bytes16)(v - 0x20 > 0x5F) & (bytes16)(v != '\n') & (bytes16)(v != '\r') &
+           (bytes16)(v != '\t');
+}
+
+/* How many of the next bytes are such ASCII, as far as sixteens of them tell: most of a message
+ * is. */
+static size_t plain_len(const char *p, size_t left)
+{
+    enum { FOUR = 4 * BYTES16 };
     size_t n = 0;
-    for (uint64_t eight; left - n >= sizeof eight; n += sizeof eight) {
-        memcpy(&eight, p + n, sizeof eight);
-        /* a top bit is set in eight where a byte is not ASCII; else in the difference, and not in
-         * eight, where one is below a space (or a borrow came from such a one) */
-        if (((eight | (eight - ones * 0x20)) & tops) != 0)
+    for (; left - n >= FOUR; n += FOUR) {
+        const char *q = p + n;
+        bytes16 any = odd(q) | odd(q + BYTES16) | odd(q + 2 * BYTES16) | odd(q + 3 * BYTES16);
+        if (bytes16_first(any) < BYTES16)
             break;
     }
+    while (left - n >= BYTES16 && bytes16_first(odd(p + n)) == BYTES16)
+        n += BYTES16;
     return n;
+}
+
+/* The length of the character at p, or 0 with what is wrong with it. */
+static size_t character_len(const unsigned char *p, size_t left, enum soap_problem *problem)
+{
+    size_t len = 1;
+    if (p[0] >= 0x80) {
+        len = utf8_len(p, left);
+        *problem = len == 0 ? SOAP_UTF8 : SOAP_NOT_WELL_FORMED;
+        return is_noncharacter(p, len) ? 0 : len;
+    }
+    *problem = p[0] == '\0' ? SOAP_NUL : SOAP_NOT_WELL_FORMED;
+    return p[0] < 0x20 && p[0] != '\t' && p[0] != '\n' && p[0] != '\r' ? 0 : len;
 }
 
 static enum soap_problem scan_characters(const char *body, size_t n, size_t *at)
 {
-    const unsigned char *bytes = (const unsigned char *)body;
-    for (size_t i = plain_len(bytes, n); i < n; i += plain_len(bytes + i, n - i)) {
-        unsigned char c = bytes[i];
-        *at = i;
-        if (c >= 0x80) {
-            size_t len = utf8_len(bytes + i, n - i);
+    for (size_t i = plain_len(body, n); i < n; i += plain_len(body + i, n - i)) {
+        /* the sixteen that have something else among them, or the last few */
+        for (size_t end = n - i > BYTES16 ? i + BYTES16 : n; i < end;) {
+            enum soap_problem problem;
+            size_t len = character_len((const unsigned char *)body + i, n - i, &problem);
+            *at = i;
             if (len == 0)
-                return SOAP_UTF8;
-            if (is_noncharacter(bytes + i, len))
-                return SOAP_NOT_WELL_FORMED;
+                return problem;
             i += len;
-            continue;
         }
-        if (c == '\0')
-            return SOAP_NUL;
-        if (c < 0x20 && c != '\t' && c != '\n' && c != '\r')
-            return SOAP_NOT_WELL_FORMED;
-        i++;
     }
     return SOAP_OK;
 }
