@@ -65,10 +65,30 @@ struct soap_sibling {
     unsigned depth;    /* elements around it; 0 if there is no such sibling */
 };
 
-/* Where the plain field ends that begins with the '<' at `tag`, beside `sibling`; NULL if it is not
- * plain, or not ignored. */
-const char *soap_leaf_end(const char *tag, const char *end, const struct soap_sibling *sibling,
-                          soap_ignores *ignores);
+/* Plain fields as they came in the last object: the next one has most of them again, in the same
+ * order and behind the same blanks, and need not be looked at so closely. */
+enum { SOAP_LEAVES_MAX = 64 };
+
+struct soap_leaf {
+    const char *from;           /* where the blanks before it begin */
+    size_t blanks, breaks, tag; /* bytes of them, line breaks among them, bytes of its start tag */
+};
+
+struct soap_leaves { /* zero at the beginning of a document */
+    struct soap_leaf v[SOAP_LEAVES_MAX];
+    size_t count, next;     /* next: 0 where an object begins */
+    struct soap_sibling of; /* which has the prefix of them all */
+    bool are_siblings;      /* of the element that is open */
+};
+
+/* There is a new sibling. */
+void soap_leaves_beside(struct soap_leaves *l, const struct soap_sibling *sibling);
+
+/* Where the plain field ends that comes next at `from`, beside `sibling`. NULL if what comes is
+ * none, or not plain, or not ignored; *out is of no use then. */
+const char *soap_leaf_end(struct soap_leaves *l, const char *from, const char *end,
+                          const struct soap_sibling *sibling, soap_ignores *ignores,
+                          struct soap_leaf *out);
 
 /* ------------------------------------------------------------------ xml.c */
 

@@ -30,6 +30,7 @@ struct cursor {
     char *copy;       /* where it goes */
     unsigned depth, instructions;
     struct soap_sibling sibling; /* the last one in the element that is open */
+    struct soap_leaves leaves;
 };
 
 /* Markup that runs to a fixed end and holds no tags. The declaration is an instruction here. */
@@ -128,6 +129,7 @@ static void note_sibling(struct cursor *c, const char *name, size_t n)
     const char *colon = memchr(name, ':', n);
     size_t prefix_len = colon == NULL ? 0 : (size_t)(colon - name) + 1;
     c->sibling = (struct soap_sibling){name, prefix_len, c->depth};
+    soap_leaves_beside(&c->leaves, &c->sibling);
 }
 
 static enum soap_problem scan_start_tag(struct cursor *c)
@@ -154,8 +156,10 @@ static enum soap_problem scan_end_tag(struct cursor *c)
     if (skip_name(c) == 0 || c->depth == 0)
         return SOAP_NOT_WELL_FORMED;
     c->depth--;
-    if (c->depth < c->sibling.depth)
+    if (c->depth < c->sibling.depth) {
         c->sibling.depth = 0;
+        c->leaves.next = 0;
+    }
     skip_space(c);
     return skip_char(c, '>') ? SOAP_OK : SOAP_NOT_WELL_FORMED;
 }
@@ -194,24 +198,33 @@ static enum soap_problem scan_tag(struct cursor *c)
 static void copy_until(struct cursor *c, const char *to)
 {
     size_t n = (size_t)(to - c->kept);
-    memcpy(c->copy, c->kept, n);
+    if (n > 0)
+        memcpy(c->copy, c->kept, n);
     c->copy += n;
 }
 
-/* Moves behind a field that libxml2 need not be given; false if the one at `tag` is none. Without
- * it the texts on both sides are one, so the first may be nothing but white space: "]]" would meet
- * a '>', and "&am" a "p;". */
-static bool leave_out(struct cursor *c, const char *tag, soap_ignores *ignores)
+/* Of white space libxml2 counts the line breaks, and a grammar sees that there is some. */
+static void copy_blanks(struct cursor *c, const struct soap_leaf *l)
 {
+    if (l->blanks > 0 && l->breaks == 0)
+        *c->copy++ = ' ';
+    for (size_t i = 0; i < l->breaks; i++)
+        *c->copy++ = '\n';
+}
+
+/* Moves behind a field that libxml2 need not be given; false if none comes next. Without it the
+ * texts on both sides are one, so the first may be nothing but white space: "]]" would meet a '>',
+ * and "&am" a "p;". */
+static bool leave_out(struct cursor *c, soap_ignores *ignores)
+{
+    struct soap_leaf leaf;
     if (c->depth < FIELDS_DEPTH || c->sibling.depth != c->depth || ignores == NULL)
         return false;
-    skip_space(c);
-    if (c->p != tag)
-        return false;
-    const char *end = soap_leaf_end(tag, c->end, &c->sibling, ignores);
+    const char *end = soap_leaf_end(&c->leaves, c->p, c->end, &c->sibling, ignores, &leaf);
     if (end == NULL)
         return false;
-    copy_until(c, tag);
+    copy_until(c, c->p);
+    copy_blanks(c, &leaf);
     c->p = c->kept = end;
     return true;
 }
@@ -223,9 +236,12 @@ enum soap_problem soap_scan_tags(const char *document, size_t n, soap_ignores *i
     enum soap_problem p = SOAP_OK;
     const char *tag;
 
-    while (p == SOAP_OK && (tag = memchr(c.p, '<', (size_t)(c.end - c.p))) != NULL) {
-        if (leave_out(&c, tag, ignores))
+    while (p == SOAP_OK) {
+        if (leave_out(&c, ignores))
             continue;
+        tag = memchr(c.p, '<', (size_t)(c.end - c.p));
+        if (tag == NULL)
+            break;
         c.p = tag;
         p = scan_tag(&c);
         *at = (size_t)(tag - document);

@@ -60,6 +60,16 @@ static void put_message(struct buf *b, const char *fields)
     buf_printf(b, "%s%s%s%s%s", HEAD, OPEN, fields, CLOSE, TAIL);
 }
 
+/* So many notifications with these fields. */
+static void put_objects(struct buf *b, unsigned count, const char *fields)
+{
+    buf_clear(b);
+    buf_puts(b, HEAD);
+    for (unsigned i = 0; i < count; i++)
+        buf_printf(b, "%s%s%s", OPEN, fields, CLOSE);
+    buf_puts(b, TAIL);
+}
+
 /* How many bytes of a message libxml2 is not given; none if it is not even asked. */
 static size_t left_out(const struct buf *b)
 {
@@ -89,7 +99,12 @@ static const struct {
     {"a self-closed field stays", "<sf:City/>", 0, SOAP_OK},
     {"a nil field stays", "<sf:City xsi:nil='true'/>", 0, SOAP_OK},
     {"a field with an attribute stays", "<sf:City a='1'>Bonn</sf:City>", 0, SOAP_OK},
-    {"a reference stays", "<sf:City>A &amp; B</sf:City>", 0, SOAP_OK},
+    {"so are XML's own references", "<sf:A>&amp; &lt;&gt;</sf:A><sf:B>&quot;x&apos;</sf:B>", ALL,
+     SOAP_OK},
+    {"a reference by number stays", "<sf:City>A &#38; B</sf:City>", 0, SOAP_OK},
+    {"a reference in capitals is refused", "<sf:City>&AMP;</sf:City>", 0, SOAP_ENTITY},
+    {"a reference without end is refused", "<sf:City>&amp B</sf:City>", 0, SOAP_NOT_WELL_FORMED},
+    {"a bracket behind a reference stays", "<sf:City>&lt;]</sf:City>", 0, SOAP_OK},
     {"an unknown reference is refused", "<sf:City>A &nbsp; B</sf:City>", 0, SOAP_ENTITY},
     {"a section stays", "<sf:City><![CDATA[x]]></sf:City>", 0, SOAP_OK},
     {"a comment stays", "<sf:City><!-- x --></sf:City>", 0, SOAP_OK},
@@ -120,8 +135,17 @@ static const struct {
     {"a field between brackets and a '>' stays", "<sf:A>1</sf:A>]]<sf:B>2</sf:B>>", 14, SOAP_OK},
     {"a field inside a reference stays", "<sf:A>1</sf:A>&am<sf:B>2</sf:B>p;", 14,
      SOAP_NOT_WELL_FORMED},
-    {"a field behind white space is left out", " \r\n\t<sf:A>1</sf:A>\r<sf:B>2</sf:B>\n", 28,
-     SOAP_OK},
+    {"of white space before it the line breaks stay",
+     " \r\n\t\n <sf:A>1</sf:A>\n\n<sf:B>2</sf:B>\n", 28 + 4, SOAP_OK},
+    {"or else one blank", " \r\t<sf:A>1</sf:A>   <sf:B>2</sf:B> ", 28 + 2 + 2, SOAP_OK},
+    {"white space inside an id is seen",
+     "<sf:CampaignId>701Tp0000000<sf:q> </sf:q>\t \t<sf:A>1</sf:A>Cm1</sf:CampaignId>", 14 + 2,
+     SOAP_BAD_RECORD_ID},
+    {"so is one blank of it",
+     "<sf:CampaignId>701Tp0000000<sf:q> </sf:q> <sf:A>1</sf:A>Cm1</sf:CampaignId>", 14,
+     SOAP_BAD_RECORD_ID},
+    {"and that there is none",
+     "<sf:CampaignId>701Tp0000000<sf:q> </sf:q><sf:A>1</sf:A>Cm1</sf:CampaignId>", 14, SOAP_OK},
     {"a problem behind what is left out has its own line",
      "<sf:A>1</sf:A>\n<sf:B>2</sf:B>\n<sf:C>&x;</sf:C>", 28, SOAP_ENTITY},
 };
@@ -159,13 +183,86 @@ static void a_document_without_end_is_never_read_beyond_it(void **state)
     (void)state;
     struct buf b;
     buf_init(&b, BODY_MAX);
-    put_message(&b, "<sf:City>Bonn</sf:City><sf:Country>Germany</sf:Country>");
+    put_objects(&b, 2,
+                "\n <sf:City>Bonn</sf:City>\n <sf:AFieldOfALongerName__c>Germany"
+                "</sf:AFieldOfALongerName__c><sf:Note>&amp;</sf:Note>");
     for (size_t n = 1; n < b.len; n++) {
         char *exact = malloc(n); /* one byte more would be seen by the sanitizer */
         assert_non_null(exact);
         memcpy(exact, b.data, n);
         assert_int_not_equal(compare(exact, n), SOAP_OK);
         free(exact);
+    }
+    buf_release(&b);
+}
+
+/* More of them than are remembered, with a name as long as is looked at, and one longer. */
+static void every_field_of_a_wide_object_is_left_out(void **state)
+{
+    enum { FIELDS = 2 * SOAP_LEAVES_MAX, LONGEST = 128 };
+    (void)state;
+    struct buf b, fields;
+    char name[LONGEST + 2];
+    buf_init(&b, BODY_MAX);
+    buf_init(&fields, BODY_MAX);
+    for (unsigned i = 0; i < FIELDS; i++)
+        buf_printf(&fields, "<sf:Field_%u__c>%u</sf:Field_%u__c>", i, i, i);
+    for (unsigned is_longer = 0; is_longer < 2; is_longer++) {
+        size_t left = fields.len;
+        size_t n = LONGEST - 3 + is_longer; /* less "sf:" */
+        memset(name, 'n', n);
+        name[n] = '\0';
+        buf_printf(&fields, "<sf:%s>x</sf:%s>", name, name);
+        put_objects(&b, 3, fields.data);
+        assert_int_equal(compare(b.data, b.len), SOAP_OK);
+        assert_int_equal(left_out(&b), 3 * (is_longer ? left : fields.len));
+    }
+    buf_release(&b);
+    buf_release(&fields);
+}
+
+/* What one object has may be missing, moved, behind other blanks, of another prefix or broken in
+ * the next: what was learnt of the first must not decide then. */
+static const struct {
+    const char *first, *second;
+    size_t out; /* of both */
+    enum soap_problem problem;
+} NEXT[] = {
+    {"<sf:A>1</sf:A>\n <sf:B>2</sf:B>", "<sf:A>3</sf:A>\n <sf:B>4</sf:B>", 4 * 14 + 2, SOAP_OK},
+    {"<sf:A>1</sf:A><sf:B>2</sf:B><sf:C>3</sf:C>", "<sf:A>1</sf:A><sf:C>3</sf:C>", 5 * 14, SOAP_OK},
+    {"<sf:A>1</sf:A><sf:B>2</sf:B><sf:C>3</sf:C>", "<sf:C>3</sf:C><sf:A>1</sf:A><sf:B>2</sf:B>",
+     6 * 14, SOAP_OK},
+    {"<sf:A>1</sf:A>", "\n\n<sf:A>1</sf:A>", 2 * 14, SOAP_OK},
+    {" <sf:A>1</sf:A>", "<sf:A>1</sf:A>", 2 * 14, SOAP_OK},
+    {"<sf:A>1</sf:A>", "<sf:A>1</sf:B>", 14, SOAP_NOT_WELL_FORMED},
+    {"<sf:A>1</sf:A>", "<sf:A>1<b/></sf:A>", 14, SOAP_OK},
+    {"<sf:A>1</sf:A>", "<sf:A>&x;</sf:A>", 14, SOAP_ENTITY},
+    {"<sf:A>1</sf:A>", "<sf:A >1</sf:A>", 14, SOAP_OK},
+    {"<sf:A>1</sf:A>", "<sf:AB>1</sf:AB>", 14 + 16, SOAP_OK},
+    {"<sf:AB>1</sf:AB>", "<sf:A>1</sf:A>", 14 + 16, SOAP_OK},
+    {"<sf:A>1</sf:A>", "<A>0</A><sf:A>1</sf:A>", 14, SOAP_OK},
+    {"<sf:A>1</sf:A>", "<A>0</A><A>1</A>", 14 + 8, SOAP_OK},
+    {"<sf:A>1</sf:A>", "<e:B>0</e:B><e:A>1</e:A><sf:C>1</sf:C><sf:A>1</sf:A>", 14 + 12 + 14,
+     SOAP_OK},
+    {"<sf:A>1</sf:A>", "<q:B>0</q:B><sf:A>1</sf:A>", 14, SOAP_NOT_WELL_FORMED},
+    {"<sf:A>1</sf:A>", "<sf:Id>00QTp0000000Ld2</sf:Id>", 14, SOAP_BAD_RECORD_ID},
+};
+
+static void what_the_last_object_had_decides_nothing(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, BODY_MAX);
+    for (size_t i = 0; i < sizeof NEXT / sizeof NEXT[0]; i++) {
+        buf_clear(&b);
+        buf_printf(&b, "%s%s%s%s%s%s%s%s", HEAD, OPEN, NEXT[i].first, CLOSE, OPEN, NEXT[i].second,
+                   CLOSE, TAIL);
+        enum soap_problem p = compare(b.data, b.len);
+        size_t out = left_out(&b);
+        if (p != NEXT[i].problem || out != NEXT[i].out)
+            fail_msg("%s after %s: %zu bytes left out, not %zu; %s, not %s", NEXT[i].second,
+                     NEXT[i].first, out, NEXT[i].out, soap_problem_code(p),
+                     soap_problem_code(NEXT[i].problem));
     }
     buf_release(&b);
 }
@@ -207,6 +304,10 @@ static const char *const PIECES[] = {
     "</Notification>",
     "<Notification>",
     "<Id>04lTp0000000aB2</Id>",
+    "\n   <sf:A>1</sf:A>\n   <sf:ALongerName__c>2</sf:ALongerName__c>",
+    "&lt;",
+    "<sf:F>&quot;&gt;</sf:F>",
+    "  \t",
 };
 
 static void any_mixture_is_read_alike(void **state)
@@ -232,13 +333,58 @@ static void any_mixture_is_read_alike(void **state)
     buf_release(&fields);
 }
 
+/* Objects one after the other, of fields that mostly come in the same order. */
+static void any_objects_are_read_alike(void **state)
+{
+    static const char *const fields[] = {
+        "<sf:A>1</sf:A>",
+        "\n <sf:B_b>2</sf:B_b>",
+        "\n <sf:LongerNameOfAField__c>x</sf:LongerNameOfAField__c>",
+        "<B>3</B>",
+        " <sf:D>&amp;</sf:D>",
+        "\n\t<sf:E>a]</sf:E>",
+        "<e:F>1</e:F>",
+        "<e:G>1</e:G>",
+        "<sf:CampaignId>701Tp0000000Cm1</sf:CampaignId>",
+        "<sf:H>\xC3\xB6</sf:H>",
+        "<sf:I>\n</sf:I>",
+        "<sf:J a='1'>1</sf:J>",
+    };
+    enum { COUNT = sizeof fields / sizeof fields[0], OBJECTS = 6 };
+    (void)state;
+    uint64_t random = 19991231;
+    struct buf b;
+    buf_init(&b, BODY_MAX);
+    for (unsigned round = 0; round < ROUNDS / OBJECTS; round++) {
+        buf_clear(&b);
+        buf_puts(&b, HEAD);
+        for (unsigned o = 0; o < OBJECTS; o++) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            buf_puts(&b, OPEN);
+            for (unsigned i = 0; i < COUNT; i++) {
+                bool is_moved = (random >> (20 + i) & 7) == 0;
+                if ((random >> (40 + i) & 3) != 0)
+                    buf_puts(&b, fields[is_moved ? (i + 5) % COUNT : i]);
+            }
+            buf_puts(&b, CLOSE);
+        }
+        buf_puts(&b, TAIL);
+        enum soap_problem p = compare(b.data, b.len);
+        assert_true(p == SOAP_OK || p == SOAP_BAD_RECORD_ID); /* the campaign twice */
+    }
+    buf_release(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_field_is_left_out_or_read_alike),
         cmocka_unit_test(nothing_is_left_out_above_the_object),
         cmocka_unit_test(a_document_without_end_is_never_read_beyond_it),
+        cmocka_unit_test(every_field_of_a_wide_object_is_left_out),
+        cmocka_unit_test(what_the_last_object_had_decides_nothing),
         cmocka_unit_test(any_mixture_is_read_alike),
+        cmocka_unit_test(any_objects_are_read_alike),
     };
     return cmocka_run_group_tests(tests, make_readers, free_readers);
 }
