@@ -15,13 +15,13 @@
 
 enum {
     DOCUMENTS_WAIT_MAX = 4 << 20,
-    /* A commit costs some 70 µs of CPU and a flush of the disk, however many puts it takes. So
-     * where puts come so thick that the last batch had BUSY_PUTS, the next one is given a moment to
-     * grow, unless it is large already. It is less than a flush takes, and nobody waits for it on
-     * an idle system. */
-    BUSY_PUTS = 4,
-    GATHER_US = 400,
-    GATHERED_PUTS = 24,
+    /* A commit costs some 150 µs of CPU (a sync 125) and a flush of the disk, however many puts it
+     * takes. So where puts come so thick that the last batch had BUSY_PUTS, the next one is given a
+     * moment to grow, unless it is large already: about as long as a flush takes. Nobody waits for
+     * it where there are fewer. */
+    BUSY_PUTS = 12,
+    GATHER_US = 600,
+    GATHERED_PUTS = 40,
     GATHERED_NOTIFICATIONS = 200,
 };
 

@@ -12,7 +12,7 @@
 
 #include "../../receiver/store/queue_ahead.h"
 
-enum { PUTS = 40, BATCH_MAX = 4000, GATHERS_US = 300 /* 400, and clocks are coarse */ };
+enum { PUTS = 60, BATCH_MAX = 4000, GATHERS_US = 500 /* 600, and clocks are coarse */ };
 
 static struct store_queue queue;
 static struct store_put given[PUTS];
@@ -64,8 +64,8 @@ static void only_after_a_batch_of_many_a_turn_waits_for_more(void **state)
         size_t before, count, notifications;
         bool gathers;
     } rows[] = {
-        {4, 1, 1, true},    {40, 23, 1, true}, {4, 1, 199, true}, {4, 24, 1, false},
-        {4, 1, 200, false}, {3, 1, 1, false},  {1, 23, 1, false},
+        {12, 1, 1, true},    {60, 39, 1, true}, {12, 1, 199, true}, {12, 40, 1, false},
+        {12, 1, 200, false}, {11, 1, 1, false}, {1, 39, 1, false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -75,7 +75,7 @@ static void only_after_a_batch_of_many_a_turn_waits_for_more(void **state)
         int64_t from = now_us();
         bool was_busy = queue.is_busy;
         assert_int_equal(take(), rows[i].count);
-        if (was_busy != (rows[i].before >= 4))
+        if (was_busy != (rows[i].before >= 12))
             fail_msg("after %zu puts the queue counts as %s", rows[i].before,
                      was_busy ? "busy" : "idle");
         if (rows[i].gathers && now_us() - from < GATHERS_US)
