@@ -12,7 +12,13 @@
 
 #include "../../receiver/store/queue_ahead.h"
 
-enum { PUTS = 60, BATCH_MAX = 4000, GATHERS_US = 500 /* 600, and clocks are coarse */ };
+enum {
+    PUTS = 60,
+    BATCH_MAX = 4000,
+    GATHERS_US = 500, /* 600, and clocks are coarse */
+    GATHERS_MAX_US = 2000,
+    TRIES = 200,
+};
 
 static struct store_queue queue;
 static struct store_put given[PUTS];
@@ -58,30 +64,44 @@ static size_t take(void)
     return n;
 }
 
+struct turns {
+    size_t before, count, notifications;
+    bool gathers;
+};
+
+/* How long the second turn takes, which follows on one of so many puts. */
+static int64_t second_turn_us(const struct turns *t)
+{
+    hand_in(t->before, 1);
+    assert_int_equal(take(), t->before);
+    hand_in(t->count, t->notifications);
+    bool was_busy = queue.is_busy;
+    int64_t from = now_us();
+    assert_int_equal(take(), t->count);
+    int64_t us = now_us() - from;
+    if (was_busy != (t->before >= 12))
+        fail_msg("after %zu puts the queue counts as %s", t->before, was_busy ? "busy" : "idle");
+    assert_int_equal(queue.put_notifications, 0);
+    queue.is_busy = false;
+    return us;
+}
+
+/* A machine at work may make any turn long, but none short: the shortest of many is the queue's. */
 static void only_after_a_batch_of_many_a_turn_waits_for_more(void **state)
 {
-    static const struct {
-        size_t before, count, notifications;
-        bool gathers;
-    } rows[] = {
+    static const struct turns rows[] = {
         {12, 1, 1, true},    {60, 39, 1, true}, {12, 1, 199, true}, {12, 40, 1, false},
         {12, 1, 200, false}, {11, 1, 1, false}, {1, 39, 1, false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        hand_in(rows[i].before, 1);
-        assert_int_equal(take(), rows[i].before);
-        hand_in(rows[i].count, rows[i].notifications);
-        int64_t from = now_us();
-        bool was_busy = queue.is_busy;
-        assert_int_equal(take(), rows[i].count);
-        if (was_busy != (rows[i].before >= 12))
-            fail_msg("after %zu puts the queue counts as %s", rows[i].before,
-                     was_busy ? "busy" : "idle");
-        if (rows[i].gathers && now_us() - from < GATHERS_US)
-            fail_msg("row %zu: it did not wait", i);
-        assert_int_equal(queue.put_notifications, 0);
-        queue.is_busy = false;
+        int64_t shortest = INT64_MAX, enough = rows[i].gathers ? GATHERS_MAX_US : GATHERS_US;
+        for (unsigned try = 0; try < TRIES && shortest >= enough; try++) {
+            int64_t us = second_turn_us(&rows[i]);
+            shortest = us < shortest ? us : shortest;
+        }
+        if (shortest >= enough || (rows[i].gathers && shortest < GATHERS_US))
+            fail_msg("row %zu: it waited %lld us", i, (long long)shortest);
     }
 }
 

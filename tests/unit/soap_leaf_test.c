@@ -70,6 +70,13 @@ static void put_objects(struct buf *b, unsigned count, const char *fields)
     buf_puts(b, TAIL);
 }
 
+/* Two notifications, with these fields each. */
+static void put_pair(struct buf *b, const char *first, const char *second)
+{
+    buf_clear(b);
+    buf_printf(b, "%s%s%s%s%s%s%s%s", HEAD, OPEN, first, CLOSE, OPEN, second, CLOSE, TAIL);
+}
+
 /* How many bytes of a message libxml2 is not given; none if it is not even asked. */
 static size_t left_out(const struct buf *b)
 {
@@ -221,6 +228,37 @@ static void every_field_of_a_wide_object_is_left_out(void **state)
     buf_release(&fields);
 }
 
+/* Names are compared sixteen bytes at a time: in a field's end, and where another object has one
+ * that is nearly the same. */
+static void each_byte_of_a_tag_is_compared(void **state)
+{
+    enum { LONGEST = 40 };
+    (void)state;
+    struct buf b;
+    buf_init(&b, BODY_MAX);
+    for (size_t n = 1; n <= LONGEST; n++) {
+        char name[LONGEST + 2] = "", other[LONGEST + 2], field[3 * LONGEST], next[3 * LONGEST];
+        memset(name, 'a', n);
+        (void)snprintf(field, sizeof field, "<sf:%s>1</sf:%s >", name, name);
+        put_message(&b, field);
+        assert_int_equal(compare(b.data, b.len), SOAP_OK);
+        assert_int_equal(left_out(&b), 0);
+        for (size_t at = 0; at <= n; at++) { /* at n: one byte more */
+            memcpy(other, name, sizeof other);
+            other[at] = 'b';
+            (void)snprintf(field, sizeof field, "<sf:%s>1</sf:%s>", name, other);
+            put_message(&b, field);
+            assert_int_equal(compare(b.data, b.len), SOAP_NOT_WELL_FORMED);
+            (void)snprintf(field, sizeof field, "<sf:%s>1</sf:%s>", name, name);
+            (void)snprintf(next, sizeof next, "<sf:%s>1</sf:%s>", other, other);
+            put_pair(&b, field, next);
+            assert_int_equal(compare(b.data, b.len), SOAP_OK);
+            assert_int_equal(left_out(&b), strlen(field) + strlen(next));
+        }
+    }
+    buf_release(&b);
+}
+
 /* What one object has may be missing, moved, behind other blanks, of another prefix or broken in
  * the next: what was learnt of the first must not decide then. */
 static const struct {
@@ -254,15 +292,55 @@ static void what_the_last_object_had_decides_nothing(void **state)
     struct buf b;
     buf_init(&b, BODY_MAX);
     for (size_t i = 0; i < sizeof NEXT / sizeof NEXT[0]; i++) {
-        buf_clear(&b);
-        buf_printf(&b, "%s%s%s%s%s%s%s%s", HEAD, OPEN, NEXT[i].first, CLOSE, OPEN, NEXT[i].second,
-                   CLOSE, TAIL);
+        put_pair(&b, NEXT[i].first, NEXT[i].second);
         enum soap_problem p = compare(b.data, b.len);
         size_t out = left_out(&b);
         if (p != NEXT[i].problem || out != NEXT[i].out)
             fail_msg("%s after %s: %zu bytes left out, not %zu; %s, not %s", NEXT[i].second,
                      NEXT[i].first, out, NEXT[i].out, soap_problem_code(p),
                      soap_problem_code(NEXT[i].problem));
+    }
+    buf_release(&b);
+}
+
+/* How often a name was looked at: it need not be where a field came before. */
+static unsigned looks;
+
+static bool count_looks(const char *local, size_t n)
+{
+    looks++;
+    return reader->xml.grammar->ignores(local, n);
+}
+
+static void a_field_of_the_last_object_is_known_again(void **state)
+{
+    static const struct {
+        const char *first, *second, *third;
+        unsigned looks;
+    } rows[] = {
+        {"<sf:A>1</sf:A>\n<sf:B>2</sf:B>", "<sf:A>3</sf:A>\n<sf:B>4</sf:B>",
+         "<sf:A>5</sf:A>\n<sf:B>6</sf:B>", 2},
+        {"<sf:A>1</sf:A><sf:B>2</sf:B><sf:C>3</sf:C>", "<sf:A>1</sf:A><sf:C>3</sf:C>",
+         "<sf:B>2</sf:B><sf:C>3</sf:C>", 3}, /* one is not sent */
+        {"<sf:A>1</sf:A><sf:B>\n</sf:B><sf:C>3</sf:C>",
+         "<sf:A>1</sf:A><sf:B>\n</sf:B><sf:C>3</sf:C>",
+         "<sf:A>1</sf:A><sf:B>2</sf:B><sf:C>3</sf:C>", 3}, /* one is not plain */
+    };
+    (void)state;
+    struct buf b;
+    buf_init(&b, BODY_MAX);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t copied, at;
+        buf_clear(&b);
+        buf_printf(&b, "%s%s%s%s%s%s%s%s%s%s%s", HEAD, OPEN, rows[i].first, CLOSE, OPEN,
+                   rows[i].second, CLOSE, OPEN, rows[i].third, CLOSE, TAIL);
+        char *copy = malloc(b.len);
+        assert_non_null(copy);
+        looks = 0;
+        assert_int_equal(soap_scan_tags(b.data, b.len, count_looks, copy, &copied, &at), SOAP_OK);
+        free(copy);
+        if (looks != rows[i].looks)
+            fail_msg("row %zu: %u names looked at, not %u", i, looks, rows[i].looks);
     }
     buf_release(&b);
 }
@@ -382,7 +460,9 @@ int main(void)
         cmocka_unit_test(nothing_is_left_out_above_the_object),
         cmocka_unit_test(a_document_without_end_is_never_read_beyond_it),
         cmocka_unit_test(every_field_of_a_wide_object_is_left_out),
+        cmocka_unit_test(each_byte_of_a_tag_is_compared),
         cmocka_unit_test(what_the_last_object_had_decides_nothing),
+        cmocka_unit_test(a_field_of_the_last_object_is_known_again),
         cmocka_unit_test(any_mixture_is_read_alike),
         cmocka_unit_test(any_objects_are_read_alike),
     };
