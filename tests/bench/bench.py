@@ -23,7 +23,7 @@ import million
 import postgres
 import report
 import sync
-from servers import ORG, PATH, Broken, GsoapPeer, Nginx, Touchpointd, make_certificates
+from servers import ORG, PATH, Broken, GsoapPeer, Nginx, Touchpointd, make_certificates, processor_seconds
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -200,7 +200,7 @@ class Bench:
         try:
             if peers.stdout.readline() != "ready\n":
                 raise Broken(f"the hostile peers ({kind}) did not start")
-            yield
+            yield peers.pid
         finally:
             peers.stdin.close()
             peers.stdout.close()
@@ -211,14 +211,17 @@ class Bench:
                 peers.wait()
 
     def measure_hostile(self):
-        """The share of the rate that is left to others while peers of each kind are at work."""
-        shares = {kind: [] for kind in HOSTILE}
+        """The share of the rate that is left to others while peers of each kind are at work, and of the cores that these take for themselves."""
+        samples = {kind: [] for kind in HOSTILE}
         for _ in range(min(3, ROUNDS)):
-            for (kind, case), share in shares.items():
+            for (kind, case), sample in samples.items():
                 alone = self.load(self.ours, **CASES[case][0])["rate"]
-                with self.hostile_peers(kind):
-                    share.append(self.load(self.ours, **CASES[case][0])["rate"] / alone)
-        return shares
+                with self.hostile_peers(kind) as pid:
+                    used, begun = processor_seconds(pid), time.monotonic()
+                    beside = self.load(self.ours, **CASES[case][0])["rate"]
+                    taken = (processor_seconds(pid) - used) / (time.monotonic() - begun) / os.cpu_count()
+                sample.append({"rate": beside / alone, "peers": taken})
+        return samples
 
     def measure_allocations(self):
         """Calls of malloc and the like for a message, of all libraries together."""

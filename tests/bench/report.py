@@ -111,7 +111,12 @@ def hostile_rows(figures):
     words = {("slow", "single"): "10,000 slow connections, kept alive", ("slow", "handshake"): "10,000 slow connections, new connections",
              ("handshakes", "single"): "1,000 connections a second begun from 4 addresses", ("oversized", "single"): "oversized requests",
              ("malformed", "single"): "malformed requests"}
-    return [row(f"share of the rate beside {words[kind]}", shares, "×", 0.8, 0.95) for kind, shares in figures["hostile"].items()]
+    rows_ = []
+    for kind, samples in figures["hostile"].items():
+        # of the cores that are left to a server when the peers, which run elsewhere in earnest, have theirs
+        shares = [sample["rate"] / (1 - sample["peers"]) for sample in samples]
+        rows_.append(row(f"share of the rate beside {words[kind]}", shares, "×", 0.8, 0.95))
+    return rows_
 
 
 def allocation_rows(figures):
