@@ -284,6 +284,15 @@ static const struct {
      SOAP_OK},
     {"<sf:A>1</sf:A>", "<q:B>0</q:B><sf:A>1</sf:A>", 14, SOAP_NOT_WELL_FORMED},
     {"<sf:A>1</sf:A>", "<sf:Id>00QTp0000000Ld2</sf:Id>", 14, SOAP_BAD_RECORD_ID},
+    {"<sf:A>1</sf:A><sf:B>2</sf:B>", "<e:C>0</e:C><e:A>1</e:A><sf:B>2</sf:B>", 2 * 14 + 12,
+     SOAP_OK},
+    {"<sf:A>1</sf:A>",
+     "<sf:A>1</sf:A><e:C>0</e:C><e:A>1</e:A><e:o><e:p>0</e:p></e:o><e:C>0</e:C><sf:A>1</"
+     "sf:A>",
+     2 * 14 + 12, SOAP_OK},
+    {"<sf:A>1</sf:A>", "<o xmlns:sg='u'><sg:B>0</sg:B><sf:A>1</sf:A></o>", 14, SOAP_OK},
+    {"\n       <sf:Ix>1</sf:Ix>", "\n       <sf:Id>00QTp0000000Ld2</sf:Id>", 16 + 7,
+     SOAP_BAD_RECORD_ID},
 };
 
 static void what_the_last_object_had_decides_nothing(void **state)
