@@ -53,9 +53,9 @@ typedef bool soap_ignores(const char *local, size_t n);
 
 /* Checks the markup of a document that soap_scan has passed: no DOCTYPE, its tags split cleanly and
  * stay within the limits above. Else *at is the offset of the problem. copy, of n bytes, gets the
- * document without the plain fields that `ignores` (NULL: none) names, and of the white space before
- * those the line breaks alone, or else one blank; *copied its length, which is what to wipe even if
- * there was a problem. */
+ * document without the plain fields that `ignores` (NULL: none) names, and of the white space
+ * before those the line breaks alone, or else one blank; *copied its length, which is what to wipe
+ * even if there was a problem. */
 MUST_USE enum soap_problem soap_scan_tags(const char *document, size_t n, soap_ignores *ignores,
                                           char *copy, size_t *copied, size_t *at);
 

@@ -1,6 +1,6 @@
 /*
- * soap_leaf_fixture - documents read as they are and by a reader that leaves nothing out, which must
- * not show
+ * soap_leaf_fixture - documents read as they are and by a reader that leaves nothing out, which
+ * must not show
  *
  * After cmocka.h.
  */
