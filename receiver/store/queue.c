@@ -15,15 +15,20 @@
 
 enum {
     DOCUMENTS_WAIT_MAX = 4 << 20,
-    /* A commit costs some 150 µs of CPU (a sync 125) and a flush of the disk, however many puts it
-     * takes. So where puts come so thick that the last batch had BUSY_PUTS, the next one is given a
-     * moment to grow, unless it is large already: about as long as a flush takes. Nobody waits for
-     * it where there are fewer. */
-    BUSY_PUTS = 12,
-    GATHER_US = 600,
-    GATHERED_PUTS = 40,
     GATHERED_NOTIFICATIONS = 200,
 };
+
+/* A commit costs some 150 µs of CPU (a sync 125) and a flush of the disk, however many puts it
+ * takes. So where puts come so thick that the last batch had `busy`, the next one is given a moment
+ * to grow, unless it is large already: about as long as a flush takes. Nobody waits for it where
+ * there are fewer. */
+struct gathering {
+    size_t busy, puts;
+    long us;
+};
+/* Of the committer, while whose commits, which take longer, the next batch grows anyway. */
+static const struct gathering DIRECT = {.busy = 4, .puts = 24, .us = 400};
+static const struct gathering AHEAD = {.busy = 12, .puts = 40, .us = 600};
 
 void store_queue_init(struct store_queue *q, size_t put_max)
 {
@@ -34,7 +39,8 @@ void store_queue_init(struct store_queue *q, size_t put_max)
     q->put_last = &q->put_first;
     q->put_count = q->put_notifications = 0;
     q->put_max = put_max;
-    q->is_busy = q->is_gathering = q->is_committing = false;
+    q->is_busy = q->is_committing = false;
+    q->gathers = 0;
     store_ahead_init(&q->ahead);
     q->request_first = NULL;
     q->request_last = &q->request_first;
@@ -56,7 +62,7 @@ void store_queue_release(struct store_queue *q)
 
 static bool is_enough(const struct store_queue *q)
 {
-    return q->put_count >= GATHERED_PUTS || q->put_notifications >= GATHERED_NOTIFICATIONS;
+    return q->put_count >= q->gathers || q->put_notifications >= GATHERED_NOTIFICATIONS;
 }
 
 static enum err admit(const struct store_queue *q, int64_t now_boot_ms, struct error *e)
@@ -84,7 +90,7 @@ static enum err admit(const struct store_queue *q, int64_t now_boot_ms, struct e
  * other thread is to know from when on the first of them waits. */
 static void wake(struct store_queue *q, int64_t now_boot_ms)
 {
-    if (q->is_gathering && !is_enough(q))
+    if (!is_enough(q)) /* of what is gathered */
         return;
     bool may_matter_ahead = q->ahead.runs && (q->put_count == 1 || !q->ahead.usable);
     if (store_ahead_takes(q, now_boot_ms) || (q->is_committing && may_matter_ahead))
@@ -194,7 +200,7 @@ void store_queue_cut(struct store_queue *q, struct store_batch *out, size_t noti
         end = &(*end)->next;
     }
     q->put_notifications -= out->notifications - logged;
-    q->is_busy = puts >= BUSY_PUTS;
+    q->is_busy = puts >= (ahead ? &AHEAD : &DIRECT)->busy;
     struct store_put *rest = *end;
     *end = NULL;
     q->put_first = rest;
@@ -214,10 +220,10 @@ static void take_document(struct store_queue *q, struct store_batch *out)
         q->document_last = &q->document_first;
 }
 
-static struct timespec soon(void)
+static struct timespec after_us(long us)
 {
     struct timespec at = time_cond_after(0);
-    at.tv_nsec += GATHER_US * 1000L;
+    at.tv_nsec += us * 1000;
     if (at.tv_nsec >= 1000000000) {
         at.tv_nsec -= 1000000000;
         at.tv_sec++;
@@ -228,14 +234,15 @@ static struct timespec soon(void)
 /* A worker that waits for its request is not kept waiting. */
 void store_queue_gather(struct store_queue *q, pthread_cond_t *work)
 {
-    struct timespec until = soon();
     bool is_committer = work == &q->work;
+    const struct gathering *g = is_committer ? &DIRECT : &AHEAD;
+    struct timespec until = after_us(g->us);
     int rc = 0;
-    q->is_gathering = true;
+    q->gathers = g->puts;
     while (rc != ETIMEDOUT && !(is_committer && q->request_first != NULL) && !is_enough(q) &&
            !q->stopping)
         rc = pthread_cond_timedwait(work, &q->lock, &until);
-    q->is_gathering = false;
+    q->gathers = 0;
 }
 
 /* What the committer finds. */

@@ -321,8 +321,8 @@ struct store_queue {
     pthread_cond_t work, answered;
     struct store_put *put_first, **put_last;
     size_t put_count, put_notifications, put_max;
-    bool is_busy;      /* the last batch had many puts */
-    bool is_gathering; /* who takes puts waits for more of them */
+    bool is_busy;   /* the last batch had many puts */
+    size_t gathers; /* who takes puts waits for so many; 0: for none */
     bool is_committing;
     struct store_ahead ahead;
     struct store_request *request_first, **request_last;
