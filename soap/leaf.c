@@ -142,7 +142,7 @@ void soap_leaves_beside(struct soap_leaves *l, const struct soap_sibling *siblin
 
 static const char *skip_blanks(const char *p, const char *end, size_t *breaks)
 {
-    for (*breaks = 0; p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'); p++)
+    for (*breaks = 0; p < end && soap_is_space(*p); p++)
         *breaks += *p == '\n';
     return p;
 }

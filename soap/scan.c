@@ -124,22 +124,17 @@ bool soap_is_wide(const char *body, size_t n)
     return false;
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 /* The XML declaration may name UTF-8 or nothing. One that is malformed is left to libxml2. */
 static bool declares_other_encoding(const char *doc, size_t n)
 {
     static const char key[] = "encoding";
     const char *end = n > 5 && memcmp(doc, "<?xml", 5) == 0 ? soap_find(doc, doc + n, "?>") : NULL;
-    if (end == NULL || !is_space(doc[5]))
+    if (end == NULL || !soap_is_space(doc[5]))
         return false;
     const char *p = soap_find(doc, end, key);
     if (p == NULL)
         return false;
-    for (p += sizeof key - 1; p < end && (is_space(*p) || *p == '='); p++)
+    for (p += sizeof key - 1; p < end && (soap_is_space(*p) || *p == '='); p++)
         continue;
     if (p == end || (*p != '"' && *p != '\''))
         return false;
@@ -155,7 +150,7 @@ enum soap_problem soap_scan(const char *body, size_t n, size_t *start, size_t *a
     size_t blank = mark;
 
     *at = 0;
-    while (blank < n && is_space(body[blank]))
+    while (blank < n && soap_is_space(body[blank]))
         blank++;
     if (blank == n)
         return SOAP_EMPTY_BODY;

@@ -39,6 +39,12 @@ enum {
  * *at is the offset of the problem. */
 MUST_USE enum soap_problem soap_scan(const char *body, size_t n, size_t *start, size_t *at);
 
+/* White space as XML has it. */
+static inline bool soap_is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 /* Where `what` first stands as a whole in [from, end), or NULL. */
 const char *soap_find(const char *from, const char *end, const char *what);
 

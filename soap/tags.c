@@ -73,7 +73,7 @@ static size_t skip_name(struct cursor *c)
 
 static void skip_space(struct cursor *c)
 {
-    while (c->p < c->end && (*c->p == ' ' || *c->p == '\t' || *c->p == '\n' || *c->p == '\r'))
+    while (c->p < c->end && soap_is_space(*c->p))
         c->p++;
 }
 
