@@ -1,8 +1,7 @@
 /*
  * The committer: takes all puts that wait and enters them with one transaction in one round trip;
- * group commit, so that the more load, the larger the batch. The rows go in in the order of their
- * identity (protocol rule 21), so that two nodes that were sent the same messages do not meet head
- * on. If the data of one put are refused, each is tried alone.
+ * group commit, so that the more load, the larger the batch (postgres_put.c). If the data of one put
+ * are refused, each is tried alone.
  *
  * Invariant S1: a put's result is ERR_NONE only after COMMIT returned well and without a warning.
  * While the server cannot be reached puts are refused at once with the reason.
@@ -14,89 +13,14 @@
 #include "log.h"
 #include "timeutil.h"
 
-enum { IDLE_MS = 1000, RETRY_MS = 200, TRIES = 6 };
-
-/* ------------------------------------------------------------------ the rows of a batch */
-
-enum { PUT, ORG, ID, RECORD, SUBJECT, KEY, OBJECT, KIND, COLUMNS };
-
-static void add_row(struct buf c[COLUMNS], int put, const char *org, const struct store_item *item)
-{
-    pg_put_i64(&c[PUT], put);
-    pg_put_text(&c[ORG], org);
-    pg_put_text(&c[ID], item->notification_id);
-    pg_put_text(&c[RECORD], item->record_id);
-    pg_put_text(&c[SUBJECT], item->subject_id);
-    pg_put_text(&c[KEY], item->campaign_id[0] != '\0' ? item->campaign_id : STORE_KEY_NONE);
-    pg_put_text(&c[OBJECT], item->object);
-    pg_put_i64(&c[KIND], (int64_t)item->kind);
-}
-
-/* Of the puts before `end`; how many there are. */
-static size_t fill_columns(struct buf c[COLUMNS], const struct store_put *puts,
-                           const struct store_put *end)
-{
-    size_t n = 0;
-    int number = 0;
-    for (int i = 0; i < COLUMNS; i++)
-        pg_array(&c[i]);
-    for (const struct store_put *p = puts; p != end; p = p->next, number++) {
-        for (size_t i = 0; i < p->count; i++, n++)
-            add_row(c, number, p->org, &p->items[i]);
-    }
-    return n;
-}
-
-static void tell_counts(struct store_put *puts, const struct store_put *end, const PGresult *r)
-{
-    int number = 0;
-    for (struct store_put *p = puts; p != end; p = p->next, number++) {
-        p->result = ERR_NONE;
-        p->stored = 0;
-        for (int i = 0; i < PQntuples(r); i++) {
-            if (pg_i64(r, i, 0) == number)
-                p->stored = (size_t)pg_i64(r, i, 1);
-        }
-        p->duplicates = p->count - p->stored;
-    }
-}
+enum { IDLE_MS = 1000, RETRY_MS = 200 };
 
 /* ------------------------------------------------------------------ one transaction */
-
-static enum err enter(struct pg_store *s, struct store_put *puts, const struct store_put *end,
-                      struct error *e)
-{
-    struct buf c[COLUMNS];
-    size_t n = 0;
-    double begun = store_seconds();
-    PGresult *r = NULL;
-    for (int i = 0; i < TRIES && r == NULL; i++) {
-        n = fill_columns(c, puts, end);
-        r = pg_transaction(&s->writer, e,
-                           "SELECT put, stored FROM tp_put($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                           "aaaaaaaai", &c[PUT], &c[ORG], &c[ID], &c[RECORD], &c[SUBJECT], &c[KEY],
-                           &c[OBJECT], &c[KIND], PG_WALL(s));
-        for (int k = 0; k < COLUMNS; k++)
-            buf_release(&c[k]);
-        if (r == NULL && !s->writer.again)
-            break;
-    }
-    if (r == NULL)
-        return e->kind;
-    tell_counts(puts, end, r);
-    PQclear(r);
-    metric_observe(s->base.commit_seconds, store_seconds() - begun);
-    if (n > 0) {
-        metric_observe(s->base.batch_size, (double)n);
-        pg_wake(s);
-    }
-    return ERR_NONE;
-}
 
 static enum err enter_singly(struct pg_store *s, struct store_put *puts, struct error *e)
 {
     for (struct store_put *p = puts; p != NULL; p = p->next) {
-        p->result = enter(s, p, p->next, e);
+        p->result = pg_put(s, p, p->next, e);
         if (p->result == ERR_INVALID) /* its owner learns the kind only */
             log_warn("a message was refused by the store", "org", p->org, "error", e->text, NULL);
         else if (p->result != ERR_NONE)
@@ -142,7 +66,7 @@ static enum err run_puts(struct pg_store *s, struct store_put *puts, struct erro
 {
     enum err err = pg_clock_seems_still(s) ? ERR_NONE : pg_watch_clock(s, &s->writer, e);
     if (err == ERR_NONE)
-        err = enter(s, puts, NULL, e);
+        err = pg_put(s, puts, NULL, e);
     return err == ERR_INVALID ? enter_singly(s, puts, e) : err;
 }
 

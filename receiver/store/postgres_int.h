@@ -5,9 +5,9 @@
  *     postgres_sql.c      statements          postgres_jobs.c      jobs, holds, bulk jobs
  *     postgres_open.c     open, close         postgres_messages.c  messages, ledger, forgetting
  *     postgres_pool.c     requests            postgres_read.c      looking on, quarantine
- *     postgres_commit.c   puts                postgres_retain.c    upkeep, leaps of the clock
- *     postgres_ears.c     wake-ups            postgres_transfer.c  export, import
- *     postgres_node.c     this daemon among others
+ *     postgres_commit.c   the committer       postgres_retain.c    upkeep, leaps of the clock
+ *     postgres_put.c      puts                postgres_transfer.c  export, import
+ *     postgres_ears.c     wake-ups            postgres_node.c      this daemon among others
  *
  * Any number of daemons share one schema. What must be one step is a function of the schema
  * (schema/postgres/), one statement here. Times are the server's.
@@ -51,6 +51,7 @@ struct pg_store {
     pthread_t committer;
     struct pg_db writer;                /* the committer's */
     bool refusing;                      /* the committer's: puts are refused */
+    int64_t known_until_boot_ms;        /* the committer's: until then puts hold known ids */
     _Atomic int64_t busy_since_boot_ms; /* the batch under way; 0: none */
 
     pthread_t ears;
@@ -83,6 +84,12 @@ void pg_wake(struct pg_store *s);
 
 /* ------------------------------------------------------------------ postgres_commit.c */
 void *pg_committer(void *store);
+
+/* ------------------------------------------------------------------ postgres_put.c */
+/* Enters the puts before `end` (NULL: all), each of which then has its result, in one transaction;
+ * of the committer. On failure none has entered, but for ERR_UNKNOWN_OUTCOME. */
+MUST_USE enum err pg_put(struct pg_store *s, struct store_put *puts, const struct store_put *end,
+                         struct error *e);
 
 /* ------------------------------------------------------------------ postgres_node.c */
 /* Says that this daemon is at work, and sees who else is. */
