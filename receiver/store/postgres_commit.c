@@ -17,10 +17,11 @@ enum { IDLE_MS = 1000, RETRY_MS = 200 };
 
 /* ------------------------------------------------------------------ one transaction */
 
-static enum err enter_singly(struct pg_store *s, struct store_put *puts, struct error *e)
+static enum err enter_singly(struct pg_store *s, struct pg_db *db, struct store_put *puts,
+                             struct error *e)
 {
     for (struct store_put *p = puts; p != NULL; p = p->next) {
-        p->result = pg_put(s, p, p->next, e);
+        p->result = pg_put(s, db, p, p->next, e);
         if (p->result == ERR_INVALID) /* its owner learns the kind only */
             log_warn("a message was refused by the store", "org", p->org, "error", e->text, NULL);
         else if (p->result != ERR_NONE)
@@ -29,7 +30,46 @@ static enum err enter_singly(struct pg_store *s, struct store_put *puts, struct 
     return ERR_NONE;
 }
 
+/* What keeps all puts from entering, as against the data of one. */
+static bool concerns_all(enum err err)
+{
+    return err != ERR_NONE && err != ERR_INVALID;
+}
+
+static void fail(struct store_put *puts, enum err err)
+{
+    for (struct store_put *p = puts; p != NULL; p = p->next) {
+        p->result = err;
+        p->stored = p->duplicates = 0;
+    }
+}
+
+/* Each put has its result afterwards. */
+static void run_puts(struct pg_store *s, struct pg_db *db, struct store_put *puts, struct error *e)
+{
+    enum err err = pg_clock_seems_still(s) ? ERR_NONE : pg_watch_clock(s, db, e);
+    if (err == ERR_NONE)
+        err = pg_put(s, db, puts, NULL, e);
+    if (err == ERR_INVALID)
+        err = enter_singly(s, db, puts, e);
+    if (concerns_all(err))
+        fail(puts, err);
+}
+
 /* ------------------------------------------------------------------ the connection */
+
+static bool is_good(struct pg_store *s, struct pg_db *db)
+{
+    return db->conn != NULL && !db->broken && !atomic_load(&s->distrusted) && pg_is_alive(db);
+}
+
+static enum err connect_anew(struct pg_store *s, struct pg_db *db, struct error *e)
+{
+    if (is_good(s, db))
+        return ERR_NONE;
+    pg_close(db);
+    return pg_connect(db, s->url, &s->rules, e);
+}
 
 static void refuse(struct pg_store *s, const struct error *why)
 {
@@ -44,46 +84,22 @@ static void refuse(struct pg_store *s, const struct error *why)
 
 static enum err mend(struct pg_store *s, struct error *e)
 {
-    if (s->writer.conn != NULL &&
-        (s->writer.broken || atomic_load(&s->distrusted) || !pg_is_alive(&s->writer)))
-        pg_close(&s->writer);
-    enum err err = s->writer.conn != NULL ? ERR_NONE : pg_connect(&s->writer, s->url, &s->rules, e);
+    struct pg_db *db = &s->committer.db;
+    enum err err = connect_anew(s, db, e);
     if (err == ERR_NONE && s->refusing)
-        err = pg_exec(&s->writer, "UPDATE meta SET value = value WHERE name = 'leapt_at'", e);
+        err = pg_exec(db, "UPDATE meta SET value = value WHERE name = 'leapt_at'", e);
     refuse(s, err != ERR_NONE ? e : NULL);
     return err;
 }
 
-/* What keeps all puts from entering, as against the data of one. */
-static bool concerns_all(enum err err)
-{
-    return err != ERR_NONE && err != ERR_INVALID;
-}
-
-/* ------------------------------------------------------------------ the thread */
-
-static enum err run_puts(struct pg_store *s, struct store_put *puts, struct error *e)
-{
-    enum err err = pg_clock_seems_still(s) ? ERR_NONE : pg_watch_clock(s, &s->writer, e);
-    if (err == ERR_NONE)
-        err = pg_put(s, puts, NULL, e);
-    return err == ERR_INVALID ? enter_singly(s, puts, e) : err;
-}
-
-/* From the first that has no result yet. */
-static void fail(struct store_put *puts, enum err err)
-{
-    for (struct store_put *p = puts; p != NULL; p = p->next) {
-        p->result = err;
-        p->stored = p->duplicates = 0;
-    }
-}
+/* ------------------------------------------------------------------ the committer */
 
 static void run_document(struct pg_store *s, struct store_batch *b)
 {
     struct error e;
-    if (b->document != NULL && s->writer.conn != NULL && !s->writer.broken &&
-        pg_quarantine_put(s, &s->writer, b->document, &b->document_kept, &e) != ERR_NONE)
+    struct pg_db *db = &s->committer.db;
+    if (b->document != NULL && db->conn != NULL && !db->broken &&
+        pg_quarantine_put(s, db, b->document, &b->document_kept, &e) != ERR_NONE)
         b->document_kept = false;
 }
 
@@ -99,14 +115,14 @@ static void answer(struct pg_store *s, struct store_batch *b)
 static void run(struct pg_store *s, struct store_batch *b)
 {
     struct error e = {.kind = ERR_NONE};
+    struct pg_db *db = &s->committer.db;
     enum err err = mend(s, &e);
-    if (err == ERR_NONE && b->puts != NULL)
-        err = run_puts(s, b->puts, &e);
-    if (concerns_all(err)) {
+    if (err != ERR_NONE)
         fail(b->puts, err);
-        if (s->writer.broken || s->writer.conn == NULL)
-            (void)mend(s, &e); /* at once: the next put meets a store that works, or a refusal */
-    }
+    else if (b->puts != NULL)
+        run_puts(s, db, b->puts, &e);
+    if (db->broken || db->conn == NULL)
+        (void)mend(s, &e); /* at once: the next put meets a store that works, or a refusal */
     run_document(s, b);
     answer(s, b);
 }
@@ -116,9 +132,52 @@ void *pg_committer(void *store)
     struct pg_store *s = store;
     struct store_batch b;
     while (store_queue_take(&s->queue, &b, PG_BATCH_MAX, s->refusing ? RETRY_MS : IDLE_MS)) {
-        atomic_store(&s->busy_since_boot_ms, time_boot_ms());
+        atomic_store(&s->committer.busy_since_boot_ms, time_boot_ms());
         run(s, &b);
-        atomic_store(&s->busy_since_boot_ms, 0);
+        atomic_store(&s->committer.busy_since_boot_ms, 0);
+    }
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ the helper */
+
+/* While it has no connection the committer does everything, and says what is wrong; but where that
+ * works on, only this one can. */
+static bool is_ready(struct pg_store *s, bool *told)
+{
+    struct error e;
+    bool is_ready = connect_anew(s, &s->helper.db, &e) == ERR_NONE;
+    struct error refusal;
+    store_queue_refusal(&s->queue, &refusal);
+    if (!is_ready && !*told && refusal.kind == ERR_NONE) {
+        log_warn("the store has no second connection for messages, which lowers the rate; it is "
+                 "tried again until there is one",
+                 "error", e.text, NULL);
+        *told = true;
+    }
+    if (is_ready)
+        *told = false;
+    return is_ready;
+}
+
+void *pg_helper(void *store)
+{
+    struct pg_store *s = store;
+    struct store_batch b;
+    bool told = false, going_on = true;
+    while (going_on) {
+        if (!is_ready(s, &told)) {
+            going_on = store_queue_rest(&s->queue, IDLE_MS);
+            continue;
+        }
+        going_on = store_queue_help(&s->queue, &b, PG_BATCH_MAX, IDLE_MS);
+        if (b.puts == NULL)
+            continue;
+        struct error e;
+        atomic_store(&s->helper.busy_since_boot_ms, time_boot_ms());
+        run_puts(s, &s->helper.db, b.puts, &e);
+        atomic_store(&s->helper.busy_since_boot_ms, 0);
+        store_hand_back(b.puts);
     }
     return NULL;
 }

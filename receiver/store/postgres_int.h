@@ -39,6 +39,13 @@ struct pg_clock {
     int64_t leapt_at_boot_ms;
 };
 
+/* A thread that enters puts, and its connection. */
+struct pg_writer {
+    pthread_t thread;
+    struct pg_db db;
+    _Atomic int64_t busy_since_boot_ms; /* the batch under way; 0: none */
+};
+
 struct pg_store {
     struct store base;
     char *url;
@@ -48,11 +55,9 @@ struct pg_store {
     struct pg_pool pool;
     struct pg_clock clock;
 
-    pthread_t committer;
-    struct pg_db writer;                /* the committer's */
-    bool refusing;                      /* the committer's: puts are refused */
-    int64_t known_until_boot_ms;        /* the committer's: until then puts hold known ids */
-    _Atomic int64_t busy_since_boot_ms; /* the batch under way; 0: none */
+    struct pg_writer committer, helper;
+    bool refusing;                       /* the committer's: puts are refused */
+    _Atomic int64_t known_until_boot_ms; /* until then puts are likely to hold known ids */
 
     pthread_t ears;
     bool ears_run;
@@ -84,12 +89,13 @@ void pg_wake(struct pg_store *s);
 
 /* ------------------------------------------------------------------ postgres_commit.c */
 void *pg_committer(void *store);
+void *pg_helper(void *store);
 
 /* ------------------------------------------------------------------ postgres_put.c */
-/* Enters the puts before `end` (NULL: all), each of which then has its result, in one transaction;
- * of the committer. On failure none has entered, but for ERR_UNKNOWN_OUTCOME. */
-MUST_USE enum err pg_put(struct pg_store *s, struct store_put *puts, const struct store_put *end,
-                         struct error *e);
+/* Enters the puts before `end` (NULL: all), each of which then has its result, in one transaction.
+ * On failure none has entered, but for ERR_UNKNOWN_OUTCOME. */
+MUST_USE enum err pg_put(struct pg_store *s, struct pg_db *db, struct store_put *puts,
+                         const struct store_put *end, struct error *e);
 
 /* ------------------------------------------------------------------ postgres_node.c */
 /* Says that this daemon is at work, and sees who else is. */

@@ -130,13 +130,13 @@ static enum err open_all(struct pg_store *s, struct error *e)
     static const struct pg_rules any = {0};
     struct pg_rules first = any;
     first.allow_asynchronous_commit = s->rules.allow_asynchronous_commit;
-    enum err err = pg_connect(&s->writer, s->url, &first, e);
+    enum err err = pg_connect(&s->committer.db, s->url, &first, e);
     if (err == ERR_NONE)
-        err = pg_migrate(&s->writer, true, e);
+        err = pg_migrate(&s->committer.db, true, e);
     if (err == ERR_NONE)
-        err = pg_watch_clock(s, &s->writer, e);
+        err = pg_watch_clock(s, &s->committer.db, e);
     if (err == ERR_NONE)
-        err = pg_beat(s, &s->writer, e);
+        err = pg_beat(s, &s->committer.db, e);
     if (err == ERR_NONE)
         err = pg_ears_start(s, e);
     if (err == ERR_NONE && s->rules.allow_asynchronous_commit)
@@ -149,13 +149,25 @@ static enum err open_all(struct pg_store *s, struct error *e)
 static void release(struct pg_store *s)
 {
     pg_ears_stop(s);
-    pg_close(&s->writer);
+    pg_close(&s->committer.db);
+    pg_close(&s->helper.db);
     pg_pool_release(&s->pool);
     store_queue_release(&s->queue);
     pthread_mutex_destroy(&s->clock.lock);
     store_release(&s->base);
     free(s->url);
     free(s);
+}
+
+static enum err start_writers(struct pg_store *s, struct error *e)
+{
+    bool runs = pthread_create(&s->committer.thread, NULL, pg_committer, s) == 0;
+    if (runs && pthread_create(&s->helper.thread, NULL, pg_helper, s) == 0)
+        return ERR_NONE;
+    store_queue_stop(&s->queue);
+    if (runs)
+        pthread_join(s->committer.thread, NULL);
+    return error_set(e, ERR_INTERNAL, "the store's threads cannot be started");
 }
 
 static enum err open_store(struct store **out, const struct store_options *o, struct error *e)
@@ -175,8 +187,8 @@ static enum err open_store(struct store **out, const struct store_options *o, st
     pg_pool_init(&s->pool);
     name_owner(s);
     enum err err = open_all(s, e);
-    if (err == ERR_NONE && pthread_create(&s->committer, NULL, pg_committer, s) != 0)
-        err = error_set(e, ERR_INTERNAL, "the store's thread cannot be started");
+    if (err == ERR_NONE)
+        err = start_writers(s, e);
     if (err != ERR_NONE) {
         release(s);
         return err;
@@ -212,7 +224,8 @@ static void close_store(struct store *store)
     struct pg_store *s = (struct pg_store *)store;
     store_queue_stop(&s->queue);
     store_waiters_close(&store->waiters);
-    pthread_join(s->committer, NULL);
+    pthread_join(s->committer.thread, NULL);
+    pthread_join(s->helper.thread, NULL);
     pg_ears_stop(s); /* who beats */
     give_leases_up(s);
     release(s);
@@ -228,14 +241,20 @@ static bool quarantine(struct store *store, struct store_document *d)
     return store_queue_document(&((struct pg_store *)store)->queue, d);
 }
 
+static int64_t busy_ms_of(struct pg_writer *w)
+{
+    int64_t since = atomic_load(&w->busy_since_boot_ms);
+    return since == 0 ? 0 : time_boot_ms() - since;
+}
+
 static enum err probe(struct store *store, struct error *e)
 {
     struct pg_store *s = (struct pg_store *)store;
     enum err err = store_queue_probe(&s->queue, store_boot_ms(store), e);
     if (err != ERR_NONE)
         return err;
-    int64_t busy_since = atomic_load(&s->busy_since_boot_ms);
-    int64_t busy_ms = busy_since == 0 ? 0 : time_boot_ms() - busy_since;
+    int64_t committing = busy_ms_of(&s->committer), helping = busy_ms_of(&s->helper);
+    int64_t busy_ms = committing > helping ? committing : helping;
     if (busy_ms > BUSY_DEAD_MS)
         return error_set(e, ERR_IO,
                          "the database has not answered a write for %lld s (its standby, its disk "

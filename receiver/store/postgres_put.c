@@ -121,37 +121,38 @@ static void fill_new(struct buf c[NEW_COLUMNS], struct row *rows, size_t n)
     }
 }
 
-static PGresult *try_new(struct pg_store *s, struct row *rows, size_t n, struct error *e)
+static PGresult *try_new(struct pg_store *s, struct pg_db *db, struct row *rows, size_t n,
+                         struct error *e)
 {
     PGresult *r = NULL;
     for (int i = 0; i < TRIES && r == NULL; i++) {
         struct buf c[NEW_COLUMNS];
         fill_new(c, rows, n);
-        r = pg_transaction(
-            &s->writer, e, "SELECT tp_put_new($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-            "aaaaaaaaaai", &c[CAMPAIGN_ORG], &c[CAMPAIGN_KEY], &c[ORG], &c[ID], &c[RECORD],
-            &c[SUBJECT], &c[OBJECT], &c[KIND], &c[IN], &c[NTH], PG_WALL(s));
+        r = pg_transaction(db, e, "SELECT tp_put_new($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                           "aaaaaaaaaai", &c[CAMPAIGN_ORG], &c[CAMPAIGN_KEY], &c[ORG], &c[ID],
+                           &c[RECORD], &c[SUBJECT], &c[OBJECT], &c[KIND], &c[IN], &c[NTH],
+                           PG_WALL(s));
         for (int k = 0; k < NEW_COLUMNS; k++)
             buf_release(&c[k]);
-        if (r == NULL && !s->writer.again)
+        if (r == NULL && !db->again)
             break;
     }
     return r;
 }
 
 /* *entered false, with ERR_NONE: one of them is known, and nothing was done. */
-static enum err enter_new(struct pg_store *s, const struct store_put *puts,
+static enum err enter_new(struct pg_store *s, struct pg_db *db, const struct store_put *puts,
                           const struct store_put *end, size_t n, bool *entered, struct error *e)
 {
     struct row *rows = rows_of(puts, end, n);
     enum err err = ERR_NONE;
     *entered = false;
     if (!has_equal_ones(rows, n)) {
-        PGresult *r = try_new(s, rows, n, e);
+        PGresult *r = try_new(s, db, rows, n, e);
         err = r != NULL ? ERR_NONE : e->kind;
         *entered = r != NULL && pg_bool(r, 0, 0);
         if (r != NULL && !*entered)
-            s->known_until_boot_ms = time_boot_ms() + KNOWN_MS;
+            atomic_store(&s->known_until_boot_ms, time_boot_ms() + KNOWN_MS);
         PQclear(r);
     }
     free(rows);
@@ -196,21 +197,21 @@ static void tell_counts(struct store_put *puts, const struct store_put *end, con
     }
 }
 
-static enum err enter_any(struct pg_store *s, struct store_put *puts, const struct store_put *end,
-                          struct error *e)
+static enum err enter_any(struct pg_store *s, struct pg_db *db, struct store_put *puts,
+                          const struct store_put *end, struct error *e)
 {
     PGresult *r = NULL;
     for (int i = 0; i < TRIES && r == NULL; i++) {
         struct buf c[COLUMNS];
         fill_any(c, puts, end);
         r = pg_transaction(
-            &s->writer, e,
+            db, e,
             "SELECT put, stored FROM tp_put($1, $2, $3, $4, $5, $6, $7, $8, $9) ORDER BY put",
             "aaaaaaaai", &c[ANY_PUT], &c[ANY_ORG], &c[ANY_ID], &c[ANY_RECORD], &c[ANY_SUBJECT],
             &c[ANY_KEY], &c[ANY_OBJECT], &c[ANY_KIND], PG_WALL(s));
         for (int k = 0; k < COLUMNS; k++)
             buf_release(&c[k]);
-        if (r == NULL && !s->writer.again)
+        if (r == NULL && !db->again)
             break;
     }
     if (r == NULL)
@@ -231,19 +232,19 @@ static void tell_all_new(struct store_put *puts, const struct store_put *end)
     }
 }
 
-enum err pg_put(struct pg_store *s, struct store_put *puts, const struct store_put *end,
-                struct error *e)
+enum err pg_put(struct pg_store *s, struct pg_db *db, struct store_put *puts,
+                const struct store_put *end, struct error *e)
 {
     size_t n = count_rows(puts, end);
     double begun = store_seconds();
     bool entered = false;
     enum err err = ERR_NONE;
-    if (n > 0 && time_boot_ms() >= s->known_until_boot_ms)
-        err = enter_new(s, puts, end, n, &entered, e);
+    if (n > 0 && time_boot_ms() >= atomic_load(&s->known_until_boot_ms))
+        err = enter_new(s, db, puts, end, n, &entered, e);
     if (entered)
         tell_all_new(puts, end);
     else if (err == ERR_NONE)
-        err = enter_any(s, puts, end, e);
+        err = enter_any(s, db, puts, end, e);
     if (err != ERR_NONE)
         return err;
     metric_observe(s->base.commit_seconds, store_seconds() - begun);

@@ -16,6 +16,7 @@
 enum {
     DOCUMENTS_WAIT_MAX = 4 << 20,
     GATHERED_NOTIFICATIONS = 200,
+    HELP_NOTIFICATIONS = 200,
 };
 
 /* A commit costs some 150 µs of CPU (a sync 125) and a flush of the disk, however many puts it
@@ -34,12 +35,14 @@ void store_queue_init(struct store_queue *q, size_t put_max)
 {
     pthread_mutex_init(&q->lock, NULL);
     time_cond_init(&q->work);
+    time_cond_init(&q->help);
     pthread_cond_init(&q->answered, NULL);
     q->put_first = NULL;
     q->put_last = &q->put_first;
     q->put_count = q->put_notifications = 0;
     q->put_max = put_max;
-    q->is_busy = q->is_committing = false;
+    q->is_busy = q->is_committing = q->helper_waits = false;
+    q->gatherer = NULL;
     q->gathers = 0;
     store_ahead_init(&q->ahead);
     q->request_first = NULL;
@@ -56,6 +59,7 @@ void store_queue_release(struct store_queue *q)
     assert(q->put_first == NULL && q->request_first == NULL && q->document_first == NULL);
     store_ahead_release(&q->ahead);
     pthread_cond_destroy(&q->answered);
+    pthread_cond_destroy(&q->help);
     pthread_cond_destroy(&q->work);
     pthread_mutex_destroy(&q->lock);
 }
@@ -86,17 +90,28 @@ static enum err admit(const struct store_queue *q, int64_t now_boot_ms, struct e
     return ERR_NONE;
 }
 
+static bool needs_help(const struct store_queue *q)
+{
+    return q->put_notifications >= HELP_NOTIFICATIONS && q->is_committing && q->gatherer == NULL &&
+           !q->stopping;
+}
+
 /* Wakes whose the puts are that wait. A committer that is at work looks by itself afterwards; the
  * other thread is to know from when on the first of them waits. */
 static void wake(struct store_queue *q, int64_t now_boot_ms)
 {
-    if (!is_enough(q)) /* of what is gathered */
+    if (q->gatherer != NULL) {
+        if (is_enough(q))
+            pthread_cond_signal(q->gatherer);
         return;
+    }
     bool may_matter_ahead = q->ahead.runs && (q->put_count == 1 || !q->ahead.usable);
     if (store_ahead_takes(q, now_boot_ms) || (q->is_committing && may_matter_ahead))
         pthread_cond_signal(&q->ahead.work);
     else if (!q->is_committing)
         pthread_cond_signal(&q->work);
+    else if (q->helper_waits && needs_help(q))
+        pthread_cond_signal(&q->help);
 }
 
 enum err store_queue_put(struct store_queue *q, struct store_put *p, int64_t now_boot_ms,
@@ -181,6 +196,7 @@ void store_queue_stop(struct store_queue *q)
     q->stopping = true;
     q->ahead.enter_boot_ms = 0; /* what failed to enter is tried once more */
     pthread_cond_broadcast(&q->work);
+    pthread_cond_broadcast(&q->help);
     pthread_cond_broadcast(&q->ahead.work);
     pthread_cond_broadcast(&q->ahead.moved);
     pthread_mutex_unlock(&q->lock);
@@ -235,14 +251,15 @@ static struct timespec after_us(long us)
 void store_queue_gather(struct store_queue *q, pthread_cond_t *work)
 {
     bool is_committer = work == &q->work;
-    const struct gathering *g = is_committer ? &DIRECT : &AHEAD;
+    const struct gathering *g = work == &q->ahead.work ? &AHEAD : &DIRECT;
     struct timespec until = after_us(g->us);
     int rc = 0;
+    q->gatherer = work;
     q->gathers = g->puts;
     while (rc != ETIMEDOUT && !(is_committer && q->request_first != NULL) && !is_enough(q) &&
            !q->stopping)
         rc = pthread_cond_timedwait(work, &q->lock, &until);
-    q->gathers = 0;
+    q->gatherer = NULL;
 }
 
 /* What the committer finds. */
@@ -255,7 +272,7 @@ static struct finding look(const struct store_queue *q, int64_t max_ms)
 {
     int64_t now = time_boot_ms();
     struct finding f = {.in_ms = max_ms};
-    f.puts = q->put_first != NULL && !store_ahead_takes(q, now);
+    f.puts = q->put_first != NULL && q->gatherer == NULL && !store_ahead_takes(q, now);
     f.logged = store_ahead_is_due(q, now, &f.in_ms);
     return f;
 }
@@ -268,7 +285,7 @@ static bool is_something(const struct store_queue *q, const struct finding *f)
 /* Nobody hands anything in any more. */
 static bool is_over(const struct store_queue *q)
 {
-    return q->stopping && !q->ahead.runs;
+    return q->stopping && !q->ahead.runs && q->gatherer == NULL;
 }
 
 static void take_logged(struct store_queue *q, struct store_batch *out)
@@ -305,8 +322,45 @@ bool store_queue_take(struct store_queue *q, struct store_batch *out, size_t not
         store_queue_cut(q, out, notifications_max, false);
     take_document(q, out);
     q->is_committing = true;
+    if (q->helper_waits && needs_help(q))
+        pthread_cond_signal(&q->help);
     bool going_on = !is_over(q) || out->requests != NULL || out->logged_count > 0 ||
                     out->puts != NULL || out->document != NULL;
+    pthread_mutex_unlock(&q->lock);
+    return going_on;
+}
+
+bool store_queue_help(struct store_queue *q, struct store_batch *out, size_t notifications_max,
+                      int64_t max_ms)
+{
+    struct timespec until = time_cond_after(max_ms);
+    int rc = 0;
+    *out = (struct store_batch){0};
+    pthread_mutex_lock(&q->lock);
+    q->helper_waits = true;
+    while (rc != ETIMEDOUT && !needs_help(q) && !q->stopping)
+        rc = pthread_cond_timedwait(&q->help, &q->lock, &until);
+    q->helper_waits = false;
+    if (needs_help(q)) {
+        if (q->is_busy)
+            store_queue_gather(q, &q->help);
+        store_queue_cut(q, out, notifications_max, false);
+        if (!q->is_committing && (q->put_first != NULL || q->stopping))
+            pthread_cond_signal(&q->work); /* it has waited for the gathering to end */
+    }
+    bool going_on = !q->stopping || out->puts != NULL;
+    pthread_mutex_unlock(&q->lock);
+    return going_on;
+}
+
+bool store_queue_rest(struct store_queue *q, int64_t ms)
+{
+    struct timespec until = time_cond_after(ms);
+    int rc = 0;
+    pthread_mutex_lock(&q->lock);
+    while (rc != ETIMEDOUT && !q->stopping)
+        rc = pthread_cond_timedwait(&q->help, &q->lock, &until);
+    bool going_on = !q->stopping;
     pthread_mutex_unlock(&q->lock);
     return going_on;
 }

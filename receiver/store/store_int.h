@@ -318,12 +318,14 @@ struct store_ahead {
 /* All under `lock`. */
 struct store_queue {
     pthread_mutex_t lock;
-    pthread_cond_t work, answered;
+    pthread_cond_t work, help, answered;
     struct store_put *put_first, **put_last;
     size_t put_count, put_notifications, put_max;
-    bool is_busy;   /* the last batch had many puts */
-    size_t gathers; /* who takes puts waits for so many; 0: for none */
+    bool is_busy;             /* the last batch had many puts */
+    pthread_cond_t *gatherer; /* whoever waits there takes puts, when there are … */
+    size_t gathers;           /* … so many */
     bool is_committing;
+    bool helper_waits;
     struct store_ahead ahead;
     struct store_request *request_first, **request_last;
     struct store_document *document_first, **document_last;
@@ -352,6 +354,12 @@ bool store_queue_is_stopping(struct store_queue *q);
  * most max_ms for any. False when there is nothing left and the queue was stopped. */
 bool store_queue_take(struct store_queue *q, struct store_batch *out, size_t notifications_max,
                       int64_t max_ms);
+/* A second thread's that takes puts, and nothing else, while the committer is at work. Waits at most
+ * max_ms for any. False when the queue was stopped: what is left is the committer's. */
+bool store_queue_help(struct store_queue *q, struct store_batch *out, size_t notifications_max,
+                      int64_t max_ms);
+/* That thread's, while it can take none. False when the queue was stopped. */
+bool store_queue_rest(struct store_queue *q, int64_t ms);
 /* Hands them back to their owners, results and all. */
 void store_hand_back(struct store_put *puts);
 /* Wakes the callers of a batch's requests; they are gone afterwards. */

@@ -41,3 +41,25 @@ BEGIN
 EXCEPTION WHEN unique_violation THEN
     RETURN false;
 END $$;
+
+-- Rows that enter share their lanes, so that puts for one campaign do not wait for each other's commits.
+-- A claim that raises a lane still locks it alone (tp_lane_refresh), and so waits for all that are about
+-- to commit rows behind it. Lanes that are not there, or promise less, are made or moved as before.
+CREATE OR REPLACE FUNCTION tp_entered() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO lane (campaign, background, org, due_at)
+        SELECT n.campaign, n.background, n.org, n.due_at
+        FROM (SELECT campaign, background, min(org) AS org, min(due_at) AS due_at FROM new_rows WHERE state = 0
+                GROUP BY campaign, background ORDER BY campaign, background) n
+            LEFT JOIN LATERAL (SELECT true AS is_early FROM lane l
+                WHERE l.campaign = n.campaign AND l.background = n.background AND l.due_at <= n.due_at FOR SHARE) held ON true
+        WHERE held.is_early IS NULL
+        ON CONFLICT (campaign, background) DO UPDATE SET due_at = excluded.due_at WHERE excluded.due_at < lane.due_at;
+    INSERT INTO tally (org, slot, ready, leased, done, failed)
+        SELECT org, pg_backend_pid() % 64, count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1),
+            count(*) FILTER (WHERE state = 2), count(*) FILTER (WHERE state = 3)
+        FROM new_rows GROUP BY org ORDER BY org
+        ON CONFLICT (org, slot) DO UPDATE SET ready = tally.ready + excluded.ready, leased = tally.leased + excluded.leased,
+            done = tally.done + excluded.done, failed = tally.failed + excluded.failed;
+    RETURN NULL;
+END $$;
