@@ -71,11 +71,13 @@ static int64_t hold_left_ms(const struct worker_pool *pool, size_t i)
     return left > 0 ? left : 0;
 }
 
-static bool breaker_is_open(const struct worker_pool *pool, size_t i)
+/* Its last call failed: then one campaign tries it again, not hundreds, whose rows would be leased
+ * for nothing. */
+static bool is_troubled(const struct worker_pool *pool, size_t i)
 {
     struct org_state state;
     org_state_get(pool->options.orgs[i], &state);
-    return state.breaker_open;
+    return state.breaker_open || state.problem[0] != '\0';
 }
 
 /* How the search for work goes, under the pool's lock. */
@@ -206,7 +208,7 @@ static bool take_waiting(struct worker *w, const struct search *s, size_t *org)
  * free place, or the last gathering found many. */
 static bool should_gather(const struct worker_pool *pool, const struct store_claim *c, size_t org)
 {
-    return c->key[0] != '*' && !breaker_is_open(pool, org) &&
+    return c->key[0] != '*' && !is_troubled(pool, org) &&
            (pool->orgs[org].bursting || is_at_limit(pool, org));
 }
 

@@ -211,6 +211,20 @@ static void a_failure_of_the_org_gives_all_back_and_holds_the_org_once(void **st
     assert_given_back(x, 20);
 }
 
+/* Or else each try would lease all that waits for it, for nothing. */
+static void an_org_that_failed_is_tried_by_one_campaign_first(void **state)
+{
+    struct fixture *x = fixture_of(state);
+    struct error failed = {.kind = ERR_NETWORK, .text = "no answer"};
+    put_members(x, 1, 20);
+    org_report(x->org, ERR_NETWORK, &failed);
+    will_refuse(x, 503, "SERVER_UNAVAILABLE");
+    start(x);
+    fake_wait(x->fake, 1);
+    assert_contains(target(x, 0), "FROM Campaign WHERE Id IN ('701000000000001AAA') ");
+    worker_stop(&pool, WAIT_MAX_MS);
+}
+
 int main(void)
 {
 #define G(name) cmocka_unit_test_setup_teardown(name, open_all, close_all)
@@ -221,6 +235,7 @@ int main(void)
         G(a_stop_gives_back_what_was_gathered),
         G(a_stop_gives_back_what_waits_for_a_thread),
         G(a_failure_of_the_org_gives_all_back_and_holds_the_org_once),
+        G(an_org_that_failed_is_tried_by_one_campaign_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
