@@ -160,6 +160,18 @@ static bool is_ready(struct pg_store *s, bool *told)
     return is_ready;
 }
 
+static void help(struct pg_store *s, struct store_put *puts)
+{
+    struct error e;
+    struct pg_db *db = &s->helper.db;
+    enum err err = connect_anew(s, db, &e); /* the server may have closed it meanwhile */
+    if (err == ERR_NONE)
+        run_puts(s, db, puts, &e);
+    else
+        fail(puts, err);
+    store_hand_back(puts);
+}
+
 void *pg_helper(void *store)
 {
     struct pg_store *s = store;
@@ -173,11 +185,9 @@ void *pg_helper(void *store)
         going_on = store_queue_help(&s->queue, &b, PG_BATCH_MAX, IDLE_MS);
         if (b.puts == NULL)
             continue;
-        struct error e;
         atomic_store(&s->helper.busy_since_boot_ms, time_boot_ms());
-        run_puts(s, &s->helper.db, b.puts, &e);
+        help(s, b.puts);
         atomic_store(&s->helper.busy_since_boot_ms, 0);
-        store_hand_back(b.puts);
     }
     return NULL;
 }

@@ -185,7 +185,9 @@ void pg_close(struct pg_db *db)
 bool pg_is_alive(struct pg_db *db)
 {
     struct pollfd fd = {.fd = PQsocket(db->conn), .events = POLLIN};
-    if (poll(&fd, 1, 0) <= 0)
-        return PQstatus(db->conn) == CONNECTION_OK;
-    return PQconsumeInput(db->conn) == 1 && PQstatus(db->conn) == CONNECTION_OK;
+    while (poll(&fd, 1, 0) > 0) { /* the end stands behind the server's last words */
+        if (PQconsumeInput(db->conn) != 1)
+            return false;
+    }
+    return PQstatus(db->conn) == CONNECTION_OK;
 }

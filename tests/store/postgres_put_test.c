@@ -1,0 +1,283 @@
+/*
+ * Putting in on PostgreSQL: what is all new enters without a search, campaigns are shared by those
+ * that enter, a second connection helps where much waits. Runs where TP_STORE_URL names a
+ * PostgreSQL (cluster.py).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "../../receiver/store/postgres_int.h"
+#include "store_fixture.h"
+#include "timeutil.h"
+
+enum { CROWD = 4, EACH = 200, RACES = 20, RACED = 250 };
+
+/* Somebody else's connection. */
+static PGconn *open_session(struct fixture *f)
+{
+    PGconn *c = PQconnectdb(f->url);
+    if (PQstatus(c) != CONNECTION_OK)
+        fail_msg("%s", PQerrorMessage(c));
+    return c;
+}
+
+/* The first column of the first row, "" if there is none; until the next call. */
+static const char *ask(PGconn *c, const char *text)
+{
+    static char first[100];
+    PGresult *r = PQexec(c, text);
+    if (PQresultStatus(r) != PGRES_COMMAND_OK && PQresultStatus(r) != PGRES_TUPLES_OK)
+        fail_msg("%s", PQerrorMessage(c));
+    (void)snprintf(first, sizeof first, "%s", PQntuples(r) > 0 ? PQgetvalue(r, 0, 0) : "");
+    PQclear(r);
+    return first;
+}
+
+static void expect_put(struct fixture *f, const struct store_item *items, size_t count,
+                       size_t stored)
+{
+    struct put_result got = put_items(f, f->org, items, count);
+    assert_int_equal(got.result, ERR_NONE);
+    assert_int_equal(got.stored, stored);
+    assert_int_equal(got.duplicates, count - stored);
+}
+
+/* ------------------------------------------------------------------ new and known */
+
+static void what_is_all_new_enters_without_a_search(void **state)
+{
+    struct fixture *f = *state;
+    PGconn *c = open_session(f);
+    const struct store_item items[] = {member_item(1, 1), member_item(2, 2), member_item(3, 0)};
+    const struct store_item known_and_new[] = {member_item(4, 1), member_item(2, 2)};
+    const struct store_item new_one = member_item(5, 1);
+    ask(c, "ALTER FUNCTION tp_put RENAME TO tp_put_away");
+    expect_put(f, items, 3, 3);
+    ask(c, "ALTER FUNCTION tp_put_away RENAME TO tp_put");
+    expect_put(f, known_and_new, 2, 1);
+    ask(c, "ALTER FUNCTION tp_put_new RENAME TO tp_put_new_away"); /* nor is it tried for a while */
+    expect_put(f, &new_one, 1, 1);
+    expect_counts(f, 5, 0, 0, 0);
+    PQfinish(c);
+}
+
+/* One known id undoes the attempt, which leaves nothing, and the tallies as they were. */
+static void a_batch_with_a_known_one_enters_once(void **state)
+{
+    struct fixture *f = *state;
+    struct store_item items[3] = {member_item(1, 1), member_item(2, 2), member_item(3, 3)};
+    put_member(f, 2, 2);
+    settle_applied(f, &(struct store_claim *){claim_on(f, 2, 1)});
+    expect_put(f, items, 3, 2);
+    expect_counts(f, 3, 0, 0, 0); /* what was done runs again */
+    assert_int_equal(drain(f), 3);
+}
+
+static void what_enters_together_keeps_its_order(void **state)
+{
+    static const unsigned order[] = {5, 2, 9, 1, 7};
+    struct fixture *f = *state;
+    struct store_item items[5];
+    for (size_t i = 0; i < 5; i++)
+        items[i] = member_item(order[i], 1);
+    expect_put(f, items, 5, 5);
+    struct store_claim *c = claim_on(f, 1, 5);
+    for (size_t i = 0; i < 5; i++)
+        expect_record(c, i, order[i]);
+    settle_applied(f, &c);
+}
+
+/* ------------------------------------------------------------------ campaigns that are shared */
+
+/* Member n enters, in a transaction that is open. */
+static PGconn *enter_without_commit(struct fixture *f, unsigned n, unsigned campaign)
+{
+    PGconn *c = open_session(f);
+    char text[500];
+    const struct store_item item = member_item(n, campaign);
+    (void)snprintf(text, sizeof text,
+                   "BEGIN; SELECT tp_put_new(ARRAY['%s'], ARRAY['%s'], ARRAY['%s'], ARRAY['%s'], "
+                   "ARRAY['%s'], ARRAY[''], ARRAY['%s'], ARRAY[%d], ARRAY[1], ARRAY[1], 0)",
+                   f->org, item.campaign_id, f->org, item.notification_id, item.record_id,
+                   item.object, (int)item.kind);
+    assert_string_equal(ask(c, text), "t");
+    return c;
+}
+
+static void puts_for_one_campaign_do_not_wait_for_each_other(void **state)
+{
+    struct fixture *f = *state;
+    put_member(f, 1, 1);
+    PGconn *c = enter_without_commit(f, 2, 1);
+    put_member(f, 3, 1);
+    expect_counts(f, 2, 0, 0, 0);
+    ask(c, "COMMIT");
+    expect_counts(f, 3, 0, 0, 0);
+    PQfinish(c);
+}
+
+static void *claim_in_thread(void *arg)
+{
+    return claim_any(arg);
+}
+
+/* It takes the lane away, so whoever is about to commit behind that must be seen first. */
+static void a_claim_waits_for_what_is_entering_behind_its_lane(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread;
+    void *claimed;
+    int64_t give_up = time_boot_ms() + 4000; /* a lock is waited for for 5 s */
+    put_member(f, 1, 1);
+    PGconn *entering = enter_without_commit(f, 2, 1), *c = open_session(f);
+    char text[200];
+    (void)snprintf(text, sizeof text,
+                   "SELECT count(*) FROM pg_stat_activity WHERE %d = ANY (pg_blocking_pids(pid))",
+                   PQbackendPID(entering));
+    assert_int_equal(pthread_create(&thread, NULL, claim_in_thread, f), 0);
+    while (strcmp(ask(c, text), "1") != 0)
+        assert_true(time_boot_ms() < give_up);
+    ask(entering, "COMMIT");
+    assert_int_equal(pthread_join(thread, &claimed), 0);
+    struct store_claim *first = claimed;
+    assert_non_null(first);
+    settle_applied(f, &first);
+    (void)drain(f);
+    expect_counts(f, 0, 0, 2, 0);
+    PQfinish(entering);
+    PQfinish(c);
+}
+
+/* ------------------------------------------------------------------ the second connection */
+
+struct crowd {
+    struct store_item items[CROWD][EACH];
+    struct pending puts[CROWD];
+};
+
+static void start_crowd(struct fixture *f, struct crowd *c, unsigned from)
+{
+    for (unsigned i = 0; i < CROWD; i++) {
+        for (unsigned k = 0; k < EACH; k++)
+            c->items[i][k] = member_item(from + i * EACH + k, 1 + k % 7);
+        pending_init(&c->puts[i], f->org, c->items[i], EACH);
+        pending_start(f, &c->puts[i]);
+    }
+}
+
+/* How many have entered, each answered once. Nothing is judged while the gate is shut. */
+static unsigned end_crowd(struct crowd *c)
+{
+    unsigned entered = 0;
+    for (unsigned i = 0; i < CROWD; i++) {
+        struct pending *p = &c->puts[i];
+        pending_wait(p);
+        entered += p->put.result == ERR_NONE && p->put.stored == EACH && pending_done_count(p) == 1;
+        pending_release(p);
+    }
+    return entered;
+}
+
+/* All of them while the committer is held up. */
+static void where_much_waits_for_the_committer_a_second_connection_helps(void **state)
+{
+    static struct crowd crowd;
+    struct fixture *f = *state;
+    struct pending gate;
+    gate_shut(f, &gate);
+    start_crowd(f, &crowd, 1);
+    unsigned entered = end_crowd(&crowd);
+    gate_open(&gate);
+    assert_int_equal(entered, CROWD);
+    expect_counts(f, CROWD * EACH, 0, 0, 0);
+}
+
+static void a_second_connection_that_was_closed_is_made_anew(void **state)
+{
+    static struct crowd crowd;
+    struct fixture *f = *state;
+    struct pg_store *s = (struct pg_store *)f->store;
+    struct pending gate;
+    unsigned entered = 0;
+    PGconn *c = open_session(f);
+    gate_shut(f, &gate);
+    start_crowd(f, &crowd, 1);
+    entered += end_crowd(&crowd);
+    for (unsigned i = 1; i <= 3; i++) {
+        char text[80];
+        (void)snprintf(text, sizeof text, "SELECT pg_terminate_backend(%d, 10000)",
+                       PQbackendPID(s->helper.db.conn)); /* idle now: nobody else looks at it */
+        (void)ask(c, text);
+        start_crowd(f, &crowd, 1 + i * CROWD * EACH);
+        entered += end_crowd(&crowd);
+    }
+    gate_open(&gate);
+    assert_int_equal(entered, 4 * CROWD);
+    expect_counts(f, 4 * CROWD * EACH, 0, 0, 0);
+    PQfinish(c);
+}
+
+/* ------------------------------------------------------------------ racing */
+
+struct racer {
+    struct fixture f;
+    bool backwards;
+    size_t stored;
+    bool failed;
+};
+
+static void *race(void *arg)
+{
+    struct racer *r = arg;
+    for (unsigned i = 0; i < RACES; i++) {
+        static _Thread_local struct store_item items[RACED];
+        for (unsigned k = 0; k < RACED; k++) {
+            unsigned n = r->backwards ? RACED - 1 - k : k;
+            items[k] = member_item(1 + i * RACED + n, 1 + n % 5);
+        }
+        struct put_result got = put_items(&r->f, r->f.org, items, RACED);
+        r->failed = r->failed || got.result != ERR_NONE;
+        r->stored += got.stored;
+    }
+    return NULL;
+}
+
+static void two_daemons_that_are_sent_the_same_store_each_once(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {0};
+    pthread_t threads[2];
+    struct racer racers[2] = {{.f = *f}, {.f = *f, .backwards = true}};
+    EXPECT_OK(store_open(&racers[1].f.store, &f->options, &e));
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_false(racers[0].failed || racers[1].failed);
+    assert_int_equal(racers[0].stored + racers[1].stored, RACES * RACED);
+    expect_counts(f, RACES * RACED, 0, 0, 0);
+    store_close(&racers[1].f.store);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_all_new_enters_without_a_search),
+        TEST(a_batch_with_a_known_one_enters_once),
+        TEST(what_enters_together_keeps_its_order),
+        TEST(puts_for_one_campaign_do_not_wait_for_each_other),
+        TEST(a_claim_waits_for_what_is_entering_behind_its_lane),
+        TEST(where_much_waits_for_the_committer_a_second_connection_helps),
+        TEST(a_second_connection_that_was_closed_is_made_anew),
+        TEST(two_daemons_that_are_sent_the_same_store_each_once),
+    };
+    return cmocka_run_group_tests_name("store postgres puts", tests, NULL, NULL);
+}
