@@ -16,7 +16,6 @@
 enum {
     DOCUMENTS_WAIT_MAX = 4 << 20,
     GATHERED_NOTIFICATIONS = 200,
-    HELP_NOTIFICATIONS = 200,
 };
 
 /* A commit costs some 150 µs of CPU (a sync 125) and a flush of the disk, however many puts it
@@ -42,7 +41,6 @@ void store_queue_init(struct store_queue *q, size_t put_max)
     q->put_count = q->put_notifications = 0;
     q->put_max = put_max;
     q->is_busy = q->is_committing = q->helper_waits = false;
-    q->gatherer = NULL;
     q->gathers = 0;
     store_ahead_init(&q->ahead);
     q->request_first = NULL;
@@ -90,27 +88,18 @@ static enum err admit(const struct store_queue *q, int64_t now_boot_ms, struct e
     return ERR_NONE;
 }
 
-static bool needs_help(const struct store_queue *q)
-{
-    return q->put_notifications >= HELP_NOTIFICATIONS && q->is_committing && q->gatherer == NULL &&
-           !q->stopping;
-}
-
 /* Wakes whose the puts are that wait. A committer that is at work looks by itself afterwards; the
  * other thread is to know from when on the first of them waits. */
 static void wake(struct store_queue *q, int64_t now_boot_ms)
 {
-    if (q->gatherer != NULL) {
-        if (is_enough(q))
-            pthread_cond_signal(q->gatherer);
+    if (!is_enough(q)) /* of what is gathered */
         return;
-    }
     bool may_matter_ahead = q->ahead.runs && (q->put_count == 1 || !q->ahead.usable);
     if (store_ahead_takes(q, now_boot_ms) || (q->is_committing && may_matter_ahead))
         pthread_cond_signal(&q->ahead.work);
     else if (!q->is_committing)
         pthread_cond_signal(&q->work);
-    else if (q->helper_waits && needs_help(q))
+    else if (q->helper_waits && store_queue_needs_help(q))
         pthread_cond_signal(&q->help);
 }
 
@@ -251,15 +240,14 @@ static struct timespec after_us(long us)
 void store_queue_gather(struct store_queue *q, pthread_cond_t *work)
 {
     bool is_committer = work == &q->work;
-    const struct gathering *g = work == &q->ahead.work ? &AHEAD : &DIRECT;
+    const struct gathering *g = is_committer ? &DIRECT : &AHEAD;
     struct timespec until = after_us(g->us);
     int rc = 0;
-    q->gatherer = work;
     q->gathers = g->puts;
     while (rc != ETIMEDOUT && !(is_committer && q->request_first != NULL) && !is_enough(q) &&
            !q->stopping)
         rc = pthread_cond_timedwait(work, &q->lock, &until);
-    q->gatherer = NULL;
+    q->gathers = 0;
 }
 
 /* What the committer finds. */
@@ -272,7 +260,7 @@ static struct finding look(const struct store_queue *q, int64_t max_ms)
 {
     int64_t now = time_boot_ms();
     struct finding f = {.in_ms = max_ms};
-    f.puts = q->put_first != NULL && q->gatherer == NULL && !store_ahead_takes(q, now);
+    f.puts = q->put_first != NULL && !store_ahead_takes(q, now);
     f.logged = store_ahead_is_due(q, now, &f.in_ms);
     return f;
 }
@@ -285,7 +273,7 @@ static bool is_something(const struct store_queue *q, const struct finding *f)
 /* Nobody hands anything in any more. */
 static bool is_over(const struct store_queue *q)
 {
-    return q->stopping && !q->ahead.runs && q->gatherer == NULL;
+    return q->stopping && !q->ahead.runs;
 }
 
 static void take_logged(struct store_queue *q, struct store_batch *out)
@@ -322,45 +310,10 @@ bool store_queue_take(struct store_queue *q, struct store_batch *out, size_t not
         store_queue_cut(q, out, notifications_max, false);
     take_document(q, out);
     q->is_committing = true;
-    if (q->helper_waits && needs_help(q))
+    if (q->helper_waits && store_queue_needs_help(q))
         pthread_cond_signal(&q->help);
     bool going_on = !is_over(q) || out->requests != NULL || out->logged_count > 0 ||
                     out->puts != NULL || out->document != NULL;
-    pthread_mutex_unlock(&q->lock);
-    return going_on;
-}
-
-bool store_queue_help(struct store_queue *q, struct store_batch *out, size_t notifications_max,
-                      int64_t max_ms)
-{
-    struct timespec until = time_cond_after(max_ms);
-    int rc = 0;
-    *out = (struct store_batch){0};
-    pthread_mutex_lock(&q->lock);
-    q->helper_waits = true;
-    while (rc != ETIMEDOUT && !needs_help(q) && !q->stopping)
-        rc = pthread_cond_timedwait(&q->help, &q->lock, &until);
-    q->helper_waits = false;
-    if (needs_help(q)) {
-        if (q->is_busy)
-            store_queue_gather(q, &q->help);
-        store_queue_cut(q, out, notifications_max, false);
-        if (!q->is_committing && (q->put_first != NULL || q->stopping))
-            pthread_cond_signal(&q->work); /* it has waited for the gathering to end */
-    }
-    bool going_on = !q->stopping || out->puts != NULL;
-    pthread_mutex_unlock(&q->lock);
-    return going_on;
-}
-
-bool store_queue_rest(struct store_queue *q, int64_t ms)
-{
-    struct timespec until = time_cond_after(ms);
-    int rc = 0;
-    pthread_mutex_lock(&q->lock);
-    while (rc != ETIMEDOUT && !q->stopping)
-        rc = pthread_cond_timedwait(&q->help, &q->lock, &until);
-    bool going_on = !q->stopping;
     pthread_mutex_unlock(&q->lock);
     return going_on;
 }

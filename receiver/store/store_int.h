@@ -321,9 +321,8 @@ struct store_queue {
     pthread_cond_t work, help, answered;
     struct store_put *put_first, **put_last;
     size_t put_count, put_notifications, put_max;
-    bool is_busy;             /* the last batch had many puts */
-    pthread_cond_t *gatherer; /* whoever waits there takes puts, when there are … */
-    size_t gathers;           /* … so many */
+    bool is_busy;   /* the last batch had many puts */
+    size_t gathers; /* who takes puts waits for so many; 0: for none */
     bool is_committing;
     bool helper_waits;
     struct store_ahead ahead;
@@ -360,6 +359,8 @@ bool store_queue_help(struct store_queue *q, struct store_batch *out, size_t not
                       int64_t max_ms);
 /* That thread's, while it can take none. False when the queue was stopped. */
 bool store_queue_rest(struct store_queue *q, int64_t ms);
+/* Under the lock: whether it would take some now. */
+bool store_queue_needs_help(const struct store_queue *q);
 /* Hands them back to their owners, results and all. */
 void store_hand_back(struct store_put *puts);
 /* Wakes the callers of a batch's requests; they are gone afterwards. */

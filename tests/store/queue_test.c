@@ -146,6 +146,34 @@ static void what_is_not_taken_stays_counted(void **state)
     assert_int_equal(take(), 1);
 }
 
+/* ------------------------------------------------------------------ a second thread that helps */
+
+static void help_is_for_much_that_waits_while_the_committer_is_at_work(void **state)
+{
+    static const struct {
+        size_t notifications; /* of each of two puts */
+        bool is_committing, stopping;
+        size_t taken;
+    } rows[] = {
+        {100, true, false, 2},
+        {99, true, false, 0},
+        {100, false, false, 0},
+        {100, true, true, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct store_batch b;
+        hand_in(2, rows[i].notifications);
+        queue.is_committing = rows[i].is_committing;
+        queue.stopping = rows[i].stopping;
+        bool going_on = store_queue_help(&queue, &b, BATCH_MAX, 1);
+        if (count(b.puts) != rows[i].taken || going_on == rows[i].stopping)
+            fail_msg("row %zu: %zu taken, going on: %d", i, count(b.puts), going_on);
+        assert_int_equal(rows[i].taken > 0 ? 0 : take(), 2 - rows[i].taken);
+        queue.stopping = false;
+    }
+}
+
 /* ------------------------------------------------------------------ what is logged */
 
 static void what_is_logged_is_due_when_it_is_much_old_or_the_last(void **state)
@@ -194,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(only_after_a_batch_of_many_a_turn_waits_for_more),
         TEST(what_is_not_taken_stays_counted),
+        TEST(help_is_for_much_that_waits_while_the_committer_is_at_work),
         TEST(what_is_logged_is_due_when_it_is_much_old_or_the_last),
     };
     return cmocka_run_group_tests_name("store queue", tests, NULL, NULL);
