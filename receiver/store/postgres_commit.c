@@ -13,7 +13,7 @@
 #include "log.h"
 #include "timeutil.h"
 
-enum { IDLE_MS = 1000, RETRY_MS = 200 };
+enum { IDLE_MS = 1000, RETRY_MS = 200, HELPER_TELLS_AFTER = 5 };
 
 /* ------------------------------------------------------------------ one transaction */
 
@@ -142,22 +142,22 @@ void *pg_committer(void *store)
 /* ------------------------------------------------------------------ the helper */
 
 /* While it has no connection the committer does everything, and says what is wrong; but where that
- * works on, only this one can. */
-static bool is_ready(struct pg_store *s, bool *told)
+ * works on for some seconds, only this one can. */
+static bool has_connection(struct pg_store *s, unsigned *failures)
 {
-    struct error e;
-    bool is_ready = connect_anew(s, &s->helper.db, &e) == ERR_NONE;
-    struct error refusal;
+    struct error e, refusal;
+    if (connect_anew(s, &s->helper.db, &e) == ERR_NONE) {
+        *failures = 0;
+        return true;
+    }
     store_queue_refusal(&s->queue, &refusal);
-    if (!is_ready && !*told && refusal.kind == ERR_NONE) {
+    if (refusal.kind != ERR_NONE)
+        *failures = 0;
+    else if (++*failures == HELPER_TELLS_AFTER)
         log_warn("the store has no second connection for messages, which lowers the rate; it is "
                  "tried again until there is one",
                  "error", e.text, NULL);
-        *told = true;
-    }
-    if (is_ready)
-        *told = false;
-    return is_ready;
+    return false;
 }
 
 static void help(struct pg_store *s, struct store_put *puts)
@@ -176,9 +176,10 @@ void *pg_helper(void *store)
 {
     struct pg_store *s = store;
     struct store_batch b;
-    bool told = false, going_on = true;
+    unsigned failures = 0;
+    bool going_on = true;
     while (going_on) {
-        if (!is_ready(s, &told)) {
+        if (!has_connection(s, &failures)) {
             going_on = store_queue_rest(&s->queue, IDLE_MS);
             continue;
         }

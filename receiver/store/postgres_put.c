@@ -197,10 +197,12 @@ static void tell_counts(struct store_put *puts, const struct store_put *end, con
     }
 }
 
+/* One thread at a time: rows that meet are moved, and two that move rows could meet head on. */
 static enum err enter_any(struct pg_store *s, struct pg_db *db, struct store_put *puts,
                           const struct store_put *end, struct error *e)
 {
     PGresult *r = NULL;
+    pthread_mutex_lock(&s->any_lock);
     for (int i = 0; i < TRIES && r == NULL; i++) {
         struct buf c[COLUMNS];
         fill_any(c, puts, end);
@@ -214,6 +216,7 @@ static enum err enter_any(struct pg_store *s, struct pg_db *db, struct store_put
         if (r == NULL && !db->again)
             break;
     }
+    pthread_mutex_unlock(&s->any_lock);
     if (r == NULL)
         return e->kind;
     tell_counts(puts, end, r);

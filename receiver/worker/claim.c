@@ -77,7 +77,7 @@ static bool is_troubled(const struct worker_pool *pool, size_t i)
 {
     struct org_state state;
     org_state_get(pool->options.orgs[i], &state);
-    return state.breaker_open || state.problem[0] != '\0';
+    return state.problem[0] != '\0';
 }
 
 /* How the search for work goes, under the pool's lock. */

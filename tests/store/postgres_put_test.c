@@ -94,7 +94,62 @@ static void what_enters_together_keeps_its_order(void **state)
     settle_applied(f, &c);
 }
 
+/* Of one batch: each row has its own org's and campaign's number. */
+static void each_row_enters_under_its_campaign(void **state)
+{
+    struct fixture *f = *state;
+    struct pending gate, puts[2];
+    struct store_item items[2][4];
+    gate_shut(f, &gate);
+    for (unsigned o = 0; o < 2; o++) {
+        for (unsigned k = 0; k < 4; k++)
+            items[o][k] = member_item(1 + o * 4 + k, 1 + k % 2);
+        pending_init(&puts[o], org_id(1 + o), items[o], 4);
+        pending_start(f, &puts[o]);
+    }
+    gate_open(&gate);
+    for (unsigned o = 0; o < 2; o++) {
+        pending_wait(&puts[o]);
+        assert_int_equal(puts[o].put.stored, 4);
+        pending_release(&puts[o]);
+    }
+    for (unsigned claims = 0; claims < 4; claims++) {
+        struct store_claim *c = claim_some(f);
+        unsigned o = strcmp(c->org, org_id(2)) == 0, k = strcmp(c->key, campaign_id(2)) == 0;
+        assert_int_equal(c->count, 2);
+        expect_record(c, 0, 1 + o * 4 + k);
+        expect_record(c, 1, 1 + o * 4 + k + 2);
+        settle_applied(f, &c);
+    }
+    expect_no_claim(f);
+}
+
 /* ------------------------------------------------------------------ campaigns that are shared */
+
+static void a_lane_that_promises_later_is_moved_by_what_enters(void **state)
+{
+    struct fixture *f = *state;
+    struct store_claim *c;
+    put_member(f, 1, 1);
+    c = claim_on(f, 1, 1);
+    settle_retry(f, &c, HOUR_MS);
+    expect_no_claim(f);
+    put_member(f, 2, 1);
+    c = claim_on(f, 1, 1);
+    expect_record(c, 0, 2);
+    settle_applied(f, &c);
+}
+
+static void what_enters_done_makes_no_lane(void **state)
+{
+    struct fixture *f = *state;
+    struct store_item item = member_item(1, 1);
+    PGconn *c = open_session(f);
+    item.kind = STORE_IGNORED;
+    expect_put(f, &item, 1, 1);
+    assert_string_equal(ask(c, "SELECT count(*) FROM lane"), "0");
+    PQfinish(c);
+}
 
 /* Member n enters, in a transaction that is open. */
 static PGconn *enter_without_commit(struct fixture *f, unsigned n, unsigned campaign)
@@ -232,6 +287,9 @@ static void a_second_connection_that_was_closed_is_made_anew(void **state)
 
 /* ------------------------------------------------------------------ racing */
 
+static const char DEADLOCKS[] =
+    "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+
 struct racer {
     struct fixture f;
     bool backwards;
@@ -255,11 +313,15 @@ static void *race(void *arg)
     return NULL;
 }
 
+/* Nor do they meet head on, which would cost each time a second. */
 static void two_daemons_that_are_sent_the_same_store_each_once(void **state)
 {
     struct fixture *f = *state;
     struct error e = {0};
     pthread_t threads[2];
+    char before[20], after[20];
+    PGconn *c = open_session(f);
+    (void)snprintf(before, sizeof before, "%s", ask(c, DEADLOCKS));
     struct racer racers[2] = {{.f = *f}, {.f = *f, .backwards = true}};
     EXPECT_OK(store_open(&racers[1].f.store, &f->options, &e));
     for (int i = 0; i < 2; i++)
@@ -270,6 +332,10 @@ static void two_daemons_that_are_sent_the_same_store_each_once(void **state)
     assert_int_equal(racers[0].stored + racers[1].stored, RACES * RACED);
     expect_counts(f, RACES * RACED, 0, 0, 0);
     store_close(&racers[1].f.store);
+    fixture_reopen(f); /* sessions tell their numbers as they end */
+    (void)snprintf(after, sizeof after, "%s", ask(c, DEADLOCKS));
+    assert_string_equal(after, before);
+    PQfinish(c);
 }
 
 int main(void)
@@ -279,6 +345,9 @@ int main(void)
         TEST(what_is_all_new_enters_without_a_search),
         TEST(a_batch_with_a_known_one_enters_once),
         TEST(what_enters_together_keeps_its_order),
+        TEST(each_row_enters_under_its_campaign),
+        TEST(a_lane_that_promises_later_is_moved_by_what_enters),
+        TEST(what_enters_done_makes_no_lane),
         TEST(puts_for_one_campaign_do_not_wait_for_each_other),
         TEST(a_claim_waits_for_what_is_entering_behind_its_lane),
         TEST(where_much_waits_for_the_committer_a_second_connection_helps),
