@@ -285,6 +285,47 @@ static void a_second_connection_that_was_closed_is_made_anew(void **state)
     PQfinish(c);
 }
 
+static void allow_connections(PGconn *c, bool yes)
+{
+    ask(c, yes ? "UPDATE pg_database SET datallowconn = true WHERE datname = current_database()"
+               : "UPDATE pg_database SET datallowconn = false WHERE datname = current_database()");
+}
+
+/* Its connection gone and no other to be had, the helper has to fail what it took. */
+static void what_is_acknowledged_is_there_though_the_second_connection_is_not(void **state)
+{
+    static struct crowd crowd;
+    struct fixture *f = *state;
+    struct pg_store *s = (struct pg_store *)f->store;
+    struct pending gate, last;
+    struct store_item *items = crowd.items[0];
+    char text[80];
+    PGconn *c = open_session(f);
+    gate_shut(f, &gate);
+    start_crowd(f, &crowd, 1); /* so that the helper has its connection */
+    unsigned entered = end_crowd(&crowd);
+    for (unsigned k = 0; k < EACH; k++)
+        items[k] = member_item(1 + CROWD * EACH + k, 1);
+    allow_connections(c, false);
+    (void)snprintf(text, sizeof text, "SELECT pg_terminate_backend(%d, 10000)",
+                   PQbackendPID(s->helper.db.conn));
+    ask(c, text);
+    pending_init(&last, f->org, items, EACH);
+    pending_start(f, &last);
+    for (int64_t end = time_boot_ms() + 3000; pending_done_count(&last) == 0;) {
+        if (time_boot_ms() > end) /* it had found out already, and leaves it to the committer */
+            break;
+    }
+    gate_open(&gate);
+    pending_wait(&last);
+    bool is_acknowledged = last.put.result == ERR_NONE;
+    pending_release(&last);
+    allow_connections(c, true);
+    PQfinish(c);
+    assert_int_equal(entered, CROWD);
+    expect_counts(f, (CROWD + is_acknowledged) * EACH, 0, 0, 0);
+}
+
 /* ------------------------------------------------------------------ racing */
 
 static const char DEADLOCKS[] =
@@ -292,7 +333,9 @@ static const char DEADLOCKS[] =
 
 struct racer {
     struct fixture f;
-    bool backwards;
+    pthread_barrier_t *start; /* of each round */
+    unsigned side;            /* 0 or 1 */
+    void (*fill)(unsigned side, unsigned round, struct store_item items[RACED]);
     size_t stored;
     bool failed;
 };
@@ -300,12 +343,12 @@ struct racer {
 static void *race(void *arg)
 {
     struct racer *r = arg;
-    for (unsigned i = 0; i < RACES; i++) {
-        static _Thread_local struct store_item items[RACED];
-        for (unsigned k = 0; k < RACED; k++) {
-            unsigned n = r->backwards ? RACED - 1 - k : k;
-            items[k] = member_item(1 + i * RACED + n, 1 + n % 5);
-        }
+    struct pg_store *s = (struct pg_store *)r->f.store;
+    static _Thread_local struct store_item items[RACED];
+    for (unsigned round = 0; round < RACES; round++) {
+        r->fill(r->side, round, items);
+        (void)pthread_barrier_wait(r->start);
+        atomic_store(&s->known_until_boot_ms, 0); /* each is tried as new first */
         struct put_result got = put_items(&r->f, r->f.org, items, RACED);
         r->failed = r->failed || got.result != ERR_NONE;
         r->stored += got.stored;
@@ -313,29 +356,64 @@ static void *race(void *arg)
     return NULL;
 }
 
-/* Nor do they meet head on, which would cost each time a second. */
+/* Two daemons, which must not meet head on: each time would cost a second. */
+static size_t stored_by_two(struct fixture *f, void (*fill)(unsigned side, unsigned round,
+                                                            struct store_item items[RACED]))
+{
+    struct error e = {0};
+    pthread_t threads[2];
+    pthread_barrier_t start;
+    struct racer racers[2];
+    char before[20];
+    PGconn *c = open_session(f);
+    (void)snprintf(before, sizeof before, "%s", ask(c, DEADLOCKS));
+    assert_int_equal(pthread_barrier_init(&start, NULL, 2), 0);
+    for (unsigned i = 0; i < 2; i++)
+        racers[i] = (struct racer){.f = *f, .start = &start, .side = i, .fill = fill};
+    EXPECT_OK(store_open(&racers[1].f.store, &f->options, &e));
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    (void)pthread_barrier_destroy(&start);
+    store_close(&racers[1].f.store);
+    fixture_reopen(f); /* sessions tell their numbers as they end */
+    assert_false(racers[0].failed || racers[1].failed);
+    assert_string_equal(ask(c, DEADLOCKS), before);
+    PQfinish(c);
+    return racers[0].stored + racers[1].stored;
+}
+
+static void fill_with_the_same(unsigned side, unsigned round, struct store_item items[RACED])
+{
+    for (unsigned i = 0; i < RACED; i++) {
+        unsigned n = side == 0 ? i : RACED - 1 - i;
+        items[i] = member_item(1 + round * RACED + n, 1 + n % 5);
+    }
+}
+
 static void two_daemons_that_are_sent_the_same_store_each_once(void **state)
 {
     struct fixture *f = *state;
-    struct error e = {0};
-    pthread_t threads[2];
-    char before[20], after[20];
-    PGconn *c = open_session(f);
-    (void)snprintf(before, sizeof before, "%s", ask(c, DEADLOCKS));
-    struct racer racers[2] = {{.f = *f}, {.f = *f, .backwards = true}};
-    EXPECT_OK(store_open(&racers[1].f.store, &f->options, &e));
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
-    for (int i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
-    assert_false(racers[0].failed || racers[1].failed);
-    assert_int_equal(racers[0].stored + racers[1].stored, RACES * RACED);
+    assert_int_equal(stored_by_two(f, fill_with_the_same), RACES * RACED);
     expect_counts(f, RACES * RACED, 0, 0, 0);
-    store_close(&racers[1].f.store);
-    fixture_reopen(f); /* sessions tell their numbers as they end */
-    (void)snprintf(after, sizeof after, "%s", ask(c, DEADLOCKS));
-    assert_string_equal(after, before);
-    PQfinish(c);
+}
+
+/* Half is known, of one's own campaign; half is new, of the other's. */
+static void fill_with_known_and_new(unsigned side, unsigned round, struct store_item items[RACED])
+{
+    for (unsigned i = 0; i < RACED; i++)
+        items[i] = i % 2 == 0 ? member_item(1 + side * RACED + i, 1 + side)
+                              : member_item(1 + (2 + side + 2 * round) * RACED + i, 2 - side);
+}
+
+static void two_daemons_that_are_sent_known_and_new_store_the_new(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned side = 0; side < 2; side++)
+        put_members(f, 1 + side * RACED, RACED, 1 + side);
+    assert_int_equal(stored_by_two(f, fill_with_known_and_new), RACES * RACED);
+    expect_counts(f, (RACES + 2) * RACED, 0, 0, 0);
 }
 
 int main(void)
@@ -352,7 +430,9 @@ int main(void)
         TEST(a_claim_waits_for_what_is_entering_behind_its_lane),
         TEST(where_much_waits_for_the_committer_a_second_connection_helps),
         TEST(a_second_connection_that_was_closed_is_made_anew),
+        TEST(what_is_acknowledged_is_there_though_the_second_connection_is_not),
         TEST(two_daemons_that_are_sent_the_same_store_each_once),
+        TEST(two_daemons_that_are_sent_known_and_new_store_the_new),
     };
     return cmocka_run_group_tests_name("store postgres puts", tests, NULL, NULL);
 }

@@ -174,6 +174,63 @@ static void help_is_for_much_that_waits_while_the_committer_is_at_work(void **st
     }
 }
 
+static void *help_in_thread(void *arg)
+{
+    struct store_batch b;
+    (void)store_queue_help(&queue, &b, BATCH_MAX, 60000);
+    *(size_t *)arg = count(b.puts);
+    return NULL;
+}
+
+static void hand_in_much(void)
+{
+    hand_in(2, 100);
+}
+
+/* The committer takes one batch of what waits, and goes to work on that. */
+static void leave_much(void)
+{
+    struct store_batch b;
+    assert_true(store_queue_take(&queue, &b, 100, 1));
+    assert_int_equal(count(b.puts), 1);
+}
+
+static void stop(void)
+{
+    store_queue_stop(&queue);
+}
+
+static void whoever_helps_is_woken(void **state)
+{
+    static const struct {
+        void (*wakes)(void);
+        bool is_committing;
+        size_t waiting, taken; /* puts of 100 */
+    } rows[] = {{hand_in_much, true, 0, 2}, {leave_much, false, 3, 2}, {stop, true, 0, 0}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct timespec pause = {.tv_nsec = 1000000};
+        pthread_t thread;
+        size_t taken = 0;
+        int64_t from = now_us();
+        queue.is_committing = rows[i].is_committing;
+        hand_in(rows[i].waiting, 100);
+        assert_int_equal(pthread_create(&thread, NULL, help_in_thread, &taken), 0);
+        for (bool waits = false; !waits;) {
+            pthread_mutex_lock(&queue.lock);
+            waits = queue.helper_waits;
+            pthread_mutex_unlock(&queue.lock);
+            nanosleep(&pause, NULL);
+        }
+        rows[i].wakes();
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(taken, rows[i].taken);
+        assert_false(queue.helper_waits);
+        if (now_us() - from > 30000000)
+            fail_msg("row %zu: nobody woke it", i);
+    }
+}
+
 /* ------------------------------------------------------------------ what is logged */
 
 static void what_is_logged_is_due_when_it_is_much_old_or_the_last(void **state)
@@ -223,6 +280,7 @@ int main(void)
         TEST(only_after_a_batch_of_many_a_turn_waits_for_more),
         TEST(what_is_not_taken_stays_counted),
         TEST(help_is_for_much_that_waits_while_the_committer_is_at_work),
+        TEST(whoever_helps_is_woken),
         TEST(what_is_logged_is_due_when_it_is_much_old_or_the_last),
     };
     return cmocka_run_group_tests_name("store queue", tests, NULL, NULL);
