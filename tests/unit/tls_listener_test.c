@@ -168,6 +168,59 @@ static void a_bounded_number_of_senders_keep_their_buffers(void **state)
     server_stop(&s);
 }
 
+/* The client's records for that text, a record for each `each` bytes of it, are kept in memory. */
+static void encrypt(BIO *records, const char *text, size_t n, size_t each)
+{
+    SSL_set0_wbio(client.tls, records);
+    BIO_up_ref(records);
+    for (size_t at = 0; at < n; at += each)
+        assert_true(SSL_write(client.tls, text + at, (int)(n - at < each ? n - at : each)) > 0);
+}
+
+static void send_in_pieces(BIO *records, size_t piece)
+{
+    char *bytes;
+    size_t n = (size_t)BIO_get_mem_data(records, &bytes);
+    for (size_t at = 0, sent; at < n; at += sent) {
+        sent = n - at < piece ? n - at : piece;
+        assert_int_equal(send(client.fd, bytes + at, sent, 0), sent);
+    }
+}
+
+/* However a sender's records come together or apart, none waits for more to come, and the end that
+ * stands behind them is seen. */
+static void records_that_come_together_are_all_read(void **state)
+{
+    (void)state;
+    static const char request[] = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+    static const size_t records_of[] = {16384, sizeof request - 1, 20, 3},
+                        pieces[] = {1 << 20, 16406, 1400, 77};
+    enum { COUNT = 600 };
+    static char many[COUNT * (sizeof request - 1)];
+    for (size_t i = 0; i < COUNT; i++)
+        memcpy(many + i * (sizeof request - 1), request, sizeof request - 1);
+    struct server s;
+    server_start(&s, 20000);
+    for (size_t i = 0; i < 16; i++) {
+        SSL_CTX_set_max_proto_version(s.client, i % 3 == 0 ? TLS1_2_VERSION : TLS1_3_VERSION);
+        net_client_open(&client, listener_address(s.listener), s.client, NULL);
+        net_client_text(&client, request);
+        assert_true(net_client_response(&client, &response, false));
+        BIO *records = BIO_new(BIO_s_mem());
+        encrypt(records, many, sizeof many, records_of[i / 4]);
+        assert_int_equal(SSL_shutdown(client.tls), 0);
+        send_in_pieces(records, pieces[i % 4]);
+        for (int k = 0; k < COUNT; k++) {
+            assert_true(net_client_response(&client, &response, false));
+            assert_string_equal(response.body, "abc");
+        }
+        assert_true(net_client_is_ended(&client));
+        net_client_close(&client);
+        BIO_free(records);
+    }
+    server_stop(&s);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -177,6 +230,7 @@ int main(void)
         cmocka_unit_test(full_records_behind_a_slow_answer_are_all_read_in_the_end),
         cmocka_unit_test(a_reply_of_many_records_arrives_whole),
         cmocka_unit_test(a_bounded_number_of_senders_keep_their_buffers),
+        cmocka_unit_test(records_that_come_together_are_all_read),
     };
     return cmocka_run_group_tests_name("tls listener", tests, make_pki, drop_pki);
 }
