@@ -1,6 +1,6 @@
 /*
- * A second thread that enters puts while the committer is at work. Only where much waits: it costs a
- * commit of its own, which many notifications outweigh, while a few do better in the committer's
+ * A second thread that enters puts while the committer is at work. Only where much waits: it costs
+ * a commit of its own, which many notifications outweigh, while a few do better in the committer's
  * next, larger batch.
  */
 #include "store_int.h"

@@ -353,8 +353,8 @@ bool store_queue_is_stopping(struct store_queue *q);
  * most max_ms for any. False when there is nothing left and the queue was stopped. */
 bool store_queue_take(struct store_queue *q, struct store_batch *out, size_t notifications_max,
                       int64_t max_ms);
-/* A second thread's that takes puts, and nothing else, while the committer is at work. Waits at most
- * max_ms for any. False when the queue was stopped: what is left is the committer's. */
+/* A second thread's that takes puts, and nothing else, while the committer is at work. Waits at
+ * most max_ms for any. False when the queue was stopped: what is left is the committer's. */
 bool store_queue_help(struct store_queue *q, struct store_batch *out, size_t notifications_max,
                       int64_t max_ms);
 /* That thread's, while it can take none. False when the queue was stopped. */
