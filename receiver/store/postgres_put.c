@@ -1,8 +1,8 @@
 /*
  * The rows of a batch of puts, for the schema's two functions: tp_put_new, which takes
- * notifications that are all new at half the cost, and tp_put, which takes any. New ones are told by trying: when
- * one of a batch was known, which then enters by tp_put, the next batches of a while do so at once,
- * since senders that repeat themselves do it in crowds.
+ * notifications that are all new at half the cost, and tp_put, which takes any. New ones are told
+ * by trying: when one of a batch was known, which then enters by tp_put, the next batches of a
+ * while do so at once, since senders that repeat themselves do it in crowds.
  */
 #include "postgres_int.h"
 
