@@ -58,7 +58,6 @@ struct pg_store {
     struct pg_writer committer, helper;
     bool refusing;                       /* the committer's: puts are refused */
     _Atomic int64_t known_until_boot_ms; /* until then puts are likely to hold known ids */
-    pthread_mutex_t any_lock;            /* held by who enters those, one at a time */
 
     pthread_t ears;
     bool ears_run;

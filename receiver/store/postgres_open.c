@@ -153,7 +153,6 @@ static void release(struct pg_store *s)
     pg_close(&s->helper.db);
     pg_pool_release(&s->pool);
     store_queue_release(&s->queue);
-    pthread_mutex_destroy(&s->any_lock);
     pthread_mutex_destroy(&s->clock.lock);
     store_release(&s->base);
     free(s->url);
@@ -184,7 +183,6 @@ static enum err open_store(struct store **out, const struct store_options *o, st
     s->clock.local_base_ms = store_wall_ms(&s->base) - store_boot_ms(&s->base);
     s->clock.server_base_ms = TIME_NONE;
     pthread_mutex_init(&s->clock.lock, NULL);
-    pthread_mutex_init(&s->any_lock, NULL);
     store_queue_init(&s->queue, o->put_queue_max);
     pg_pool_init(&s->pool);
     name_owner(s);

@@ -1,8 +1,8 @@
 /*
  * The rows of a batch of puts, for the schema's two functions: tp_put_new, which takes
- * notifications that are all new at half the cost, and tp_put, which takes any. New ones are told
- * by trying: when one of a batch was known, which then enters by tp_put, the next batches of a
- * while do so at once, since senders that repeat themselves do it in crowds.
+ * notifications that are all new at half the cost, and tp_put_any, which takes any. New ones are
+ * told by trying: when one of a batch was known, which then enters by tp_put_any, the next batches
+ * of a while do so at once, since senders that repeat themselves do it in crowds.
  */
 #include "postgres_int.h"
 
@@ -197,26 +197,22 @@ static void tell_counts(struct store_put *puts, const struct store_put *end, con
     }
 }
 
-/* One thread at a time: rows that meet are moved, and two that move rows could meet head on. */
 static enum err enter_any(struct pg_store *s, struct pg_db *db, struct store_put *puts,
                           const struct store_put *end, struct error *e)
 {
     PGresult *r = NULL;
-    pthread_mutex_lock(&s->any_lock);
     for (int i = 0; i < TRIES && r == NULL; i++) {
         struct buf c[COLUMNS];
         fill_any(c, puts, end);
-        r = pg_transaction(
-            db, e,
-            "SELECT put, stored FROM tp_put($1, $2, $3, $4, $5, $6, $7, $8, $9) ORDER BY put",
-            "aaaaaaaai", &c[ANY_PUT], &c[ANY_ORG], &c[ANY_ID], &c[ANY_RECORD], &c[ANY_SUBJECT],
-            &c[ANY_KEY], &c[ANY_OBJECT], &c[ANY_KIND], PG_WALL(s));
+        r = pg_transaction(db, e,
+                           "SELECT put, stored FROM tp_put_any($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                           "aaaaaaaai", &c[ANY_PUT], &c[ANY_ORG], &c[ANY_ID], &c[ANY_RECORD],
+                           &c[ANY_SUBJECT], &c[ANY_KEY], &c[ANY_OBJECT], &c[ANY_KIND], PG_WALL(s));
         for (int k = 0; k < COLUMNS; k++)
             buf_release(&c[k]);
         if (r == NULL && !db->again)
             break;
     }
-    pthread_mutex_unlock(&s->any_lock);
     if (r == NULL)
         return e->kind;
     tell_counts(puts, end, r);

@@ -42,6 +42,17 @@ EXCEPTION WHEN unique_violation THEN
     RETURN false;
 END $$;
 
+-- Any puts. Known ids move rows, which takes lanes twice, and two that do that may meet head on: so it is
+-- one at a time, whichever daemon's.
+CREATE FUNCTION tp_put_any(p_puts integer[], p_orgs text[], p_ids text[], p_records text[], p_subjects text[], p_keys text[],
+    p_objects text[], p_kinds integer[], p_wall bigint)
+RETURNS TABLE (put integer, stored bigint) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('touchpointd.put'), hashtext(current_schema()));
+    RETURN QUERY SELECT t.put, t.stored
+        FROM tp_put(p_puts, p_orgs, p_ids, p_records, p_subjects, p_keys, p_objects, p_kinds, p_wall) t ORDER BY t.put;
+END $$;
+
 -- Rows that become ready share their lanes, so that puts for one campaign do not wait for each other's
 -- commits. A claim that raises a lane still locks it alone (tp_lane_refresh), and so waits for all that
 -- are about to commit rows behind it. Lanes that are not there, or promise less, are made or moved as
