@@ -53,7 +53,7 @@ BEGIN
         FROM tp_put(p_puts, p_orgs, p_ids, p_records, p_subjects, p_keys, p_objects, p_kinds, p_wall) t ORDER BY t.put;
 END $$;
 
--- Rows that become ready share their lanes, so that puts for one campaign do not wait for each other's
+-- Rows that enter share their lanes, so that puts for one campaign do not wait for each other's
 -- commits. A claim that raises a lane still locks it alone (tp_lane_refresh), and so waits for all that
 -- are about to commit rows behind it. Lanes that are not there, or promise less, are made or moved as
 -- before.
@@ -73,33 +73,6 @@ BEGIN
         FROM new_rows GROUP BY org ORDER BY org
         ON CONFLICT (org, slot) DO UPDATE SET ready = tally.ready + excluded.ready, leased = tally.leased + excluded.leased,
             done = tally.done + excluded.done, failed = tally.failed + excluded.failed;
-    RETURN NULL;
-END $$;
-
-CREATE OR REPLACE FUNCTION tp_moved() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO lane (campaign, background, org, due_at)
-        SELECT n.campaign, n.background, n.org, n.due_at
-        FROM (SELECT campaign, background, min(org) AS org, min(due_at) AS due_at FROM new_rows WHERE state = 0
-                GROUP BY campaign, background ORDER BY campaign, background) n
-            LEFT JOIN LATERAL (SELECT true AS is_early FROM lane l
-                WHERE l.campaign = n.campaign AND l.background = n.background AND l.due_at <= n.due_at FOR SHARE) held ON true
-        WHERE held.is_early IS NULL
-        ON CONFLICT (campaign, background) DO UPDATE SET due_at = excluded.due_at WHERE excluded.due_at < lane.due_at;
-    INSERT INTO tally (org, slot, ready, leased, done, failed)
-        SELECT org, pg_backend_pid() % 64, sum(n) FILTER (WHERE state = 0), sum(n) FILTER (WHERE state = 1),
-            sum(n) FILTER (WHERE state = 2), sum(n) FILTER (WHERE state = 3)
-        FROM (SELECT org, s AS state, sum(d) AS n FROM
-                  (SELECT org, state AS s, 1 AS d FROM new_rows UNION ALL SELECT org, state, -1 FROM old_rows) AS both_rows
-              GROUP BY org, s HAVING sum(d) <> 0
-              UNION ALL SELECT org, s, 0 FROM (SELECT DISTINCT org FROM new_rows) o, generate_series(0, 3) AS s) AS moves
-        GROUP BY org HAVING bool_or(n <> 0) ORDER BY org
-        ON CONFLICT (org, slot) DO UPDATE SET ready = tally.ready + excluded.ready, leased = tally.leased + excluded.leased,
-            done = tally.done + excluded.done, failed = tally.failed + excluded.failed;
-    IF EXISTS (SELECT 1 FROM new_rows WHERE state = 3 AND kind = 12) THEN -- an admin's job, which nobody runs on
-        UPDATE job j SET state = 4, message = coalesce(n.message, ''), ended_at = n.settled_at FROM new_rows n
-            WHERE n.state = 3 AND n.kind = 12 AND j.id = CASE n.kind WHEN 12 THEN n.record_id::bigint END AND j.state < 2 AND j.kind > 0;
-    END IF;
     RETURN NULL;
 END $$;
 
