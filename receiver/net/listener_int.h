@@ -100,6 +100,14 @@ struct connection_list {
     struct connection *first, *last;
 };
 
+/* The memory of a large body, wiped, for the next one: new memory comes page by page, which costs
+ * as much as reading the body. */
+struct spare_body {
+    char *bytes; /* or NULL */
+    size_t size;
+    bool rests; /* it was there at the last tick, and has not served since */
+};
+
 /* A reply on its way from another thread. */
 struct queued_reply {
     struct queued_reply *next;
@@ -133,6 +141,7 @@ struct loop {
     struct connection_list leaving;  /* to be closed by this loop; guarded by room_lock */
     struct http_reader *spare_readers[SPARE_READERS_MAX];
     size_t spare_count;
+    struct spare_body spare_body;
     _Atomic unsigned buffered; /* connections that keep OpenSSL's buffers; any thread reads */
     struct buf out;            /* one reply's bytes */
     char date[40];             /* "Date: …\r\n", renewed by the tick */
@@ -234,6 +243,8 @@ void connection_end_proxied(struct connection *c);
 /* body.c; false when it would pass a bound on memory */
 bool connection_add_body(struct connection *c, struct http_span piece);
 void connection_drop_body(struct connection *c);
+void loop_rest_body(struct loop *loop); /* the tick's: a spare one that did not serve goes */
+void loop_free_body(struct loop *loop);
 
 /* answer.c */
 /* The request is read whole: its deadline and the time to its answer run from here. */

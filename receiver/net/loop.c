@@ -107,6 +107,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     loop->accept_paused = false;
     if (loop->out.cap > OUT_KEPT_MAX)
         buf_release(&loop->out);
+    loop_rest_body(loop);
 }
 
 /* ------------------------------------------------------------------ the thread */
@@ -231,6 +232,7 @@ void loop_close(struct loop *loop)
     }
     while (loop->spare_count > 0)
         http_reader_free(&loop->spare_readers[--loop->spare_count]);
+    loop_free_body(loop);
     buf_release(&loop->out);
     free(loop->slots);
     free(loop->free_slots);
