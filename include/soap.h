@@ -86,8 +86,8 @@ struct soap_reader *soap_reader_new(void);
 void soap_reader_free(struct soap_reader **r);
 
 /* Reads one whole document. On SOAP_OK *out is filled (valid until the next call); else *line
- * (1-based, 0 if not known) says where, *out is empty. The body is borrowed, not changed; the
- * caller wipes it. */
+ * (1-based, 0 if not known) says where, *out is empty. The body is borrowed, not changed, and has a
+ * NUL behind its n bytes; the caller wipes it. */
 MUST_USE enum soap_problem soap_read(struct soap_reader *r, const char *body, size_t n,
                                      struct soap_message *out, unsigned *line);
 
@@ -133,7 +133,7 @@ struct soap_out_message {
 void soap_write_message(struct buf *out, const struct soap_out_message *m);
 
 /* True if a reply body is a valid acknowledgement: Envelope/Body/notificationsResponse/Ack with
- * true or 1 (orgsim's side). */
+ * true or 1 (orgsim's side). The body has a NUL behind its n bytes. */
 bool soap_is_ack_true(const char *body, size_t n);
 
 #endif

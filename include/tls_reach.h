@@ -38,7 +38,7 @@ struct reach {
     char trust[REACH_TEXT_MAX];                           /* why it is not trusted */
     int status; /* of the answer to the POST; 0: none came */
     char answer[REACH_ANSWER_MAX];
-    size_t answer_len; /* of its body, as far as it fits */
+    size_t answer_len; /* of its body, as far as it fits; a NUL is behind it */
 };
 
 /* ERR_NETWORK, ERR_TIMEOUT: the step that failed; what came before it is in *out. */

@@ -61,7 +61,7 @@ typedef bool soap_ignores(const char *local, size_t n);
  * stay within the limits above. Else *at is the offset of the problem. copy, of n bytes, gets the
  * document without the plain fields that `ignores` (NULL: none) names, and of the white space
  * before those the line breaks alone, or else one blank; *copied its length, which is what to wipe
- * even if there was a problem. */
+ * even if there was a problem; 0 if nothing is left out: then nothing is copied. */
 MUST_USE enum soap_problem soap_scan_tags(const char *document, size_t n, soap_ignores *ignores,
                                           char *copy, size_t *copied, size_t *at);
 
@@ -164,7 +164,7 @@ struct soap_xml {
 void soap_xml_init(struct soap_xml *x, const struct soap_grammar *grammar, void *user);
 void soap_xml_release(struct soap_xml *x);
 
-/* Reads one document; calls the grammar. The body is borrowed. */
+/* Reads one document; calls the grammar. The body is borrowed, and has a NUL behind its n bytes. */
 MUST_USE enum soap_problem soap_xml_read(struct soap_xml *x, const char *body, size_t n);
 
 /* For grammars: stops the walk. */

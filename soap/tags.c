@@ -2,7 +2,7 @@
  * The second pass of the scan: from one '<' to the next. The tag's own grammar is read strictly,
  * everything between tags is skipped with memchr. Names are only checked as far as it takes to find
  * their end; libxml2 checks them properly afterwards. On the way the document is copied for
- * libxml2, but for the fields that leaf.c finds plain.
+ * libxml2, but for the fields that leaf.c finds plain; if there are none it is given as it is.
  */
 #include "soap_int.h"
 
@@ -246,7 +246,7 @@ enum soap_problem soap_scan_tags(const char *document, size_t n, soap_ignores *i
         p = scan_tag(&c);
         *at = (size_t)(tag - document);
     }
-    if (p == SOAP_OK)
+    if (p == SOAP_OK && c.kept != document)
         copy_until(&c, c.end);
     *copied = (size_t)(c.copy - copy);
     return p;

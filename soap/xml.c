@@ -356,7 +356,7 @@ static void drop_copy(struct soap_xml *x, size_t n)
     }
 }
 
-/* The markup is checked and copied, and the copy is walked. */
+/* The markup is checked, and what is left of the document is walked. */
 static void read_document(struct soap_xml *x, const char *document, size_t n, size_t *at)
 {
     size_t copied = 0;
@@ -364,7 +364,7 @@ static void read_document(struct soap_xml *x, const char *document, size_t n, si
     x->problem = soap_scan_tags(document, n, x->grammar->ignores, x->copy, &copied, at);
     x->copy[copied] = '\0';
     if (x->problem == SOAP_OK)
-        walk(x, x->copy);
+        walk(x, copied > 0 ? x->copy : document);
     else
         x->line = line_at(document, *at);
     drop_copy(x, copied);
@@ -374,6 +374,7 @@ enum soap_problem soap_xml_read(struct soap_xml *x, const char *body, size_t n)
 {
     size_t start = 0, at = 0;
 
+    assert(body[n] == '\0');
     x->depth = x->prefix_count = 0;
     x->places[0] = SOAP_PLACE_DOCUMENT;
     text_clear(&x->text);

@@ -237,7 +237,7 @@ static void read_answer(struct reach *out, const struct buf *in)
     out->status = (int)strtol(in->data + 9, NULL, 10);
     end += 4;
     out->answer_len = in->len - (size_t)(end - in->data);
-    memcpy(out->answer, end, out->answer_len);
+    memcpy(out->answer, end, out->answer_len + 1); /* of the head at least as much is gone */
 }
 
 static enum err post(struct reaching *x)

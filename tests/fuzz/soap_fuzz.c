@@ -77,10 +77,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (reader == NULL)
         make_readers();
-    char *body = malloc(size == 0 ? 1 : size); /* exactly that long, so that one more is seen */
+    char *body = malloc(size + 1); /* with its NUL, and no more, so that reading further is seen */
     assert(body != NULL);
     if (size > 0)
         memcpy(body, data, size);
+    body[size] = '\0';
 
     unsigned line, line_of_whole;
     enum soap_problem p = read_and_check(reader, body, size, &m, &line);

@@ -74,7 +74,8 @@ static inline void put_pair(struct buf *b, const char *first, const char *second
     buf_printf(b, "%s%s%s%s%s%s%s%s", HEAD, OPEN, first, CLOSE, OPEN, second, CLOSE, TAIL);
 }
 
-/* How many bytes of a message libxml2 is not given; none if it is not even asked. */
+/* How many bytes of a message libxml2 is not given; none if it is not even asked, or given it as it
+ * is. */
 static inline size_t left_out(const struct buf *b)
 {
     size_t copied = 0, at = 0;
@@ -83,7 +84,7 @@ static inline size_t left_out(const struct buf *b)
     enum soap_problem p =
         soap_scan_tags(b->data, b->len, reader->xml.grammar->ignores, copy, &copied, &at);
     free(copy);
-    return p == SOAP_OK ? b->len - copied : 0;
+    return p == SOAP_OK && copied > 0 ? b->len - copied : 0;
 }
 
 #endif

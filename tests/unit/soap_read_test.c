@@ -149,9 +149,7 @@ static void every_beginning_of_a_message_is_refused(void **state)
 
     put_notifications(&b, 2);
     for (size_t n = 0; n < b.len; n++) {
-        char *part = mem_alloc(n + 1); /* exactly n bytes, so that reading further is seen */
-        memcpy(part, b.data, n);
-        part = mem_resize(part, n == 0 ? 1 : n, 1);
+        char *part = mem_strndup(b.data, n); /* no more, so that reading further is seen */
         if (soap_read(r, part, n, &m, &line) == SOAP_OK)
             fail_msg("accepted %zu of %zu bytes", n, b.len);
         free(part);
