@@ -48,7 +48,7 @@ static void on_end(struct soap_xml *x)
         a->is_true = a->is_true && a->seen[i] == 1;
 }
 
-static const struct soap_grammar GRAMMAR = {on_open, on_close, on_end, NULL};
+static const struct soap_grammar GRAMMAR = {on_open, on_close, on_end, NULL, NULL};
 
 bool soap_is_ack_true(const char *body, size_t n)
 {

@@ -44,6 +44,7 @@ static void open_notification(struct soap_xml *x, struct soap_reader *r)
     r->now = &r->list[r->count++];
     *r->now = (struct soap_notification){0};
     memset(&r->seen.here, 0, sizeof r->seen.here);
+    memset(r->places, 0, sizeof r->places);
 }
 
 static int open_object(struct soap_xml *x, struct soap_reader *r, const struct soap_element *e)
@@ -104,12 +105,29 @@ static void close_id(struct soap_xml *x, const struct soap_text *text, char out[
         soap_xml_fail(x, wrong);
 }
 
+/* What comes again may have another one there. */
+static void note_place(const struct soap_xml *x, struct soap_reader *r, int place)
+{
+    unsigned element = x->elements[x->depth];
+    if (element < SOAP_TWIN_ELEMENTS_MAX)
+        r->places[element] = place;
+}
+
 static void close_field(struct soap_xml *x, struct soap_reader *r, int place,
                         const struct soap_text *text)
 {
     count_once(x, &r->seen.here.fields[place - IN_FIELDS], SOAP_BAD_RECORD_ID);
-    if (text->bad || text->len > 0)
+    if (text->bad || text->len > 0) {
         close_id(x, text, soap_field_of(r->now, place), SOAP_BAD_RECORD_ID);
+        note_place(x, r, place);
+    }
+}
+
+static void close_notification_id(struct soap_xml *x, struct soap_reader *r,
+                                  const struct soap_text *text)
+{
+    close_id(x, text, r->now->id, SOAP_BAD_NOTIFICATION_ID);
+    note_place(x, r, IN_NOTIFICATION_ID);
 }
 
 static void on_close(struct soap_xml *x, int place, const struct soap_text *text)
@@ -120,7 +138,7 @@ static void on_close(struct soap_xml *x, int place, const struct soap_text *text
     else if (place == IN_ORG_ID)
         close_id(x, text, r->org_id, SOAP_BAD_ORG_ID);
     else if (place == IN_NOTIFICATION_ID)
-        close_id(x, text, r->now->id, SOAP_BAD_NOTIFICATION_ID);
+        close_notification_id(x, r, text);
     else if (place == IN_OBJECT && r->seen.here.children && r->now->object[0] == '\0')
         soap_xml_fail(x, SOAP_BAD_OBJECT); /* data, but of what? */
     else if (place == IN_NOTIFICATION && r->seen.here.id == 0)
@@ -129,6 +147,25 @@ static void on_close(struct soap_xml *x, int place, const struct soap_text *text
         soap_xml_fail(x, SOAP_NO_NOTIFICATION);
     else if (place == IN_NOTIFICATIONS && r->seen.org_id == 0)
         soap_xml_fail(x, SOAP_BAD_ORG_ID);
+}
+
+/* The Notification that was just closed, with other ids. */
+static void on_again(struct soap_xml *x, int place, const struct soap_twin *twin)
+{
+    struct soap_reader *r = x->user;
+    if (place != IN_NOTIFICATION || r->count == SOAP_NOTIFICATIONS_MAX) {
+        r->wants_whole = true;
+        soap_xml_fail(x, SOAP_TOO_MANY); /* nobody gets to know */
+        return;
+    }
+    struct soap_notification *n = &r->list[r->count++];
+    *n = *r->now;
+    for (size_t i = 0; i < twin->count; i++) {
+        const struct soap_twin_id *id = &twin->ids[i];
+        int to = r->places[id->element];
+        if (to != 0)
+            memcpy(to == IN_NOTIFICATION_ID ? n->id : soap_field_of(n, to), id->id, SFID_SIZE);
+    }
 }
 
 static void on_end(struct soap_xml *x)
@@ -142,7 +179,8 @@ static void on_end(struct soap_xml *x)
 
 /* ------------------------------------------------------------------ the reader */
 
-static const struct soap_grammar GRAMMAR = {on_open, on_close, on_end, soap_is_ignored_field};
+static const struct soap_grammar GRAMMAR = {on_open, on_close, on_end, soap_is_ignored_field,
+                                            on_again};
 
 void soap_global_init(void)
 {
@@ -166,17 +204,25 @@ void soap_reader_free(struct soap_reader **r)
     *r = NULL;
 }
 
+static enum soap_problem read_once(struct soap_reader *r, const char *body, size_t n, bool whole)
+{
+    r->count = 0;
+    r->now = NULL;
+    r->seen = (struct soap_seen){0};
+    r->wants_whole = false;
+    r->xml.whole = whole;
+    memset(r->org_id, 0, sizeof r->org_id);
+    return soap_xml_read(&r->xml, body, n);
+}
+
 enum soap_problem soap_read(struct soap_reader *r, const char *body, size_t n,
                             struct soap_message *out, unsigned *line)
 {
     *out = (struct soap_message){0};
     *line = 0;
-    r->count = 0;
-    r->now = NULL;
-    r->seen = (struct soap_seen){0};
-    memset(r->org_id, 0, sizeof r->org_id);
-
-    enum soap_problem p = soap_xml_read(&r->xml, body, n);
+    enum soap_problem p = read_once(r, body, n, false);
+    if (r->wants_whole)
+        p = read_once(r, body, n, true);
     if (p != SOAP_OK) {
         *line = r->xml.line;
         return p;

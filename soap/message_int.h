@@ -33,6 +33,10 @@ struct soap_seen {
 struct soap_reader {
     struct soap_xml xml;
     struct soap_seen seen;
+    /* Of the Notification that is open: where the id goes that stands in an element, by the
+     * element's number (struct soap_twin_id); 0: nowhere. */
+    int places[SOAP_TWIN_ELEMENTS_MAX];
+    bool wants_whole; /* what comes again is not a Notification */
     char org_id[SFID_SIZE];
     size_t count;
     struct soap_notification *now; /* the Notification that is open: last of list */

@@ -57,13 +57,17 @@ bool soap_is_wide(const char *body, size_t n);
  * in. */
 typedef bool soap_ignores(const char *local, size_t n);
 
+struct soap_twins;
+
 /* Checks the markup of a document that soap_scan has passed: no DOCTYPE, its tags split cleanly and
  * stay within the limits above. Else *at is the offset of the problem. copy, of n bytes, gets the
  * document without the plain fields that `ignores` (NULL: none) names, and of the white space
  * before those the line breaks alone, or else one blank; *copied its length, which is what to wipe
- * even if there was a problem; 0 if nothing is left out: then nothing is copied. */
+ * even if there was a problem; 0 if nothing is left out: then nothing is copied. twins (NULL: none;
+ * zero at the beginning): of elements that repeat one another only the first is in the copy. */
 MUST_USE enum soap_problem soap_scan_tags(const char *document, size_t n, soap_ignores *ignores,
-                                          char *copy, size_t *copied, size_t *at);
+                                          struct soap_twins *twins, char *copy, size_t *copied,
+                                          size_t *at);
 
 /* An element that libxml2 is given, without attributes: its prefix is bound by an ancestor. */
 struct soap_sibling {
@@ -97,6 +101,52 @@ const char *soap_leaf_end(struct soap_leaves *l, const char *from, const char *e
                           const struct soap_sibling *sibling, soap_ignores *ignores,
                           struct soap_leaf *out);
 
+/* ------------------------------------------------------------------ twins.c */
+
+enum {
+    SOAP_TWINS_DEPTH = 3, /* Envelope, Body and notifications are around a Notification */
+    SOAP_TWIN_IDS_MAX = 6,
+    SOAP_TWIN_ELEMENTS_MAX = 16, /* with ids in them, that libxml2 is given of one */
+};
+
+struct soap_twin_id {
+    char id[SFID_SIZE]; /* normalised */
+    size_t at, len;     /* in the copy, behind the beginning of what holds it; as it stands there */
+    unsigned element;   /* which has it: start tags before its own */
+};
+
+/* An element at that depth, without what is left out. */
+struct soap_block {
+    const char *from, *to; /* in the copy; from NULL: it can't be compared */
+    unsigned elements;
+    size_t count;
+    struct soap_twin_id ids[SOAP_TWIN_IDS_MAX];
+};
+
+/* One that is not in the copy. */
+struct soap_twin {
+    unsigned of; /* it follows the element of that number, from 1 on, among those in the copy */
+    size_t count;
+    struct soap_twin_id ids[SOAP_TWIN_IDS_MAX];
+};
+
+struct soap_twins {
+    struct soap_block open, last;
+    const char *behind; /* the last one, in the document */
+    bool is_beside;     /* the open one, with nothing but white space between */
+    unsigned given, seen;
+    size_t count;
+    struct soap_twin v[SOAP_NOTIFICATIONS_MAX];
+};
+
+/* One begins at `at`; copy: where its copy does, or NULL. */
+void soap_twins_begin(struct soap_twins *t, const char *at, const char *copy);
+/* A start tag in it, its own included; then, unless it is empty, what stands behind that. */
+void soap_twins_element(struct soap_twins *t);
+void soap_twins_content(struct soap_twins *t, const char *at, const char *end, const char *copy);
+/* It has ended before `behind`, its copy before `copy`. True: it is a twin, to be left out. */
+bool soap_twins_end(struct soap_twins *t, const char *copy, const char *behind);
+
 /* ------------------------------------------------------------------ xml.c */
 
 enum { SOAP_PLACE_DOCUMENT = 0, SOAP_PLACE_IGNORED = -1 };
@@ -128,6 +178,9 @@ struct soap_grammar {
     void (*end)(struct soap_xml *x);
     /* Of fields that are ignored, those that are plain may never be opened; NULL: all are. */
     soap_ignores *ignores;
+    /* The element of that place, which has just been closed, comes again with other ids, which is
+     * not opened. NULL: all are. */
+    void (*again)(struct soap_xml *x, int place, const struct soap_twin *twin);
 };
 
 /* One row of a grammar: in `from`, an element {ns}local opens `to`. */
@@ -152,8 +205,14 @@ struct soap_xml {
     enum soap_problem problem; /* the first one; nothing is called after it */
     unsigned line;
 
+    bool whole; /* the grammar's user wants no twins */
+    struct soap_twins twins;
+    size_t next_twin;
+    unsigned block, element; /* counted as twins.c does */
+
     size_t depth;
     int places[SOAP_DEPTH_MAX + 1];
+    unsigned elements[SOAP_DEPTH_MAX + 1];
     bool nil[SOAP_DEPTH_MAX + 1];
     size_t prefix_marks[SOAP_DEPTH_MAX + 1]; /* prefix_count when the element was opened */
     size_t prefix_count;

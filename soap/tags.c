@@ -1,8 +1,10 @@
+#define _GNU_SOURCE
 /*
  * The second pass of the scan: from one '<' to the next. The tag's own grammar is read strictly,
  * everything between tags is skipped with memchr. Names are only checked as far as it takes to find
  * their end; libxml2 checks them properly afterwards. On the way the document is copied for
- * libxml2, but for the fields that leaf.c finds plain; if there are none it is given as it is.
+ * libxml2, but for the fields that leaf.c finds plain and the elements that twins.c knows again; if
+ * there are none it is given as it is.
  */
 #include "soap_int.h"
 
@@ -25,13 +27,23 @@ const char *soap_find(const char *from, const char *end, const char *what)
 enum { FIELDS_DEPTH = 5 };
 
 struct cursor {
-    const char *p, *end;
+    const char *document, *p, *end;
     const char *kept; /* what is kept from here on is not copied yet */
     char *copy;       /* where it goes */
     unsigned depth, instructions;
     struct soap_sibling sibling; /* the last one in the element that is open */
     struct soap_leaves leaves;
+    struct soap_twins *twins; /* or NULL */
 };
+
+static void copy_until(struct cursor *c, const char *to)
+{
+    size_t n = (size_t)(to - c->kept);
+    if (n > 0)
+        memcpy(c->copy, c->kept, n);
+    c->copy += n;
+    c->kept = to;
+}
 
 /* Markup that runs to a fixed end and holds no tags. The declaration is an instruction here. */
 static const struct {
@@ -132,9 +144,52 @@ static void note_sibling(struct cursor *c, const char *name, size_t n)
     soap_leaves_beside(&c->leaves, &c->sibling);
 }
 
+/* ------------------------------------------------------------------ elements that repeat */
+
+static void begin_element(struct cursor *c, const char *tag)
+{
+    if (c->twins == NULL || c->depth < SOAP_TWINS_DEPTH)
+        return;
+    bool is_copied = c->kept != c->document;
+    if (c->depth == SOAP_TWINS_DEPTH && is_copied)
+        copy_until(c, tag);
+    if (c->depth == SOAP_TWINS_DEPTH)
+        soap_twins_begin(c->twins, tag, is_copied ? c->copy : NULL);
+    soap_twins_element(c->twins);
+}
+
+/* Of one that is left out, n bytes before c->copy, the line breaks stay. */
+static void leave_out_twin(struct cursor *c, size_t n)
+{
+    char *from = c->copy - n;
+    size_t breaks = 0;
+    for (const char *p = from; (p = memchr(p, '\n', (size_t)(c->copy - p))) != NULL; p++)
+        breaks++;
+    memset(from, '\n', breaks);
+    explicit_bzero(from + breaks, n - breaks);
+    c->copy = from + breaks;
+}
+
+static void end_element(struct cursor *c)
+{
+    struct soap_twins *t = c->twins;
+    if (t == NULL || c->depth > SOAP_TWINS_DEPTH)
+        return;
+    if (c->depth < SOAP_TWINS_DEPTH) {
+        t->last.from = NULL;
+        return;
+    }
+    if (t->open.from != NULL)
+        copy_until(c, c->p);
+    if (soap_twins_end(t, c->copy, c->p))
+        leave_out_twin(c, (size_t)(c->copy - t->open.from));
+}
+
+/* ------------------------------------------------------------------ tags */
+
 static enum soap_problem scan_start_tag(struct cursor *c)
 {
-    const char *name = ++c->p;
+    const char *tag = c->p, *name = ++c->p;
     size_t n = skip_name(c);
     if (n == 0)
         return SOAP_NOT_WELL_FORMED;
@@ -142,12 +197,20 @@ static enum soap_problem scan_start_tag(struct cursor *c)
         return SOAP_TOO_DEEP;
     if (c->p < c->end && *c->p == '>')
         note_sibling(c, name, n);
+    begin_element(c, tag);
     enum soap_problem p = scan_attributes(c);
     if (p != SOAP_OK)
         return p;
-    if (!skip_char(c, '/'))
+    bool is_empty = skip_char(c, '/');
+    if (!is_empty)
         c->depth++;
-    return skip_char(c, '>') ? SOAP_OK : SOAP_NOT_WELL_FORMED;
+    if (!skip_char(c, '>'))
+        return SOAP_NOT_WELL_FORMED;
+    if (is_empty)
+        end_element(c);
+    else if (c->twins != NULL && c->depth > SOAP_TWINS_DEPTH)
+        soap_twins_content(c->twins, c->p, c->end, c->copy + (c->p - c->kept));
+    return SOAP_OK;
 }
 
 static enum soap_problem scan_end_tag(struct cursor *c)
@@ -161,13 +224,18 @@ static enum soap_problem scan_end_tag(struct cursor *c)
         c->leaves.next = 0;
     }
     skip_space(c);
-    return skip_char(c, '>') ? SOAP_OK : SOAP_NOT_WELL_FORMED;
+    if (!skip_char(c, '>'))
+        return SOAP_NOT_WELL_FORMED;
+    end_element(c);
+    return SOAP_OK;
 }
 
 /* A comment, section or instruction: moves behind it. An instruction must have a name, or libxml2
  * would read its inside as content. */
 static enum soap_problem scan_span(struct cursor *c, const char *open, const char *close)
 {
+    if (c->twins != NULL)
+        c->twins->open.from = NULL;
     c->p += strlen(open);
     if (open[1] == '?' && skip_name(c) == 0)
         return SOAP_NOT_WELL_FORMED;
@@ -195,14 +263,6 @@ static enum soap_problem scan_tag(struct cursor *c)
 
 /* ------------------------------------------------------------------ the copy */
 
-static void copy_until(struct cursor *c, const char *to)
-{
-    size_t n = (size_t)(to - c->kept);
-    if (n > 0)
-        memcpy(c->copy, c->kept, n);
-    c->copy += n;
-}
-
 /* Of white space libxml2 counts the line breaks, and a grammar sees that there is some. */
 static void copy_blanks(struct cursor *c, const struct soap_leaf *l)
 {
@@ -229,10 +289,15 @@ static bool leave_out(struct cursor *c, soap_ignores *ignores)
     return true;
 }
 
-enum soap_problem soap_scan_tags(const char *document, size_t n, soap_ignores *ignores, char *copy,
-                                 size_t *copied, size_t *at)
+enum soap_problem soap_scan_tags(const char *document, size_t n, soap_ignores *ignores,
+                                 struct soap_twins *twins, char *copy, size_t *copied, size_t *at)
 {
-    struct cursor c = {.p = document, .end = document + n, .kept = document, .copy = copy};
+    struct cursor c = {.document = document,
+                       .p = document,
+                       .end = document + n,
+                       .kept = document,
+                       .copy = copy,
+                       .twins = twins};
     enum soap_problem p = SOAP_OK;
     const char *tag;
 

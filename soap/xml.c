@@ -6,8 +6,8 @@
  * The parser reads from a string input (xmlNewStringInputStream), which is the one kind of input
  * that libxml2 neither copies nor grows: the push interface and xmlCreateMemoryParserCtxt both keep
  * a copy in a buffer that they free unwiped, and the push one also looks for the end of a tag again
- * with each chunk. A string input wants a final NUL, which the borrowed body need not have, so the
- * copy is ours and is wiped. What libxml2 still allocates on the way (a CDATA section, a comment, a
+ * with each chunk. It is the body itself, or what is left of it in a copy that is ours and is wiped.
+ * What libxml2 still allocates on the way (a CDATA section, a comment, a
  * value with a reference in it) is wiped by the allocator that soap_xml_setup_memory puts in.
  *
  * One parser context serves many documents. Its dictionary of names is never emptied by libxml2, so
@@ -170,7 +170,12 @@ static void on_open(void *user, const xmlChar *local, const xmlChar *prefix, con
     if (!is_walking(x))
         return;
     assert(x->depth < SOAP_DEPTH_MAX); /* the scan counts */
+    if (x->depth == SOAP_TWINS_DEPTH) {
+        x->block++;
+        x->element = 0;
+    }
     int parent = x->places[x->depth++];
+    x->elements[x->depth] = x->element++;
     push_prefixes(x, prefix_count, prefixes);
     x->places[x->depth] = SOAP_PLACE_IGNORED;
     x->nil[x->depth] = false;
@@ -184,6 +189,16 @@ static void on_open(void *user, const xmlChar *local, const xmlChar *prefix, con
     x->places[x->depth] = place;
     x->nil[x->depth] = e.nil;
     text_clear(&x->text);
+}
+
+/* Those of an element that the grammar ignores are as little to it. */
+static void give_twins(struct soap_xml *x, int place)
+{
+    const struct soap_twins *t = &x->twins;
+    for (; x->next_twin < t->count && t->v[x->next_twin].of == x->block; x->next_twin++) {
+        if (place != SOAP_PLACE_IGNORED && x->problem == SOAP_OK)
+            x->grammar->again(x, place, &t->v[x->next_twin]);
+    }
 }
 
 static void on_close(void *user, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri)
@@ -204,6 +219,8 @@ static void on_close(void *user, const xmlChar *local, const xmlChar *prefix, co
     }
     x->prefix_count = x->prefix_marks[x->depth];
     x->depth--;
+    if (x->depth == SOAP_TWINS_DEPTH)
+        give_twins(x, place);
 }
 
 static void on_text(void *user, const xmlChar *s, int n)
@@ -360,8 +377,9 @@ static void drop_copy(struct soap_xml *x, size_t n)
 static void read_document(struct soap_xml *x, const char *document, size_t n, size_t *at)
 {
     size_t copied = 0;
+    struct soap_twins *twins = x->whole || x->grammar->again == NULL ? NULL : &x->twins;
     make_room(x, n);
-    x->problem = soap_scan_tags(document, n, x->grammar->ignores, x->copy, &copied, at);
+    x->problem = soap_scan_tags(document, n, x->grammar->ignores, twins, x->copy, &copied, at);
     x->copy[copied] = '\0';
     if (x->problem == SOAP_OK)
         walk(x, copied > 0 ? x->copy : document);
@@ -375,7 +393,10 @@ enum soap_problem soap_xml_read(struct soap_xml *x, const char *body, size_t n)
     size_t start = 0, at = 0;
 
     assert(body[n] == '\0');
-    x->depth = x->prefix_count = 0;
+    x->depth = x->prefix_count = x->next_twin = 0;
+    x->block = 0;
+    x->twins.count = x->twins.given = x->twins.seen = 0;
+    x->twins.open.from = x->twins.last.from = NULL;
     x->places[0] = SOAP_PLACE_DOCUMENT;
     text_clear(&x->text);
     x->line = 0;

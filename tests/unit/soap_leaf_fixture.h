@@ -82,7 +82,7 @@ static inline size_t left_out(const struct buf *b)
     char *copy = malloc(b->len);
     assert_non_null(copy);
     enum soap_problem p =
-        soap_scan_tags(b->data, b->len, reader->xml.grammar->ignores, copy, &copied, &at);
+        soap_scan_tags(b->data, b->len, reader->xml.grammar->ignores, NULL, copy, &copied, &at);
     free(copy);
     return p == SOAP_OK && copied > 0 ? b->len - copied : 0;
 }
