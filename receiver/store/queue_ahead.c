@@ -244,10 +244,10 @@ void store_ahead_entered(struct store_queue *q, size_t count)
         a->first = l->next;
         store_logged_free(&l);
     }
-    if (a->first == NULL) {
+    if (a->first == NULL)
         a->last = &a->first;
-        pthread_cond_signal(&a->work); /* the file may be wanted away */
-    }
+    if (a->first == NULL || q->put_first != NULL)
+        pthread_cond_signal(&a->work); /* the file may be wanted away; or there is room for a put */
     pthread_cond_broadcast(&a->moved);
     pthread_mutex_unlock(&q->lock);
 }
