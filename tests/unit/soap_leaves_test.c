@@ -152,7 +152,8 @@ static void a_field_of_the_last_object_is_known_again(void **state)
         char *copy = malloc(b.len);
         assert_non_null(copy);
         looks = 0;
-        assert_int_equal(soap_scan_tags(b.data, b.len, count_looks, NULL, copy, &copied, &at), SOAP_OK);
+        assert_int_equal(soap_scan_tags(b.data, b.len, count_looks, NULL, copy, &copied, &at),
+                         SOAP_OK);
         free(copy);
         if (looks != rows[i].looks)
             fail_msg("row %zu: %u names looked at, not %u", i, looks, rows[i].looks);

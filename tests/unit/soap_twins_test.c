@@ -180,12 +180,9 @@ static void a_full_message_is_given_by_its_first(void **state)
 /* compare looks at the line, too. */
 static void a_problem_behind_them_is_told_with_its_line(void **state)
 {
-    static const char *const ends[] = {"</notifications>",
-                                       "<x></notifications></e:Body></e:Envelope>",
-                                       "&no;</notifications></e:Body></e:Envelope>",
-                                       "<OrganizationId>00DTp0000000Qr1</OrganizationId>"
-                                       "</notifications></e:Body></e:Envelope>",
-                                       "]]></notifications></e:Body></e:Envelope>"};
+#define END "</notifications></e:Body></e:Envelope>"
+    static const char *const ends[] = {"</notifications>", "<x>" END, "&no;" END, "]]>" END,
+                                       ("<OrganizationId>00DTp0000000Qr1</OrganizationId>" END)};
     (void)state;
     struct buf b;
     buf_init(&b, BODY_MAX);
