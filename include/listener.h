@@ -66,8 +66,7 @@ struct listener_handler {
     void (*loop_free)(void *ctx, void *loop);
     void (*head)(void *ctx, void *loop, const struct http_head *h, const struct listener_peer *peer,
                  struct listener_answer *refuse); /* refuse->status is 0 on entry */
-    /* body is the listener's, with a NUL behind its n bytes; it is wiped and freed after the call
-     * returns. */
+    /* body is the listener's, with a NUL behind its n bytes; it is wiped after the call returns. */
     void (*request)(void *ctx, void *loop, const struct http_head *h,
                     const struct listener_peer *peer, const char *body, size_t n,
                     struct listener_token token);

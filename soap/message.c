@@ -105,10 +105,20 @@ static void close_id(struct soap_xml *x, const struct soap_text *text, char out[
         soap_xml_fail(x, wrong);
 }
 
-/* What comes again may have another one there. */
+static char *id_at(struct soap_notification *n, int place)
+{
+    return place == IN_NOTIFICATION_ID ? n->id : soap_field_of(n, place);
+}
+
+/* What comes again may have another one there. Of two fields that go to the same place, which a
+ * deletion record may have, the later one counts. */
 static void note_place(const struct soap_xml *x, struct soap_reader *r, int place)
 {
     unsigned element = x->elements[x->depth];
+    for (size_t i = 0; i < SOAP_TWIN_ELEMENTS_MAX; i++) {
+        if (r->places[i] != 0 && id_at(r->now, r->places[i]) == id_at(r->now, place))
+            r->places[i] = 0;
+    }
     if (element < SOAP_TWIN_ELEMENTS_MAX)
         r->places[element] = place;
 }
@@ -164,7 +174,7 @@ static void on_again(struct soap_xml *x, int place, const struct soap_twin *twin
         const struct soap_twin_id *id = &twin->ids[i];
         int to = r->places[id->element];
         if (to != 0)
-            memcpy(to == IN_NOTIFICATION_ID ? n->id : soap_field_of(n, to), id->id, SFID_SIZE);
+            memcpy(id_at(n, to), id->id, SFID_SIZE);
     }
 }
 

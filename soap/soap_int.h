@@ -141,8 +141,9 @@ struct soap_twins {
 
 /* One begins at `at`; copy: where its copy does, or NULL. */
 void soap_twins_begin(struct soap_twins *t, const char *at, const char *copy);
-/* A start tag in it, its own included; then, unless it is empty, what stands behind that. */
-void soap_twins_element(struct soap_twins *t);
+/* A start tag in it, its own first, and the text before that; then, unless it is empty, what stands
+ * behind. */
+void soap_twins_element(struct soap_twins *t, const char *text, const char *tag);
 void soap_twins_content(struct soap_twins *t, const char *at, const char *end, const char *copy);
 /* It has ended before `behind`, its copy before `copy`. True: it is a twin, to be left out. */
 bool soap_twins_end(struct soap_twins *t, const char *copy, const char *behind);

@@ -28,6 +28,7 @@ enum { FIELDS_DEPTH = 5 };
 
 struct cursor {
     const char *document, *p, *end;
+    const char *text; /* before the tag at p */
     const char *kept; /* what is kept from here on is not copied yet */
     char *copy;       /* where it goes */
     unsigned depth, instructions;
@@ -155,7 +156,7 @@ static void begin_element(struct cursor *c, const char *tag)
         copy_until(c, tag);
     if (c->depth == SOAP_TWINS_DEPTH)
         soap_twins_begin(c->twins, tag, is_copied ? c->copy : NULL);
-    soap_twins_element(c->twins);
+    soap_twins_element(c->twins, c->text, tag);
 }
 
 /* Of one that is left out, n bytes before c->copy, the line breaks stay. */
@@ -307,6 +308,7 @@ enum soap_problem soap_scan_tags(const char *document, size_t n, soap_ignores *i
         tag = memchr(c.p, '<', (size_t)(c.end - c.p));
         if (tag == NULL)
             break;
+        c.text = c.p;
         c.p = tag;
         p = scan_tag(&c);
         *at = (size_t)(tag - document);

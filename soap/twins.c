@@ -6,11 +6,13 @@
  *
  * What is alike is drawn so narrowly that this can't be told from reading it: children of one
  * element with nothing but white space between them, so that the same prefixes are bound; neither
- * comments nor sections in them; the same bytes, when the fields that nobody reads are left out
- * (leaf.c), but for white space between two tags and for ids, each alone in its element.
+ * comments nor sections in them, nor text before a start tag; the same bytes, when the fields that
+ * nobody reads are left out (leaf.c), but for white space between two tags and for ids, each alone
+ * in its element.
  */
 #include "soap_int.h"
 
+#include <assert.h>
 #include <string.h>
 
 static bool is_blank(const char *from, const char *to)
@@ -30,9 +32,10 @@ void soap_twins_begin(struct soap_twins *t, const char *at, const char *copy)
     t->seen++;
 }
 
-void soap_twins_element(struct soap_twins *t)
+void soap_twins_element(struct soap_twins *t, const char *text, const char *tag)
 {
-    t->open.elements++;
+    if (t->open.elements++ > 0 && !is_blank(text, tag))
+        t->open.from = NULL;
 }
 
 /* The bytes before the next tag, if that is an end tag and they may be an id; else 0. */
@@ -60,10 +63,12 @@ void soap_twins_content(struct soap_twins *t, const char *at, const char *end, c
     id.at = (size_t)(copy - b->from);
     id.len = n;
     id.element = b->elements - 1;
+    assert(b->count < SOAP_TWIN_IDS_MAX);
     b->ids[b->count++] = id;
 }
 
-/* Between two tags white space says nothing. Moves over it in both, if it is that in both. */
+/* Between two tags white space says nothing, since there is no text that it could follow. Moves
+ * over it in both, if it is that in both. */
 static void skip_between(const char **p, const char *p_end, const char **q, const char *q_end)
 {
     const char *a = *p, *b = *q;
@@ -109,8 +114,7 @@ static bool is_twin(const struct soap_block *of, const struct soap_block *b)
     if (of->count != b->count)
         return false;
     for (size_t i = 0; i <= b->count; i++) {
-        if ((i < b->count && of->ids[i].element != b->ids[i].element) ||
-            !are_alike(piece_of(of, i), piece_of(b, i)))
+        if (!are_alike(piece_of(of, i), piece_of(b, i)))
             return false;
     }
     return true;

@@ -7,8 +7,8 @@
  * that libxml2 neither copies nor grows: the push interface and xmlCreateMemoryParserCtxt both keep
  * a copy in a buffer that they free unwiped, and the push one also looks for the end of a tag again
  * with each chunk. It is the body itself, or what is left of it in a copy that is ours and is wiped.
- * What libxml2 still allocates on the way (a CDATA section, a comment, a
- * value with a reference in it) is wiped by the allocator that soap_xml_setup_memory puts in.
+ * What libxml2 still allocates on the way (a CDATA section, a comment, a value with a reference in
+ * it) is wiped by the allocator that soap_xml_setup_memory puts in.
  *
  * One parser context serves many documents. Its dictionary of names is never emptied by libxml2, so
  * a context that has learnt many of them, or long ones, is thrown away: strangers can't make it

@@ -3,7 +3,8 @@
  * The body of the request that is being read. It grows by steps to the length that was announced,
  * so that nobody takes much memory with a few bytes, and is counted by the memory that it takes
  * (limits.h). It may carry a session id, so each copy of it is wiped. Each loop keeps the memory of
- * one large body for the next, for as long as one comes each second or two.
+ * one large body for the next, for as long as one comes each second or two; while it serves nobody
+ * it is counted nowhere.
  */
 #include "listener_int.h"
 
@@ -62,7 +63,8 @@ static bool hold(struct connection *c, size_t cap)
 static char *take(struct connection *c, size_t *cap)
 {
     struct spare_body *spare = &c->loop->spare_body;
-    if (*cap >= SPARE_MIN && spare->size >= *cap && hold(c, spare->size)) {
+    if (*cap >= SPARE_MIN && spare->size >= *cap && spare->size / GROWTH <= *cap &&
+        hold(c, spare->size)) {
         char *bytes = spare->bytes;
         *cap = spare->size;
         *spare = (struct spare_body){0};

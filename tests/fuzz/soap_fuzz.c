@@ -3,7 +3,7 @@
  *
  * Beyond crashes it checks what callers rely on: a message that is accepted has 1 to 100
  * notifications whose ids are normalised; one that is refused gives nothing out; the same bytes
- * give the same answer again, also if no field is left out on the way to libxml2; reading changes
+ * give the same answer again, also if nothing is left out on the way to libxml2; reading changes
  * nothing; redaction only ever puts an 'x' somewhere.
  */
 #include <assert.h>
@@ -86,11 +86,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned line, line_of_whole;
     enum soap_problem p = read_and_check(reader, body, size, &m, &line);
     size_t count = m.count;
+    char org[SFID_SIZE];
+    memcpy(org, m.org_id, sizeof org);
     if (count > 0)
         memcpy(first, m.notifications, count * sizeof first[0]);
     assert(size == 0 || memcmp(body, data, size) == 0);
     assert(read_and_check(whole_reader, body, size, &m, &line_of_whole) == p);
-    assert(m.count == count && line_of_whole == line);
+    assert(m.count == count && line_of_whole == line && strcmp(m.org_id, org) == 0);
     assert(count == 0 || memcmp(first, m.notifications, count * sizeof first[0]) == 0);
 
     (void)soap_is_ack_true(body, size);

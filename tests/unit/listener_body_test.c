@@ -133,7 +133,10 @@ static void a_large_ones_memory_serves_the_next_and_holds_nothing(void **state)
     (void)state;
     struct scene s;
     set_up(&s, 10 * MIB);
+    begin(&s, 2000); /* a small one's does not */
+    assert_true(add(&s, 2000));
     begin(&s, LARGE);
+    assert_null(s.loop.spare_body.bytes);
     assert_true(add(&s, LARGE));
     char *first = s.connection.body;
     connection_drop_body(&s.connection);
@@ -178,6 +181,22 @@ static void a_spare_one_that_would_pass_the_bounds_is_not_taken(void **state)
     tear_down(&s);
 }
 
+/* A few bytes do not hold much, whatever is there. */
+static void a_spare_one_that_is_much_too_large_is_not_taken(void **state)
+{
+    (void)state;
+    struct scene s;
+    set_up(&s, 20 * MIB);
+    begin(&s, 8 * MIB);
+    assert_true(add(&s, 8 * MIB));
+    begin(&s, 9 * MIB);
+    assert_true(add(&s, (256 << 10) + 1)); /* a step of 1 MiB */
+    assert_int_equal(s.connection.body_cap, MIB);
+    assert_true(add(&s, MIB)); /* of 4 */
+    assert_int_equal(s.connection.body_cap, 8 * MIB);
+    tear_down(&s);
+}
+
 static void it_goes_when_it_has_not_served_between_two_ticks(void **state)
 {
     (void)state;
@@ -203,6 +222,7 @@ int main(void)
         cmocka_unit_test(it_grows_by_steps_to_what_was_announced),
         cmocka_unit_test(a_large_ones_memory_serves_the_next_and_holds_nothing),
         cmocka_unit_test(a_spare_one_that_would_pass_the_bounds_is_not_taken),
+        cmocka_unit_test(a_spare_one_that_is_much_too_large_is_not_taken),
         cmocka_unit_test(it_goes_when_it_has_not_served_between_two_ticks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

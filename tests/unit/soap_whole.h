@@ -1,6 +1,7 @@
 /*
- * soap_whole - a reader that gives libxml2 every field, to compare with the one that leaves plain
- * ones out. For tests and the fuzzer; the reader is the caller's, as from soap_reader_new.
+ * soap_whole - a reader that gives libxml2 every element, to compare with the one that leaves plain
+ * fields out and what repeats. For tests and the fuzzer; the reader is the caller's, as from
+ * soap_reader_new.
  */
 #ifndef TP_TEST_SOAP_WHOLE_H
 #define TP_TEST_SOAP_WHOLE_H
@@ -13,6 +14,7 @@ static inline struct soap_reader *soap_whole_reader_new(void)
     struct soap_reader *r = soap_reader_new();
     whole = *r->xml.grammar;
     whole.ignores = NULL;
+    whole.again = NULL;
     r->xml.grammar = &whole;
     return r;
 }
