@@ -6,7 +6,7 @@
  * The parser reads from a string input (xmlNewStringInputStream), which is the one kind of input
  * that libxml2 neither copies nor grows: the push interface and xmlCreateMemoryParserCtxt both keep
  * a copy in a buffer that they free unwiped, and the push one also looks for the end of a tag again
- * with each chunk. It is the body itself, or what is left of it in a copy that is ours and is wiped.
+ * with each chunk. It is the body itself, or what is left of it, in a copy that is ours and wiped.
  * What libxml2 still allocates on the way (a CDATA section, a comment, a value with a reference in
  * it) is wiped by the allocator that soap_xml_setup_memory puts in.
  *
