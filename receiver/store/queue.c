@@ -279,7 +279,7 @@ static bool is_over(const struct store_queue *q)
 static void take_logged(struct store_queue *q, struct store_batch *out)
 {
     const struct store_logged *l = out->logged = q->ahead.first;
-    for (; l != NULL && out->notifications < AHEAD_ENTER_AT; l = l->next) {
+    for (; l != NULL && out->notifications < AHEAD_ENTER_MAX; l = l->next) {
         out->notifications += l->notifications;
         out->logged_count++;
     }

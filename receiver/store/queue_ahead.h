@@ -21,6 +21,8 @@ enum {
     AHEAD_ENTER_AT = 4000,     /* so many that are logged enter at once, … */
     AHEAD_ENTER_AFTER_MS = 50, /* … fewer when the oldest has waited so long … */
     AHEAD_QUIET_MS = 10,       /* … or none was added for so long */
+    AHEAD_ENTER_MAX = 8000,    /* about so many do so in one transaction, to which each campaign
+                                  costs a page, however many of its rows there are */
     AHEAD_LOGGED_MAX = 20000,  /* notifications that have yet to enter; then puts wait */
     AHEAD_READER_WAITS_MS = 1000,
     AHEAD_IDLE_MS = 60 * 1000, /* a log that was not written to for so long is removed */

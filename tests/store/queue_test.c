@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "../../receiver/store/queue_ahead.h"
+#include "mem.h"
 
 enum {
     PUTS = 60,
@@ -273,6 +274,37 @@ static void what_is_logged_is_due_when_it_is_much_old_or_the_last(void **state)
     }
 }
 
+/* Records are taken whole. */
+static void of_what_is_logged_one_transaction_takes_a_bounded_part(void **state)
+{
+    static const struct {
+        size_t each, taken;
+    } rows[] = {{1, 12}, {1000, 8}, {999, 9}, {2000, 4}, {AHEAD_ENTER_MAX, 1}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct store_logged *first = NULL;
+        struct store_batch b;
+        for (size_t k = 0; k < 12; k++) {
+            struct store_logged *l = mem_alloc(sizeof *l);
+            l->notifications = rows[i].each;
+            l->next = first;
+            first = l;
+        }
+        queue.ahead.first = first;
+        queue.ahead.notifications = 12 * rows[i].each;
+        assert_true(store_queue_take(&queue, &b, 10, 60000));
+        assert_ptr_equal(b.logged, first);
+        assert_int_equal(b.logged_count, rows[i].taken);
+        assert_int_equal(b.notifications, rows[i].taken * rows[i].each);
+        for (struct store_logged *next; first != NULL; first = next) {
+            next = first->next;
+            store_logged_free(&first);
+        }
+        queue.ahead.first = NULL;
+        queue.ahead.notifications = 0;
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -282,6 +314,7 @@ int main(void)
         TEST(help_is_for_much_that_waits_while_the_committer_is_at_work),
         TEST(whoever_helps_is_woken),
         TEST(what_is_logged_is_due_when_it_is_much_old_or_the_last),
+        TEST(of_what_is_logged_one_transaction_takes_a_bounded_part),
     };
     return cmocka_run_group_tests_name("store queue", tests, NULL, NULL);
 }
