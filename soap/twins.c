@@ -12,7 +12,6 @@
  */
 #include "soap_int.h"
 
-#include <assert.h>
 #include <string.h>
 
 static bool is_blank(const char *from, const char *to)
@@ -63,7 +62,6 @@ void soap_twins_content(struct soap_twins *t, const char *at, const char *end, c
     id.at = (size_t)(copy - b->from);
     id.len = n;
     id.element = b->elements - 1;
-    assert(b->count < SOAP_TWIN_IDS_MAX);
     b->ids[b->count++] = id;
 }
 

@@ -33,22 +33,24 @@ void loop_rest_body(struct loop *loop)
     loop->spare_body.rests = loop->spare_body.bytes != NULL;
 }
 
-static void keep_or_free(struct loop *loop, char *bytes, size_t size)
+/* The block goes, or is kept; it is counted until the caller lets go of it. */
+static void give(struct connection *c)
 {
-    if (size < SPARE_MIN || size <= loop->spare_body.size) {
-        free(bytes);
+    struct loop *loop = c->loop;
+    explicit_bzero(c->body, c->body_len);
+    if (c->body_cap < SPARE_MIN || c->body_cap <= loop->spare_body.size) {
+        free(c->body);
         return;
     }
     loop_free_body(loop);
-    loop->spare_body = (struct spare_body){.bytes = bytes, .size = size};
+    loop->spare_body = (struct spare_body){.bytes = c->body, .size = c->body_cap};
 }
 
 void connection_drop_body(struct connection *c)
 {
     if (c->body == NULL)
         return;
-    explicit_bzero(c->body, c->body_len);
-    keep_or_free(c->loop, c->body, c->body_cap);
+    give(c);
     limits_let_go(c->loop->listener->limits, c->place, c->body_cap);
     c->body = NULL;
     c->body_len = c->body_cap = 0;
@@ -89,8 +91,7 @@ static bool grow_body(struct connection *c, size_t need)
         return false;
     if (c->body != NULL) {
         memcpy(body, c->body, c->body_len);
-        explicit_bzero(c->body, c->body_len);
-        free(c->body);
+        give(c);
     }
     c->body = body;
     c->body_cap = cap;

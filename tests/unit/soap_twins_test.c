@@ -352,7 +352,10 @@ static void any_notifications_are_read_alike(void **state)
                                          "",
                                          "<sf:Id xsi:nil='1'>00QTp0000000Ld3</sf:Id>",
                                          "<sf:Id>00QTp0000000Ld4<a/></sf:Id>",
-                                         "<sf:Id>00QTp0000000Ld5]</sf:Id>"};
+                                         "<sf:Id>00QTp0000000Ld5]</sf:Id>",
+                                         "<sf:Id>00QTp<a/><a/>0000000Ld1</sf:Id>",
+                                         "<sf:Id>00QTp<a/> <a/>0000000Ld1</sf:Id>",
+                                         "<sf:Id><a/> 00QTp0000000Ld1<a/>\n</sf:Id>"};
     static const char *const unread[] = {"\n <sf:City>Bonn</sf:City>",
                                          "",
                                          "<sf:A>\n</sf:A>",
