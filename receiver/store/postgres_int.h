@@ -133,7 +133,7 @@ MUST_USE enum err pg_watch_clock(struct pg_store *s, struct pg_db *db, struct er
 bool pg_clock_seems_still(struct pg_store *s); /* without asking anybody */
 
 /* The clocks' shifts, as the schema's functions take them: p_wall, p_boot. */
-#define PG_WALL(s) ((int64_t)atomic_load(&(s)->base.wall_shift_ms))
-#define PG_BOOT(s) ((int64_t)atomic_load(&(s)->base.boot_shift_ms))
+#define PG_BOOT(s) ((int64_t)atomic_load(&(s)->base.shift_ms))
+#define PG_WALL(s) (PG_BOOT(s) + (int64_t)atomic_load(&(s)->base.leap_ms))
 
 #endif

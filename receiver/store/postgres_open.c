@@ -180,7 +180,7 @@ static enum err open_store(struct store **out, const struct store_options *o, st
     s->ears_fd = -1;
     s->rules = (struct pg_rules){.allow_asynchronous_commit = o->allow_asynchronous_commit,
                                  .schema_version = store_postgres_migration_count};
-    s->clock.local_base_ms = store_wall_ms(&s->base) - store_boot_ms(&s->base);
+    s->clock.local_base_ms = store_base_ms(&s->base);
     s->clock.server_base_ms = TIME_NONE;
     pthread_mutex_init(&s->clock.lock, NULL);
     store_queue_init(&s->queue, o->put_queue_max);

@@ -23,7 +23,7 @@ static bool leapt(int64_t by_ms)
 bool pg_clock_seems_still(struct pg_store *s)
 {
     pthread_mutex_lock(&s->clock.lock);
-    int64_t base = store_wall_ms(&s->base) - store_boot_ms(&s->base);
+    int64_t base = store_base_ms(&s->base);
     bool still = !leapt(base - s->clock.local_base_ms);
     if (still)
         s->clock.local_base_ms = base; /* slewing adds up to nothing */
@@ -36,7 +36,7 @@ static enum err server_base(struct pg_store *s, struct pg_db *db, int64_t *base,
     PGresult *x = pg_query(db, e, "SELECT tp_now()", "");
     if (x == NULL)
         return e->kind;
-    *base = pg_i64(x, 0, 0) + PG_WALL(s) - store_boot_ms(&s->base);
+    *base = pg_i64(x, 0, 0) - time_boot_ms() + (int64_t)atomic_load(&s->base.leap_ms);
     PQclear(x);
     return ERR_NONE;
 }
@@ -70,7 +70,7 @@ enum err pg_watch_clock(struct pg_store *s, struct pg_db *db, struct error *e)
     if (err == ERR_NONE)
         err = follow(s, db, base, e);
     if (err == ERR_NONE)
-        s->clock.local_base_ms = store_wall_ms(&s->base) - store_boot_ms(&s->base);
+        s->clock.local_base_ms = store_base_ms(&s->base);
     pthread_mutex_unlock(&s->clock.lock);
     return err;
 }

@@ -292,7 +292,7 @@ enum err sqlite_open_alone(struct sqlite_store **out, const struct store_options
     s->path = resolved;
     s->base.options.url = NULL; /* the caller's */
     s->lock_fd = s->writing_fd = -1;
-    s->clock_base_ms = store_wall_ms(&s->base) - store_boot_ms(&s->base);
+    s->clock_base_ms = store_base_ms(&s->base);
     store_queue_init(&s->queue, o->put_queue_max);
     pthread_mutex_init(&s->reader.lock, NULL);
     pthread_mutex_init(&s->browser.lock, NULL);

@@ -55,7 +55,7 @@ static enum err shift_echoes(struct sqlite_store *s, int64_t by_ms, struct error
 enum err sqlite_watch_clock(struct sqlite_store *s, struct error *e)
 {
     int64_t boot = store_boot_ms(&s->base);
-    int64_t base = store_wall_ms(&s->base) - boot;
+    int64_t base = store_base_ms(&s->base);
     int64_t leap = base - s->clock_base_ms;
     if (leap <= STORE_LEAP_MS && leap >= -STORE_LEAP_MS) {
         s->clock_base_ms = base; /* slewing adds up to nothing */

@@ -61,8 +61,8 @@ void store_init(struct store *s, const struct store_backend *b, const struct sto
     store_set_keep(s, o->keep_done_ms, o->keep_failed_ms, o->keep_ledger_ms);
     store_set_quarantine(s, o->quarantine_max_bytes);
     store_waiters_init(&s->waiters);
-    atomic_init(&s->wall_shift_ms, 0);
-    atomic_init(&s->boot_shift_ms, 0);
+    atomic_init(&s->shift_ms, 0);
+    atomic_init(&s->leap_ms, 0);
     atomic_init(&s->place, 1); /* the first of one */
     s->quarantine_kept = metric_series(METRIC_QUARANTINED, "kept");
     s->quarantine_dropped = metric_series(METRIC_QUARANTINED, "dropped");
@@ -85,12 +85,17 @@ void store_place(struct store *s, unsigned *rank, unsigned *nodes)
 
 int64_t store_wall_ms(const struct store *s)
 {
-    return time_wall_ms() + atomic_load(&s->wall_shift_ms);
+    return time_wall_ms() + atomic_load(&s->shift_ms) + atomic_load(&s->leap_ms);
 }
 
 int64_t store_boot_ms(const struct store *s)
 {
-    return time_boot_ms() + atomic_load(&s->boot_shift_ms);
+    return time_boot_ms() + atomic_load(&s->shift_ms);
+}
+
+int64_t store_base_ms(const struct store *s)
+{
+    return time_wall_ms() - time_boot_ms() + atomic_load(&s->leap_ms);
 }
 
 double store_seconds(void)
@@ -102,8 +107,8 @@ double store_seconds(void)
 
 void store_shift_clock(struct store *s, int64_t wall_ms, int64_t boot_ms)
 {
-    atomic_fetch_add(&s->wall_shift_ms, wall_ms);
-    atomic_fetch_add(&s->boot_shift_ms, boot_ms);
+    atomic_fetch_add(&s->shift_ms, boot_ms);
+    atomic_fetch_add(&s->leap_ms, wall_ms - boot_ms);
     store_wake(s);
 }
 

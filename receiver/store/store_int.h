@@ -380,8 +380,8 @@ struct store {
     struct store_options options; /* url is the backend's copy; the keep_* of it are below */
     _Atomic int64_t keep_done_ms, keep_failed_ms, keep_ledger_ms;
     struct store_waiters waiters;
-    _Atomic int64_t wall_shift_ms, boot_shift_ms; /* 0 but in tests */
-    _Atomic uint64_t place;                       /* store_place: rank << 32 | nodes */
+    _Atomic int64_t shift_ms, leap_ms; /* of both clocks, of wall besides; 0 but in tests */
+    _Atomic uint64_t place;            /* store_place: rank << 32 | nodes */
     _Atomic uint64_t quarantine_max_bytes;
     _Atomic int64_t quarantine_due_us; /* boot time; when the next would come at its pace */
     struct metric_series *quarantine_kept, *quarantine_dropped;
@@ -427,6 +427,8 @@ bool store_may_move(enum store_kind kind, enum store_state state, enum store_job
 void store_count_document(struct store *s, bool is_kept);
 int64_t store_wall_ms(const struct store *s);
 int64_t store_boot_ms(const struct store *s);
+/* What the wall clock is ahead of the boot clock. It changes only when the wall clock leaps. */
+int64_t store_base_ms(const struct store *s);
 double store_seconds(void); /* monotonic, for how long something took */
 /* Tests move the store's clocks; everyone who waits looks again. */
 void store_shift_clock(struct store *s, int64_t wall_ms, int64_t boot_ms);

@@ -210,7 +210,7 @@ void pending_init(struct pending *p, const char *org, const struct store_item *i
                                   .wants_counts = !fixture_may_go_ahead}};
     memcpy(p->put.org, org, SFID_SIZE);
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->changed, NULL);
+    time_cond_init(&p->changed);
 }
 
 void pending_release(struct pending *p)
@@ -227,9 +227,7 @@ void pending_start(struct fixture *f, struct pending *p)
 
 void pending_wait(struct pending *p)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += PATIENCE_S;
+    struct timespec until = time_cond_after(PATIENCE_S * SECOND_MS);
     int rc = 0;
     pthread_mutex_lock(&p->lock);
     while (p->done_count == 0 && rc != ETIMEDOUT)
