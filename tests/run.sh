@@ -93,8 +93,8 @@ for program in $threaded; do
     run "tsan/${program#tests/}" "build/tsan/$program"
 done
 if wanted tsan/postgres; then
-    if make --no-print-directory -s -j"$jobs" FLAVOUR=tsan build/tsan/tests/store/{store,wait,postgres_put}_test; then
-        run tsan/postgres python3 -B tests/store/cluster.py tests/store/suite.sh build/tsan store wait postgres_put
+    if make --no-print-directory -s -j"$jobs" FLAVOUR=tsan build/tsan/tests/store/{store,wait,postgres_put,postgres_copy}_test; then
+        run tsan/postgres python3 -B tests/store/cluster.py tests/store/suite.sh build/tsan store wait postgres_put postgres_copy
     else
         failed=$((failed + 1))
     fi

@@ -1,8 +1,9 @@
 /*
- * The rows of a batch of puts, for the schema's two functions: tp_put_new, which takes
- * notifications that are all new at half the cost, and tp_put_any, which takes any. New ones are
- * told by trying: when one of a batch was known, which then enters by tp_put_any, the next batches
- * of a while do so at once, since senders that repeat themselves do it in crowds.
+ * The rows of a batch of puts. Three ways lead into the queue: tp_put_any takes any notifications,
+ * tp_put_new such as are all new at half the cost, and so does a COPY, which is cheaper still where
+ * they are many. New ones are told by trying: when one of a batch was known, which then enters by
+ * tp_put_any, the next batches of a while do so at once, since senders that repeat themselves do it
+ * in crowds.
  */
 #include "postgres_int.h"
 
@@ -10,9 +11,16 @@
 #include <string.h>
 
 #include "mem.h"
+#include "postgres_rows.h"
 #include "timeutil.h"
 
-enum { KNOWN_MS = 10 * 1000, TRIES = 6 };
+enum {
+    KNOWN_MS = 10 * 1000,
+    TRIES = 6,
+    COPY_ROWS_MIN = 100, /* below, its second round trip costs more than it saves */
+    BLOCK = 16,          /* 0008_put_copy.sql */
+    ROW_BYTES_MAX = 1 << 10,
+};
 
 /* One notification of the batch. */
 struct row {
@@ -38,7 +46,20 @@ static size_t count_rows(const struct store_put *puts, const struct store_put *e
 
 /* ------------------------------------------------------------------ all that are new */
 
-enum { CAMPAIGN_ORG, CAMPAIGN_KEY, ORG, ID, RECORD, SUBJECT, OBJECT, KIND, IN, NTH, NEW_COLUMNS };
+enum {
+    CAMPAIGN_ORG,
+    CAMPAIGN_KEY,
+    CAMPAIGN_COLUMNS,
+    ORG = CAMPAIGN_COLUMNS,
+    ID,
+    RECORD,
+    SUBJECT,
+    OBJECT,
+    KIND,
+    IN,
+    NTH,
+    NEW_COLUMNS,
+};
 
 static int by_identity(const void *a, const void *b)
 {
@@ -84,13 +105,15 @@ static bool has_equal_ones(const struct row *rows, size_t n)
     return false;
 }
 
-/* Each campaign once, and in each row which it is. */
-static void fill_campaigns(struct buf c[NEW_COLUMNS], struct row *rows, size_t n)
+/* Each campaign once, and in each row which it is; how many. */
+static size_t fill_campaigns(struct buf c[CAMPAIGN_COLUMNS], struct row *rows, size_t n)
 {
     struct row **sorted = mem_array(n, sizeof *sorted);
     for (size_t i = 0; i < n; i++)
         sorted[i] = &rows[i];
     qsort(sorted, n, sizeof *sorted, by_campaign);
+    for (int i = 0; i < CAMPAIGN_COLUMNS; i++)
+        pg_array(&c[i]);
     int64_t campaign = 0;
     for (size_t i = 0; i < n; i++) {
         if (i == 0 || compare_campaigns(sorted[i - 1], sorted[i]) != 0) {
@@ -101,13 +124,14 @@ static void fill_campaigns(struct buf c[NEW_COLUMNS], struct row *rows, size_t n
         sorted[i]->in = campaign;
     }
     free(sorted);
+    return (size_t)campaign;
 }
 
 static void fill_new(struct buf c[NEW_COLUMNS], struct row *rows, size_t n)
 {
-    for (int i = 0; i < NEW_COLUMNS; i++)
+    (void)fill_campaigns(c, rows, n);
+    for (int i = CAMPAIGN_COLUMNS; i < NEW_COLUMNS; i++)
         pg_array(&c[i]);
-    fill_campaigns(c, rows, n);
     for (size_t i = 0; i < n; i++) {
         const struct store_item *item = rows[i].item;
         pg_put_text(&c[ORG], rows[i].org);
@@ -121,40 +145,176 @@ static void fill_new(struct buf c[NEW_COLUMNS], struct row *rows, size_t n)
     }
 }
 
-static PGresult *try_new(struct pg_store *s, struct pg_db *db, struct row *rows, size_t n,
-                         struct error *e)
+/* *entered false, with ERR_NONE: one of them is known, and nothing was done. So below. */
+static enum err put_new(struct pg_store *s, struct pg_db *db, struct row *rows, size_t n,
+                        bool *entered, struct error *e)
 {
-    PGresult *r = NULL;
-    for (int i = 0; i < TRIES && r == NULL; i++) {
-        struct buf c[NEW_COLUMNS];
-        fill_new(c, rows, n);
-        r = pg_transaction(db, e, "SELECT tp_put_new($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-                           "aaaaaaaaaai", &c[CAMPAIGN_ORG], &c[CAMPAIGN_KEY], &c[ORG], &c[ID],
-                           &c[RECORD], &c[SUBJECT], &c[OBJECT], &c[KIND], &c[IN], &c[NTH],
-                           PG_WALL(s));
-        for (int k = 0; k < NEW_COLUMNS; k++)
-            buf_release(&c[k]);
-        if (r == NULL && !db->again)
-            break;
-    }
-    return r;
+    struct buf c[NEW_COLUMNS];
+    fill_new(c, rows, n);
+    PGresult *r =
+        pg_transaction(db, e, "SELECT tp_put_new($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                       "aaaaaaaaaai", &c[CAMPAIGN_ORG], &c[CAMPAIGN_KEY], &c[ORG], &c[ID],
+                       &c[RECORD], &c[SUBJECT], &c[OBJECT], &c[KIND], &c[IN], &c[NTH], PG_WALL(s));
+    for (int i = 0; i < NEW_COLUMNS; i++)
+        buf_release(&c[i]);
+    enum err err = r != NULL ? ERR_NONE : e->kind;
+    *entered = r != NULL && pg_bool(r, 0, 0);
+    PQclear(r);
+    return err;
 }
 
-/* *entered false, with ERR_NONE: one of them is known, and nothing was done. */
+/* ------------------------------------------------------------------ many that are new */
+
+/* What tp_put_begin gives. */
+struct numbers {
+    int64_t now;
+    size_t campaign_count, block_count;
+    int64_t *campaigns, *ids, *seqs; /* one allocation */
+};
+
+static int64_t of_block(const int64_t *blocks, size_t i)
+{
+    return blocks[i / BLOCK] - BLOCK + 1 + (int64_t)(i % BLOCK);
+}
+
+static bool read_numbers(const PGresult *r, struct numbers *x)
+{
+    x->campaigns = mem_array(x->campaign_count + 2 * x->block_count, sizeof *x->campaigns);
+    x->ids = x->campaigns + x->campaign_count;
+    x->seqs = x->ids + x->block_count;
+    x->now = pg_i64(r, 0, 0);
+    return pg_i64s(r, 0, 1, x->campaigns, x->campaign_count) &&
+           pg_i64s(r, 0, 2, x->ids, x->block_count) && pg_i64s(r, 0, 3, x->seqs, x->block_count);
+}
+
+static enum err begin(struct pg_store *s, struct pg_db *db, struct row *rows, size_t n,
+                      struct numbers *x, struct error *e)
+{
+    struct buf c[CAMPAIGN_COLUMNS];
+    *x = (struct numbers){.campaign_count = fill_campaigns(c, rows, n),
+                          .block_count = (n + BLOCK - 1) / BLOCK};
+    PGresult *r = pg_begin(db, e, "SELECT * FROM tp_put_begin($1, $2, $3, $4)", "aaii",
+                           &c[CAMPAIGN_ORG], &c[CAMPAIGN_KEY], (int64_t)x->block_count, PG_WALL(s));
+    for (int i = 0; i < CAMPAIGN_COLUMNS; i++)
+        buf_release(&c[i]);
+    if (r == NULL)
+        return e->kind;
+    bool good = read_numbers(r, x);
+    PQclear(r);
+    if (good)
+        return ERR_NONE;
+    db->broken = true; /* which ends its transaction */
+    return error_set(e, ERR_INTERNAL, "tp_put_begin gave too few numbers");
+}
+
+/* In the order of COPY_NEW. Seqs follow the order in which they came, ids that of the rows. */
+static void fill_rows(struct buf *b, const struct row *rows, size_t n, const struct numbers *x)
+{
+    pg_rows_begin(b, (n + 1) * ROW_BYTES_MAX);
+    for (size_t i = 0; i < n; i++) {
+        const struct store_item *item = rows[i].item;
+        bool is_ready = item->kind != STORE_IGNORED;
+        pg_row(b, 14);
+        pg_row_bigint(b, of_block(x->ids, i));
+        pg_row_text(b, rows[i].org);
+        pg_row_text(b, item->notification_id);
+        pg_row_text(b, item->record_id);
+        pg_row_text(b, item->subject_id);
+        pg_row_bigint(b, x->campaigns[rows[i].in - 1]);
+        pg_row_integer(b, (int32_t)item->kind);
+        pg_row_text(b, item->object);
+        pg_row_integer(b, is_ready ? STORE_READY : STORE_DONE);
+        pg_row_integer(b, 0);
+        pg_row_bigint(b, of_block(x->seqs, (size_t)rows[i].nth - 1));
+        pg_row_bigint(b, x->now);
+        pg_row_bigint(b, x->now);
+        if (is_ready)
+            pg_row_null(b);
+        else
+            pg_row_bigint(b, x->now);
+    }
+    pg_rows_end(b);
+}
+
+static const char COPY_NEW[] =
+    "COPY notification (id, org, notification_id, record_id, subject_id, campaign, kind, object, "
+    "state, background, seq, due_at, received_at, settled_at) FROM STDIN (FORMAT binary)";
+
+enum { READY_CAMPAIGNS, OF_ORGS, READY, DONE, END_COLUMNS };
+
+/* The arguments of tp_put_end. */
+static void count_new(struct buf c[END_COLUMNS], const struct row *rows, size_t n,
+                      const struct numbers *x)
+{
+    bool *is_ready = mem_array(x->campaign_count, sizeof *is_ready);
+    for (int i = 0; i < END_COLUMNS; i++)
+        pg_array(&c[i]);
+    for (size_t i = 0, next; i < n; i = next) {
+        int64_t ready = 0;
+        for (next = i; next < n && strcmp(rows[next].org, rows[i].org) == 0; next++) {
+            if (rows[next].item->kind != STORE_IGNORED) {
+                is_ready[rows[next].in - 1] = true;
+                ready++;
+            }
+        }
+        pg_put_i64(&c[OF_ORGS], x->campaigns[rows[i].in - 1]);
+        pg_put_i64(&c[READY], ready);
+        pg_put_i64(&c[DONE], (int64_t)(next - i) - ready);
+    }
+    for (size_t i = 0; i < x->campaign_count; i++) {
+        if (is_ready[i])
+            pg_put_i64(&c[READY_CAMPAIGNS], x->campaigns[i]);
+    }
+    free(is_ready);
+}
+
+/* Numbers alone, so that it needs no arguments of its own. */
+static void fill_end(struct buf *text, const struct row *rows, size_t n, const struct numbers *x)
+{
+    struct buf c[END_COLUMNS];
+    count_new(c, rows, n, x);
+    buf_init(text, 64 << 20);
+    buf_printf(text, "%s; SELECT tp_put_end(", COPY_NEW);
+    for (int i = 0; i < END_COLUMNS; i++) {
+        buf_printf(text, "'%s}', ", c[i].data);
+        buf_release(&c[i]);
+    }
+    buf_printf(text, "%lld); COMMIT", (long long)x->now);
+}
+
+static enum err copy_new(struct pg_store *s, struct pg_db *db, struct row *rows, size_t n,
+                         bool *entered, struct error *e)
+{
+    struct numbers x;
+    enum err err = begin(s, db, rows, n, &x, e);
+    *entered = false;
+    if (err == ERR_NONE) {
+        struct buf text, data;
+        fill_end(&text, rows, n, &x);
+        fill_rows(&data, rows, n, &x);
+        err = pg_commit_rows(db, text.data, &data, e);
+        buf_release(&data);
+        buf_release(&text);
+        *entered = err == ERR_NONE;
+    }
+    free(x.campaigns);
+    return db->existed ? ERR_NONE : err;
+}
+
 static enum err enter_new(struct pg_store *s, struct pg_db *db, const struct store_put *puts,
                           const struct store_put *end, size_t n, bool *entered, struct error *e)
 {
     struct row *rows = rows_of(puts, end, n);
+    bool are_new = !has_equal_ones(rows, n);
     enum err err = ERR_NONE;
     *entered = false;
-    if (!has_equal_ones(rows, n)) {
-        PGresult *r = try_new(s, db, rows, n, e);
-        err = r != NULL ? ERR_NONE : e->kind;
-        *entered = r != NULL && pg_bool(r, 0, 0);
-        if (r != NULL && !*entered)
-            atomic_store(&s->known_until_boot_ms, time_boot_ms() + KNOWN_MS);
-        PQclear(r);
+    for (int i = 0; are_new && i < TRIES; i++) {
+        err = (n >= COPY_ROWS_MIN ? copy_new : put_new)(s, db, rows, n, entered, e);
+        if (err == ERR_NONE || !db->again)
+            break;
     }
+    if (are_new && err == ERR_NONE && !*entered)
+        atomic_store(&s->known_until_boot_ms, time_boot_ms() + KNOWN_MS);
     free(rows);
     return err;
 }

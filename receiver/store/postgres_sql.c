@@ -70,6 +70,7 @@ enum err pg_error(struct pg_db *db, const PGresult *r, struct error *e)
         return error_set(e, ERR_IO, "the connection to the database was lost (%s)", line);
     }
     struct meaning m = meaning_of(state);
+    db->existed = strcmp(state, "23505") == 0;
     db->again = strcmp(m.state, "40P01") == 0 || strcmp(m.state, "40001") == 0;
     db->broken = db->broken || m.err == ERR_IO || m.err == ERR_CORRUPT;
     const char *primary = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
@@ -264,7 +265,7 @@ static enum err warned(struct error *e)
 
 static void start(struct pg_db *db)
 {
-    db->again = db->warned = false;
+    db->again = db->warned = db->existed = false;
 }
 
 static PGresult *run(struct pg_db *db, struct error *e, const char *text, const struct args *a)
@@ -346,12 +347,14 @@ static bool is_committed(const PGresult *r)
 
 enum { BEGUN, RAN, COMMITTED, SYNCED, STEPS };
 
-static PGresult *take_transaction(struct pg_db *db, struct error *e)
+static PGresult *take_transaction(struct pg_db *db, bool commits, struct error *e)
 {
     int64_t until = time_boot_ms() + db->patience_ms;
     PGresult *r[STEPS] = {0};
     bool good = true;
     for (int i = 0; i < STEPS; i++) {
+        if (i == COMMITTED && !commits)
+            continue;
         r[i] = take_one(db, until, e);
         if (r[i] == NULL) {
             good = false;
@@ -362,7 +365,7 @@ static PGresult *take_transaction(struct pg_db *db, struct error *e)
             (void)pg_error(db, r[i], e);
         }
     }
-    if (good && !is_committed(r[COMMITTED])) {
+    if (good && commits && !is_committed(r[COMMITTED])) {
         good = false;
         (void)error_set(e, ERR_INTERNAL, "the database rolled a transaction back");
     }
@@ -382,35 +385,123 @@ static void roll_back(struct pg_db *db)
         db->broken = true;
 }
 
+/* After roll_back, which is a statement of its own. */
+static void give_up(struct pg_db *db)
+{
+    bool again = db->again, existed = db->existed;
+    roll_back(db);
+    db->again = again && !db->broken;
+    db->existed = existed;
+}
+
+static PGresult *transaction(struct pg_db *db, struct error *e, const char *text,
+                             const struct args *a, bool commits)
+{
+    static const struct args none = {0};
+    start(db);
+    if (!PQenterPipelineMode(db->conn) || !send(db, "BEGIN", &none) || !send(db, text, a) ||
+        (commits && !send(db, "COMMIT", &none)) || !PQpipelineSync(db->conn)) {
+        (void)pg_error(db, NULL, e);
+        db->broken = true;
+        return NULL;
+    }
+    PGresult *r = take_transaction(db, commits, e);
+    bool was_warned = db->warned;
+    if (!PQexitPipelineMode(db->conn))
+        db->broken = true;
+    if (r == NULL) {
+        if (commits)
+            mark_unknown(db, e);
+        give_up(db);
+    } else if (commits && was_warned) {
+        (void)warned(e);
+        forget(&r);
+    }
+    return r;
+}
+
 PGresult *pg_transaction(struct pg_db *db, struct error *e, const char *text, const char *types,
                          ...)
 {
-    static const struct args none = {0};
     struct args a;
     va_list ap;
     va_start(ap, types);
     collect(&a, types, ap);
     va_end(ap);
+    return transaction(db, e, text, &a, true);
+}
+
+PGresult *pg_begin(struct pg_db *db, struct error *e, const char *text, const char *types, ...)
+{
+    struct args a;
+    va_list ap;
+    va_start(ap, types);
+    collect(&a, types, ap);
+    va_end(ap);
+    return transaction(db, e, text, &a, false);
+}
+
+/* ------------------------------------------------------------------ COPY */
+
+/* True: the server waits for the data. */
+static bool await_copy_in(struct pg_db *db, int64_t until_boot_ms, struct error *e)
+{
+    if (!await(db, until_boot_ms, e))
+        return false;
+    PGresult *r = PQgetResult(db->conn);
+    bool waits = r != NULL && PQresultStatus(r) == PGRES_COPY_IN;
+    if (!waits)
+        (void)pg_error(db, r, e);
+    PQclear(r);
+    while (!waits && !db->broken && r != NULL && await(db, until_boot_ms, e)) {
+        r = PQgetResult(db->conn);
+        PQclear(r);
+    }
+    return waits;
+}
+
+static bool take_commit(struct pg_db *db, int64_t until_boot_ms, struct error *e)
+{
+    bool good = true, committed = false;
+    while (await(db, until_boot_ms, e)) {
+        PGresult *r = PQgetResult(db->conn);
+        if (r == NULL) {
+            if (good && !committed)
+                (void)error_set(e, ERR_INTERNAL, "the database rolled a transaction back");
+            return good && committed;
+        }
+        if (good && !is_good(r)) {
+            good = false;
+            (void)pg_error(db, r, e);
+        }
+        committed = is_committed(r);
+        PQclear(r);
+    }
+    return false;
+}
+
+enum err pg_commit_rows(struct pg_db *db, const char *text, const struct buf *data, struct error *e)
+{
+    int64_t until = time_boot_ms() + db->patience_ms;
     start(db);
-    if (!PQenterPipelineMode(db->conn) || !send(db, "BEGIN", &none) || !send(db, text, &a) ||
-        !send(db, "COMMIT", &none) || !PQpipelineSync(db->conn)) {
-        (void)pg_error(db, NULL, e);
-        db->broken = true;
-        return NULL;
+    if (PQsendQuery(db->conn, text) != 1)
+        return pg_error(db, NULL, e);
+    bool good = await_copy_in(db, until, e);
+    if (good) {
+        if (PQputCopyData(db->conn, data->data, (int)data->len) == 1 &&
+            PQputCopyEnd(db->conn, NULL) == 1) {
+            good = take_commit(db, until, e);
+        } else {
+            (void)pg_error(db, NULL, e);
+            good = false;
+        }
+        if (!good)
+            mark_unknown(db, e);
     }
-    PGresult *r = take_transaction(db, e);
-    bool again = db->again, was_warned = db->warned;
-    if (!PQexitPipelineMode(db->conn))
-        db->broken = true;
-    if (r == NULL) {
-        mark_unknown(db, e);
-        roll_back(db);
-        db->again = again && !db->broken;
-    } else if (was_warned) {
-        (void)warned(e);
-        forget(&r);
-    }
-    return r;
+    if (good)
+        return db->warned ? warned(e) : ERR_NONE;
+    give_up(db);
+    return e->kind;
 }
 
 /* ------------------------------------------------------------------ reading rows */
@@ -423,6 +514,19 @@ int64_t pg_i64(const PGresult *r, int row, int column)
 bool pg_bool(const PGresult *r, int row, int column)
 {
     return PQgetvalue(r, row, column)[0] == 't';
+}
+
+bool pg_i64s(const PGresult *r, int row, int column, int64_t *out, size_t n)
+{
+    const char *at = PQgetvalue(r, row, column); /* {1,2,3} */
+    for (size_t i = 0; i < n; i++) {
+        char *end;
+        if (*at != (i == 0 ? '{' : ','))
+            return false;
+        out[i] = strtoll(at + 1, &end, 10);
+        at = end;
+    }
+    return *at == '}' || (n == 0 && strcmp(at, "{}") == 0);
 }
 
 void pg_copy(const PGresult *r, int row, int column, char *out, size_t size)

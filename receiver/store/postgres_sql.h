@@ -36,6 +36,7 @@ enum {
 struct pg_db {
     PGconn *conn; /* NULL: closed */
     bool broken, again, warned;
+    bool existed; /* what a statement was to insert is there (23505) */
     int64_t patience_ms;
     char schema[64]; /* where the tables are */
 };
@@ -65,11 +66,20 @@ MUST_USE enum err pg_exec(struct pg_db *db, const char *text, struct error *e);
  * ERR_UNKNOWN_OUTCOME. */
 PGresult *pg_transaction(struct pg_db *db, struct error *e, const char *text, const char *types,
                          ...);
+/* The same, but the transaction stays open when that statement went well. */
+PGresult *pg_begin(struct pg_db *db, struct error *e, const char *text, const char *types, ...);
+/* Ends what pg_begin began; text is "COPY … FROM STDIN (FORMAT binary); …; COMMIT", the data are such as
+ * postgres_rows.h makes. After an error nothing of the transaction holds, but for
+ * ERR_UNKNOWN_OUTCOME. */
+MUST_USE enum err pg_commit_rows(struct pg_db *db, const char *text, const struct buf *data,
+                                 struct error *e);
 
 int64_t pg_i64(const PGresult *r, int row, int column);
 bool pg_bool(const PGresult *r, int row, int column);
 /* Cut to size; "" for NULL. */
 void pg_copy(const PGresult *r, int row, int column, char *out, size_t size);
+/* An array of n numbers. False: it has not that many. */
+MUST_USE bool pg_i64s(const PGresult *r, int row, int column, int64_t *out, size_t n);
 
 /* Arrays grow in a buffer; one begins with: */
 void pg_array(struct buf *b);

@@ -14,31 +14,10 @@
 #include <cmocka.h>
 
 #include "../../receiver/store/postgres_int.h"
-#include "store_fixture.h"
+#include "postgres_look.h"
 #include "timeutil.h"
 
 enum { CROWD = 4, EACH = 200, RACES = 20, RACED = 250 };
-
-/* Somebody else's connection. */
-static PGconn *open_session(struct fixture *f)
-{
-    PGconn *c = PQconnectdb(f->url);
-    if (PQstatus(c) != CONNECTION_OK)
-        fail_msg("%s", PQerrorMessage(c));
-    return c;
-}
-
-/* The first column of the first row, "" if there is none; until the next call. */
-static const char *ask(PGconn *c, const char *text)
-{
-    static char first[100];
-    PGresult *r = PQexec(c, text);
-    if (PQresultStatus(r) != PGRES_COMMAND_OK && PQresultStatus(r) != PGRES_TUPLES_OK)
-        fail_msg("%s", PQerrorMessage(c));
-    (void)snprintf(first, sizeof first, "%s", PQntuples(r) > 0 ? PQgetvalue(r, 0, 0) : "");
-    PQclear(r);
-    return first;
-}
 
 static void expect_put(struct fixture *f, const struct store_item *items, size_t count,
                        size_t stored)
