@@ -1,7 +1,8 @@
 """The intake on PostgreSQL: one daemon and three, against one on SQLite, all at hand in the same rounds.
 
 The server is a temporary one (tests/store/cluster.py) on the file system of the run, with fsync and synchronous_commit on, as the daemon asks
-for. Three daemons share the connections and the cores that one has.
+for, and with its log's segments at hand, as a server has them that has run for a while. Three daemons share the connections and the cores that
+one has.
 """
 import pathlib
 import sys
@@ -15,7 +16,12 @@ from cluster import Cluster  # noqa: E402  (found by the line above)
 NODES = 3
 # case: connections in all, notifications a message, words
 CASES = {"single": (64, 1, "durable Acks, 1 a message, 64 connections"), "full": (8, 100, "durable notifications, 100 a message, 8 connections")}
-SETTINGS = ["max_wal_size = 4GB", "max_connections = 200"]
+SETTINGS = ["max_wal_size = 4GB", "min_wal_size = 4GB", "max_connections = 200"]
+SEGMENTS = 160  # of 16 MiB
+
+# A new server fills each segment with zeros and syncs it before its first use; later it takes old ones again, which is what the checkpoint arranges.
+WRITE_SEGMENTS = f"""DO $$ BEGIN FOR i IN 1..{SEGMENTS} LOOP
+PERFORM pg_logical_emit_message(false, 'touchpointd bench', 'a segment'), pg_switch_wal(); END LOOP; END $$"""
 
 COUNT = """SELECT count(DISTINCT notification_id) FROM notification WHERE org = '%s' AND notification_id BETWEEN '%s' AND '%sz'
 AND substr(record_id, 1, 15) = '00v' || substr(notification_id, 4, 12)"""
@@ -37,6 +43,8 @@ class PostgresBench:
     def start(self):
         make_certificates(self.folder)
         self.cluster.query("CREATE DATABASE queue")
+        self.cluster.query(WRITE_SEGMENTS)
+        self.cluster.query("CHECKPOINT")
         self.sqlite.start()
         for i in range(NODES):
             node = Touchpointd(self.build, self.folder, self.cluster.url("queue"), f"node{i + 1}")
