@@ -1,7 +1,8 @@
 /*
- * The committer: takes all puts that wait and enters them with one transaction in one round trip;
- * group commit, so that the more load, the larger the batch (postgres_put.c). If the data of one
- * put are refused, each is tried alone. A helper does the same while it is at work and much waits.
+ * The committer: takes all puts that wait and enters them with one transaction in a round trip or
+ * two; group commit, so that the more load, the larger the batch (postgres_put.c). If the data of
+ * one put are refused, each is tried alone. A helper does the same while it is at work and much
+ * waits.
  *
  * Invariant S1: a put's result is ERR_NONE only after COMMIT returned well and without a warning.
  * While the server cannot be reached puts are refused at once with the reason.

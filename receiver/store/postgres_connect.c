@@ -29,10 +29,12 @@ static void notice(void *db, const PGresult *r)
  * empty when they were last looked at. */
 static enum err set_up(struct pg_db *db, struct error *e)
 {
-    char text[600];
+    char text[700];
     (void)snprintf(text, sizeof text,
                    "SET statement_timeout = %d; SET lock_timeout = %d; "
                    "SET idle_in_transaction_session_timeout = %d; "
+                   "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 5; "
+                   "SET tcp_keepalives_count = 3; " /* no timeout ends a COPY without data */
                    "SET default_transaction_isolation = 'read committed'; "
                    "SET client_min_messages = warning; SET jit = off; SET enable_seqscan = off; "
                    "SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan",

@@ -1,6 +1,6 @@
 /*
- * postgres_sql - one connection to PostgreSQL and its statements; with postgres_connect.c the only
- * place that knows libpq and SQLSTATEs
+ * postgres_sql - one connection to PostgreSQL and its statements; with postgres_error.c and
+ * postgres_connect.c the only place that knows libpq and SQLSTATEs
  *
  * Arguments are named by a string of types: 't' const char * (NULL is NULL), 'i' int64_t, 'd' int
  * or bool, 'a' struct buf * that pg_array began (NULL is NULL), 'b' const void * and size_t. All
@@ -36,9 +36,9 @@ enum {
 struct pg_db {
     PGconn *conn; /* NULL: closed */
     bool broken, again, warned;
-    bool existed; /* what a statement was to insert is there (23505) */
-    int64_t patience_ms;
-    char schema[64]; /* where the tables are */
+    bool existed;                       /* what a statement was to insert is there (23505) */
+    int64_t patience_ms, until_boot_ms; /* the latter: of what pg_begin began */
+    char schema[64];                    /* where the tables are */
 };
 
 struct pg_rules {
@@ -68,8 +68,8 @@ PGresult *pg_transaction(struct pg_db *db, struct error *e, const char *text, co
                          ...);
 /* The same, but the transaction stays open when that statement went well. */
 PGresult *pg_begin(struct pg_db *db, struct error *e, const char *text, const char *types, ...);
-/* Ends what pg_begin began; text is "COPY … FROM STDIN (FORMAT binary); …; COMMIT", the data are such as
- * postgres_rows.h makes. After an error nothing of the transaction holds, but for
+/* Ends what pg_begin began; text is "COPY … FROM STDIN (FORMAT binary); …; COMMIT", the data are
+ * such as postgres_rows.h makes. Both together wait no longer than the patience. After an error nothing of the transaction holds, but for
  * ERR_UNKNOWN_OUTCOME. */
 MUST_USE enum err pg_commit_rows(struct pg_db *db, const char *text, const struct buf *data,
                                  struct error *e);

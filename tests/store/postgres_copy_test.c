@@ -13,6 +13,7 @@
 
 #include "../../receiver/store/postgres_int.h"
 #include "postgres_look.h"
+#include "timeutil.h"
 
 enum { MANY = 150, CAMPAIGNS = 3 };
 
@@ -67,6 +68,7 @@ static void many_that_are_new_come_by_copy(void **state)
     assert_string_equal(ask(c, "SELECT record_id FROM notification WHERE state = 2 AND kind = 10 "
                                "AND settled_at = received_at"),
                         items[7].record_id);
+    assert_string_equal(ask(c, "SELECT min(id) > 0 AND min(seq) > 0 FROM notification"), "t");
     assert_int_equal(drain(f), MANY - 1);
     expect_sound(c);
     PQfinish(c);
@@ -244,6 +246,111 @@ static void a_session_that_ends_behind_the_rows_is_no_acknowledgement(void **sta
                      ERR_UNKNOWN_OUTCOME);
 }
 
+/* A lane that is not there is waited for before a later campaign's is shared: as everybody takes
+ * them, one campaign after the other, so that two do not meet head on. */
+static void lanes_are_taken_one_campaign_after_the_other(void **state)
+{
+    struct fixture *f = *state;
+    struct pending p;
+    struct store_item items[MANY];
+    PGconn *c = open_session(f), *holder = open_session(f);
+    put_member(f, 1001, 1);
+    settle_applied(f, &(struct store_claim *){claim_on(f, 1, 1)}); /* it has no lane now */
+    put_member(f, 1002, 2);
+    fill(items, MANY, 1);
+    ask(holder, "BEGIN");
+    ask(holder, "INSERT INTO lane SELECT min(id), 0, min(org), 1 FROM campaign");
+    pending_init(&p, f->org, items, MANY);
+    pending_start(f, &p);
+    expect_waiting(c, holder, "1");
+    ask(holder, "SELECT * FROM lane FOR UPDATE NOWAIT");
+    ask(holder, "COMMIT");
+    pending_wait(&p);
+    assert_int_equal(p.put.stored, MANY);
+    pending_release(&p);
+    expect_sound(c);
+    PQfinish(holder);
+    PQfinish(c);
+}
+
+/* Who waits first is the one that the server ends. */
+static void what_met_another_head_on_is_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    struct pending p;
+    struct store_item items[MANY];
+    char text[500];
+    PGresult *r;
+    PGconn *c = open_session(f), *other = open_session(f);
+    put_members(f, 1001, CAMPAIGNS, 1);
+    fill(items, MANY, 1);
+    (void)snprintf(text, sizeof text,
+                   "INSERT INTO notification (org, notification_id, record_id, subject_id, "
+                   "campaign, kind, object, state, background, seq, due_at, received_at) "
+                   "VALUES ('%s', '%s', '%s', '', 1, 1, '', 0, 0, 0, 0, 0)",
+                   f->org, items[0].notification_id, items[0].record_id);
+    ask(other, "BEGIN");
+    ask(other, "SELECT * FROM lane FOR UPDATE");
+    pending_init(&p, f->org, items, MANY);
+    pending_start(f, &p);
+    expect_waiting(c, other, "1");
+    assert_int_equal(PQsendQuery(other, text), 1);
+    while ((r = PQgetResult(other)) != NULL) {
+        assert_int_equal(PQresultStatus(r), PGRES_COMMAND_OK);
+        PQclear(r);
+    }
+    ask(other, "ROLLBACK");
+    pending_wait(&p);
+    assert_int_equal(p.put.result, ERR_NONE);
+    assert_int_equal(p.put.stored, MANY);
+    pending_release(&p);
+    expect_sound(c);
+    PQfinish(other);
+    PQfinish(c);
+}
+
+static void set_standbys(PGconn *c, const char *how, const char *shown)
+{
+    char text[100];
+    (void)snprintf(text, sizeof text, "ALTER SYSTEM %s", how);
+    ask(c, text);
+    ask(c, "SELECT pg_reload_conf()");
+    int64_t give_up = time_boot_ms() + PATIENCE_S * SECOND_MS;
+    while (strcmp(ask(c, "SHOW synchronous_standby_names"), shown) != 0) {
+        if (time_boot_ms() > give_up)
+            fail_msg("the server does not take its settings");
+    }
+}
+
+/* The server warns, since it has committed without its standby: that is no acknowledgement. */
+static void a_warning_at_the_commit_is_no_acknowledgement(void **state)
+{
+    struct fixture *f = *state;
+    struct pg_store *s = (struct pg_store *)f->store;
+    struct pending p;
+    struct store_item items[MANY];
+    char text[200];
+    PGconn *c = open_session(f);
+    fill(items, MANY, 1);
+    ask(c, "SET synchronous_commit = local");
+    set_standbys(c, "SET synchronous_standby_names = 'nobody'", "nobody");
+    (void)snprintf(text, sizeof text,
+                   "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = %d "
+                   "AND wait_event = 'SyncRep'",
+                   PQbackendPID(s->committer.db.conn));
+    pending_init(&p, f->org, items, MANY);
+    pending_start(f, &p);
+    while (pending_done_count(&p) == 0) /* it ends by itself after the daemon's patience */
+        (void)ask(c, text);
+    enum err result = p.put.result;
+    pending_release(&p);
+    set_standbys(c, "RESET synchronous_standby_names", "");
+    assert_int_equal(result, ERR_UNKNOWN_OUTCOME);
+    expect_put(f, items, MANY, 0);
+    expect_sound(c);
+    PQfinish(c);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -258,6 +365,9 @@ int main(void)
         TEST(what_the_server_refuses_concerns_its_put_alone),
         TEST(a_session_that_ends_before_the_rows_have_come_leaves_nothing),
         TEST(a_session_that_ends_behind_the_rows_is_no_acknowledgement),
+        TEST(lanes_are_taken_one_campaign_after_the_other),
+        TEST(what_met_another_head_on_is_tried_again),
+        TEST(a_warning_at_the_commit_is_no_acknowledgement),
     };
     return cmocka_run_group_tests_name("store postgres copy", tests, NULL, NULL);
 }

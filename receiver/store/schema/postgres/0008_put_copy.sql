@@ -25,15 +25,14 @@ END $$;
 -- its own and how many rows are ready and done.
 CREATE FUNCTION tp_put_end(p_campaigns bigint[], p_of_orgs bigint[], p_ready bigint[], p_done bigint[], p_due bigint)
 RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    v_held bigint[] := ARRAY(SELECT l.campaign FROM lane l
-        WHERE l.campaign = ANY (p_campaigns) AND l.background = 0 AND l.due_at <= p_due ORDER BY l.campaign FOR SHARE);
 BEGIN
-    IF cardinality(v_held) < cardinality(p_campaigns) THEN
-        INSERT INTO lane (campaign, background, org, due_at)
-            SELECT c.id, 0, c.org, p_due FROM campaign c WHERE c.id = ANY (p_campaigns) AND c.id <> ALL (v_held) ORDER BY c.id
-            ON CONFLICT (campaign, background) DO UPDATE SET due_at = excluded.due_at WHERE excluded.due_at < lane.due_at;
-    END IF;
+    INSERT INTO lane (campaign, background, org, due_at) -- one campaign after the other, as all take them
+        SELECT n.campaign, 0, (SELECT c.org FROM campaign c WHERE c.id = n.campaign), p_due
+        FROM (SELECT campaign FROM unnest(p_campaigns) AS u (campaign) ORDER BY campaign) n
+            LEFT JOIN LATERAL (SELECT true AS is_early FROM lane l
+                WHERE l.campaign = n.campaign AND l.background = 0 AND l.due_at <= p_due FOR SHARE) held ON true
+        WHERE held.is_early IS NULL
+        ON CONFLICT (campaign, background) DO UPDATE SET due_at = excluded.due_at WHERE excluded.due_at < lane.due_at;
     INSERT INTO tally (org, slot, ready, leased, done, failed)
         SELECT (SELECT c.org FROM campaign c WHERE c.id = n.campaign), pg_backend_pid() % 64, n.ready, 0, n.done, 0
         FROM unnest(p_of_orgs, p_ready, p_done) AS n (campaign, ready, done) ORDER BY 1
