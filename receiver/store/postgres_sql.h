@@ -69,8 +69,8 @@ PGresult *pg_transaction(struct pg_db *db, struct error *e, const char *text, co
 /* The same, but the transaction stays open when that statement went well. */
 PGresult *pg_begin(struct pg_db *db, struct error *e, const char *text, const char *types, ...);
 /* Ends what pg_begin began; text is "COPY … FROM STDIN (FORMAT binary); …; COMMIT", the data are
- * such as postgres_rows.h makes. Both together wait no longer than the patience. After an error nothing of the transaction holds, but for
- * ERR_UNKNOWN_OUTCOME. */
+ * such as postgres_rows.h makes. Both calls together wait no longer than the patience. After an
+ * error nothing of the transaction holds, but for ERR_UNKNOWN_OUTCOME. */
 MUST_USE enum err pg_commit_rows(struct pg_db *db, const char *text, const struct buf *data,
                                  struct error *e);
 

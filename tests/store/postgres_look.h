@@ -1,6 +1,5 @@
 /*
- * postgres_look - looks at the database of a PostgreSQL store from outside, with a connection of its
- * own
+ * postgres_look - looks at the database of a PostgreSQL store from outside
  */
 #ifndef TP_TEST_POSTGRES_LOOK_H
 #define TP_TEST_POSTGRES_LOOK_H
