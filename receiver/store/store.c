@@ -95,7 +95,15 @@ int64_t store_boot_ms(const struct store *s)
 
 int64_t store_base_ms(const struct store *s)
 {
-    return time_wall_ms() - time_boot_ms() + atomic_load(&s->leap_ms);
+    enum { TRIES = 100 };
+    int64_t wall, before, after = time_boot_ms();
+    int tries = 0;
+    do { /* again if this thread had to wait between the two */
+        before = after;
+        wall = time_wall_ms();
+        after = time_boot_ms();
+    } while (after - before > 1 && ++tries < TRIES);
+    return wall - before + atomic_load(&s->leap_ms);
 }
 
 double store_seconds(void)
