@@ -53,8 +53,8 @@ static struct store_claim *claim_echo(struct fixture *f, unsigned campaign)
     return c;
 }
 
-/* It is there, and due at that time from now, not before. How far a clock leapt is known only as well
- * as two clocks can be read at once. */
+/* It is there, and due at that time from now, not before. How far a clock leapt is known only as
+ * well as two clocks can be read at once. */
 static void expect_echo_in(struct fixture *f, int64_t ms, unsigned campaign)
 {
     expect_no_claim(f);
