@@ -38,15 +38,6 @@ static void start_together(struct fixture *f, struct pending *puts,
         pending_wait(&puts[i]);
 }
 
-static void expect_put(struct fixture *f, const struct store_item *items, size_t count,
-                       size_t stored)
-{
-    struct put_result got = put_items(f, f->org, items, count);
-    assert_int_equal(got.result, ERR_NONE);
-    assert_int_equal(got.stored, stored);
-    assert_int_equal(got.duplicates, count - stored);
-}
-
 /* ------------------------------------------------------------------ what stands there */
 
 static void many_that_are_new_come_by_copy(void **state)

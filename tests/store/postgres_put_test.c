@@ -19,15 +19,6 @@
 
 enum { CROWD = 4, EACH = 200, RACES = 20, RACED = 250 };
 
-static void expect_put(struct fixture *f, const struct store_item *items, size_t count,
-                       size_t stored)
-{
-    struct put_result got = put_items(f, f->org, items, count);
-    assert_int_equal(got.result, ERR_NONE);
-    assert_int_equal(got.stored, stored);
-    assert_int_equal(got.duplicates, count - stored);
-}
-
 /* ------------------------------------------------------------------ new and known */
 
 static void what_is_all_new_enters_without_a_search(void **state)

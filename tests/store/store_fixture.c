@@ -257,17 +257,22 @@ struct put_result put_items(struct fixture *f, const char *org, const struct sto
     return result;
 }
 
+void expect_put(struct fixture *f, const struct store_item *items, size_t count, size_t stored)
+{
+    struct put_result got = put_items(f, f->org, items, count);
+    assert_int_equal(got.result, ERR_NONE);
+    assert_int_equal(got.stored, stored);
+    assert_int_equal(got.duplicates, count - stored);
+}
+
 void put_members(struct fixture *f, unsigned from, unsigned count, unsigned campaign)
 {
     struct store_item *items = calloc(count, sizeof *items);
     assert_non_null(items);
     for (unsigned i = 0; i < count; i++)
         items[i] = member_item(from + i, campaign);
-    struct put_result got = put_items(f, f->org, items, count);
+    expect_put(f, items, count, count);
     free(items);
-    assert_int_equal(got.result, ERR_NONE);
-    assert_int_equal(got.stored, count);
-    assert_int_equal(got.duplicates, 0);
 }
 
 void put_member(struct fixture *f, unsigned n, unsigned campaign)
@@ -278,10 +283,7 @@ void put_member(struct fixture *f, unsigned n, unsigned campaign)
 void resend_member(struct fixture *f, unsigned n, unsigned campaign)
 {
     const struct store_item item = member_item(n, campaign);
-    struct put_result got = put_items(f, f->org, &item, 1);
-    assert_int_equal(got.result, ERR_NONE);
-    assert_int_equal(got.stored, 0);
-    assert_int_equal(got.duplicates, 1);
+    expect_put(f, &item, 1, 0);
 }
 
 /* ------------------------------------------------------------------ the gate */

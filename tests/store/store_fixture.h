@@ -65,7 +65,9 @@ struct put_result {
 /* Puts and waits until it is done. */
 struct put_result put_items(struct fixture *f, const char *org, const struct store_item *items,
                             size_t count);
-/* The fixture's org; fails unless all were new. */
+/* The fixture's org; fails unless so many of them were stored. */
+void expect_put(struct fixture *f, const struct store_item *items, size_t count, size_t stored);
+/* The same; fails unless all were new. */
 void put_member(struct fixture *f, unsigned n, unsigned campaign);
 /* Members from … from + count - 1, in one request. */
 void put_members(struct fixture *f, unsigned from, unsigned count, unsigned campaign);

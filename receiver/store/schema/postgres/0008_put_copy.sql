@@ -40,25 +40,7 @@ BEGIN
     PERFORM set_config('touchpointd.put_ends', 'off', true);
 END $$;
 
--- As in 0007, but for the first lines.
-CREATE OR REPLACE FUNCTION tp_entered() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF current_setting('touchpointd.put_ends', true) = 'on' THEN -- between tp_put_begin and tp_put_end
-        RETURN NULL;
-    END IF;
-    INSERT INTO lane (campaign, background, org, due_at)
-        SELECT n.campaign, n.background, n.org, n.due_at
-        FROM (SELECT campaign, background, min(org) AS org, min(due_at) AS due_at FROM new_rows WHERE state = 0
-                GROUP BY campaign, background ORDER BY campaign, background) n
-            LEFT JOIN LATERAL (SELECT true AS is_early FROM lane l
-                WHERE l.campaign = n.campaign AND l.background = n.background AND l.due_at <= n.due_at FOR SHARE) held ON true
-        WHERE held.is_early IS NULL
-        ON CONFLICT (campaign, background) DO UPDATE SET due_at = excluded.due_at WHERE excluded.due_at < lane.due_at;
-    INSERT INTO tally (org, slot, ready, leased, done, failed)
-        SELECT org, pg_backend_pid() % 64, count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1),
-            count(*) FILTER (WHERE state = 2), count(*) FILTER (WHERE state = 3)
-        FROM new_rows GROUP BY org ORDER BY org
-        ON CONFLICT (org, slot) DO UPDATE SET ready = tally.ready + excluded.ready, leased = tally.leased + excluded.leased,
-            done = tally.done + excluded.done, failed = tally.failed + excluded.failed;
-    RETURN NULL;
-END $$;
+-- Not between tp_put_begin and tp_put_end, which does it.
+DROP TRIGGER entered ON notification;
+CREATE TRIGGER entered AFTER INSERT ON notification REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT WHEN (current_setting('touchpointd.put_ends', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION tp_entered();
